@@ -1,0 +1,106 @@
+"""The command ``streamvec``: finds the verb, and turns what goes wrong into one line and an exit status."""
+
+import importlib
+import sys
+import traceback
+
+import click
+
+from streamvec.errors import Interrupted, StreamvecError
+
+# verb -> (module, one line of help). A module is imported only when its verb is called: a look-up must not
+# wait for the trainers.
+VERBS = {
+    "demo": ("demo", "Train on a bundled novel, show neighbours: two minutes."),
+    "train": ("train", "Text in, vectors out."),
+    "resume": ("resume", "Go on exactly where a RUN stopped."),
+    "plan": ("plan", "Peak memory, disk and time, before anything starts."),
+    "nn": ("lookup", "Nearest neighbours of words."),
+    "analogy": ("lookup", "man is to king as woman is to ...?"),
+    "similarity": ("lookup", "Cosine similarity of two words."),
+    "export": ("convert", "Write vectors in another tool's format."),
+    "import": ("convert", "Read another tool's vectors into vectors.arrow."),
+    "info": ("inspect", "What a RUN or a file holds."),
+    "verify": ("inspect", "Read every byte against its checksum."),
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands live one module a family of verbs, imported on use."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f".{VERBS[name][0]}", __package__)
+        return getattr(module, f"{name}_")
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            context.fail(f"there is no verb {args[0]!r}.{hint} streamvec --help lists them.")
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="streamvec")
+def streamvec() -> None:
+    """Word vectors from text that does not fit in memory.
+
+    \b
+    Example:
+      streamvec train skipgram wiki.txt.zst --out wiki-run
+      streamvec nn wiki-run river
+    """
+
+
+def main() -> None:
+    """Runs the command line; the only place where exceptions become text and exit statuses."""
+    debug = "--debug" in sys.argv
+    try:
+        sys.exit(
+            streamvec(args=[a for a in sys.argv[1:] if a != "--debug"], prog_name="streamvec", standalone_mode=False)
+            or 0
+        )
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.UsageError as problem:
+        problem.show()
+        sys.exit(2)
+    except click.ClickException as problem:
+        fail(problem.format_message(), 1, debug)
+    except (KeyboardInterrupt, click.Abort):
+        fail("interrupted", 130, debug)
+    except Interrupted as stop:
+        click.echo(f"streamvec: {stop}", err=True)
+        sys.exit(130)
+    except StreamvecError as problem:
+        fail(str(problem), 1, debug)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our pipe (head, say) has seen enough
+        sys.exit(0)
+    except MemoryError:
+        fail("out of memory: see streamvec plan, lower --dim or --max-vocab, or use a machine with more", 1, debug)
+
+
+def fail(message: str, status: int, debug: bool) -> None:
+    """One line for a person, or the traceback with --debug; then the end."""
+    if debug:
+        traceback.print_exc()
+    click.echo(f"streamvec: error: {' '.join(message.split())}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Files that appear whole or not at all: write beside, fsync, rename, fsync the folder."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import xxhash
+
+from streamvec.errors import StreamvecError
+
+PARTIAL = ".partial"
+_BLOCK = 1 << 20
+
+
+@contextlib.contextmanager
+def named_problems(path: Path | str) -> Iterator[None]:
+    """Turns the operating system's refusals about *path* into a StreamvecError that says what to do."""
+    try:
+        yield
+    except OSError as problem:
+        where = problem.filename or path
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            advice = "no space left on the disk: free some and run the same command again (or streamvec resume)"
+        elif problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            advice = "permission denied: choose another place, or change the permissions"
+        elif problem.errno == errno.ENOENT:
+            advice = "no such file or folder: check the spelling"
+        else:
+            advice = problem.strerror or str(problem)
+        raise StreamvecError(f"{where}: {advice}") from problem
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a binary file that takes the name *path* only when the block ends well; otherwise nothing is left.
+
+    Yields a file open for reading and writing, beside its final place.
+    Raises StreamvecError when the disk is full or the folder may not be written.
+    """
+    path = Path(path)
+    beside = path.with_name(path.name + PARTIAL)
+    with named_problems(path):
+        try:
+            with beside.open("w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yields a folder beside *path* to fill; it takes the name *path*, replacing nothing, when the block ends well."""
+    path = Path(path)
+    beside = path.with_name(path.name + PARTIAL)
+    with named_problems(path):
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        try:
+            yield beside
+            sync_folder(beside)
+            beside.replace(path)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder (renames, removals) durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checksum_of(path: Path) -> str:
+    """The xxh3-128 of a file's bytes, as 32 hexadecimal digits; reads a block at a time."""
+    digest = xxhash.xxh3_128()
+    with named_problems(path), Path(path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes *content*, and the checksum of its canonical form as its last entry, so that a flipped bit shows."""
+    text = json.dumps({**content, "checksum": _json_checksum(content)}, indent=2, ensure_ascii=False)
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8") + b"\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads what write_json wrote, without its checksum; StreamvecError when it is missing or damaged."""
+    with named_problems(path):
+        raw = Path(path).read_bytes()
+    try:
+        content = json.loads(raw)
+        checksum = content.pop("checksum")
+    except (ValueError, AttributeError, KeyError, TypeError) as problem:
+        raise StreamvecError(f"{path}: damaged: not JSON with a checksum as streamvec writes it") from problem
+    if checksum != _json_checksum(content):
+        raise StreamvecError(f"{path}: damaged: its checksum does not match its content")
+    return content
+
+
+def _json_checksum(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return xxhash.xxh3_128_hexdigest(canonical.encode("utf-8"))
