@@ -1,12 +1,16 @@
 """Any sources become one sequence of numbered blocks of documents, which can be entered again at any block."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from streamvec.corpus.jsonlines import read_json_lines
+from streamvec.corpus.mediawiki import read_mediawiki
+from streamvec.corpus.records import pack
 from streamvec.corpus.sources import Source
 from streamvec.corpus.streams import is_utf8, open_plain
+from streamvec.corpus.tables import read_arrow, read_parquet
 from streamvec.corpus.text import TextPiece, read_text
-from streamvec.errors import StreamvecError
 
 _REPLACEMENT = "\ufffd".encode()
 
@@ -49,11 +53,12 @@ def read_blocks(
     """
     if block_bytes < 1:
         raise ValueError(f"block_bytes must be at least 1, got {block_bytes}")
-    decoded = not is_utf8(encoding)
+    is_utf8(encoding)
     for index in range(start.source, len(sources)):
         source = sources[index]
+        decoded = source.kind == "jsonl" or (source.kind == "text" and not is_utf8(encoding))
         offset = start.offset if index == start.source else 0
-        for piece in _pieces(source, encoding, offset, block_bytes):
+        for piece in _pieces(source, column, encoding, offset, block_bytes):
             replaced = piece.data.count(_REPLACEMENT) if decoded else 0
             place = Place(index, offset)
             yield Block(number, place, piece.data, piece.continued, piece.unfinished, replaced)
@@ -61,9 +66,22 @@ def read_blocks(
             number += 1
 
 
-def _pieces(source: Source, encoding: str, offset: int, block_bytes: int) -> Iterator[TextPiece]:
+def _pieces(source: Source, column: str | None, encoding: str, offset: int, block_bytes: int) -> Iterator[TextPiece]:
+    path = source.path
+    if path == "-":
+        raise ValueError("standard input must be spooled before it is read in blocks")
+    opened = functools.partial(open_plain, path, source.compression, encoding)
     if source.kind == "text":
-        with open_plain(source.path, source.compression, encoding) as stream:
-            yield from read_text(stream, source.path, offset, block_bytes)
+        with opened() as stream:
+            yield from read_text(stream, path, offset, block_bytes)
+    elif source.kind == "jsonl":
+        yield from pack(read_json_lines(opened, path, column, offset), block_bytes)
+    elif source.kind == "parquet":
+        yield from pack(read_parquet(path, column, offset, block_bytes), block_bytes)
+    elif source.kind == "arrow":
+        yield from pack(read_arrow(path, column, offset, block_bytes), block_bytes)
+    elif source.kind == "mediawiki":
+        with open_plain(path, source.compression) as stream:
+            yield from pack(read_mediawiki(stream, path, offset), block_bytes)
     else:
-        raise StreamvecError(f"{source.path}: cannot read {source.kind} files yet")
+        raise ValueError(f"kind must be text, jsonl, parquet, arrow or mediawiki, got {source.kind!r}")

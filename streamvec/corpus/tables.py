@@ -1,0 +1,204 @@
+"""One column of a Parquet or Arrow file, a row a document, read batch by batch and nothing of the other columns."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streamvec.corpus.records import Records
+from streamvec.corpus.remote import is_remote, open_remote
+from streamvec.disk.files import named_problems
+from streamvec.errors import StreamvecError
+
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_BUFFER = 1 << 20  # bytes of a Parquet column chunk read at once
+
+
+def read_parquet(path: str, column: str | None, row: int, batch_bytes: int) -> Iterator[Records]:
+    """The documents of a Parquet file from *row* on, in batches of roughly *batch_bytes*.
+
+    Raises StreamvecError when the file is damaged, has no such column, or the column holds no text.
+    """
+    with _problems(path), _opened(path, mapped=False) as file:
+        parquet = _parquet_file(file)
+        name = text_column(parquet.schema_arrow, column, path)
+        before = 0
+        for group in range(parquet.num_row_groups):
+            rows = parquet.metadata.row_group(group).num_rows
+            if before + rows > row:
+                stored = max(1, _column_bytes(parquet.metadata.row_group(group), name))
+                step = max(1, min(rows * batch_bytes // stored, 1 << 16))
+                place = before
+                for batch in parquet.iter_batches(step, row_groups=[group], columns=[name], use_threads=False):
+                    skip = max(0, row - place)
+                    if skip < batch.num_rows:
+                        yield _records(batch.column(0).slice(skip), place + skip, path, name)
+                    place += batch.num_rows
+                if place != before + rows:
+                    raise StreamvecError(f"{path}: damaged: row group {group} has {place - before} of {rows} rows")
+            before += rows
+
+
+def read_arrow(path: str, column: str | None, row: int, batch_bytes: int) -> Iterator[Records]:
+    """The documents of an Arrow IPC file, stream or Feather file from *row* on; as read_parquet.
+
+    A local file is mapped: one batch may hold all of it, and only the part at hand needs memory.
+    """
+    with _problems(path), _opened(path, mapped=True) as file:
+        is_file = bytes(file.read(6)) == b"ARROW1"
+        file.seek(0)
+        opener = pa.ipc.open_file if is_file else pa.ipc.open_stream
+        schema = opener(file).schema
+        name = text_column(schema, column, path)
+        file.seek(0)
+        reader = opener(file, options=pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name)]))
+        if is_file:
+            batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+        else:
+            _check_end(path)
+            batches = iter(reader)
+        place = 0
+        for batch in batches:
+            rows = batch.num_rows
+            if place + rows > row:
+                array = _checked(batch.column(0), path)
+                step = max(1, min(rows * batch_bytes // max(1, array.nbytes), 1 << 16))
+                for start in range(max(0, row - place), rows, step):
+                    yield _records(array.slice(start, step), place + start, path, name)
+            place += rows
+
+
+def parquet_text_bytes(path: str, column: str | None) -> int:
+    """How many bytes the text column of a Parquet file has before compression, by the file's own metadata."""
+    with _problems(path), _opened(path, mapped=False) as file:
+        parquet = _parquet_file(file)
+        name = text_column(parquet.schema_arrow, column, path)
+        groups = [parquet.metadata.row_group(group) for group in range(parquet.num_row_groups)]
+        return sum(_column_bytes(group, name) for group in groups)
+
+
+def text_column(schema: pa.Schema, column: str | None, path: str) -> str:
+    """The name of the column to read: *column*, or without one "text", or the only column of strings.
+
+    Raises StreamvecError, listing the columns, when there is none such or it does not hold text.
+    """
+    listed = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    if column is None:
+        strings = [field.name for field in schema if _is_text(_value_type(field.type), strings_only=True)]
+        if "text" in strings:
+            return "text"
+        if len(strings) == 1:
+            return str(strings[0])
+        raise StreamvecError(f"{path}: which column holds the text? say --column; there are {listed}")
+    if schema.get_field_index(column) < 0:
+        raise StreamvecError(f"{path}: no column {column!r}, or more than one; there are {listed}")
+    kind = schema.field(column).type
+    if not _is_text(_value_type(kind)) and not (_is_list(kind) and _is_text(_value_type(kind.value_type))):
+        raise StreamvecError(f"{path}: column {column!r} is {kind}, not text; there are {listed}")
+    return column
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: pa.DataType, strings_only: bool = False) -> bool:
+    if kind in (pa.string(), pa.large_string(), pa.string_view()):
+        return True
+    return not strings_only and kind in (pa.binary(), pa.large_binary(), pa.binary_view())
+
+
+def _checked(array: pa.Array, path: str) -> pa.Array:
+    """The array, once its offsets are known to lie within its data; strings as the bytes they are."""
+    if array.type == pa.string():
+        array = array.view(pa.binary())
+    elif array.type == pa.large_string():
+        array = array.view(pa.large_binary())
+    try:
+        array.validate(full=True)
+    except pa.ArrowException as problem:
+        raise StreamvecError(f"{path}: damaged: a batch is not valid Arrow ({problem})") from problem
+    return array
+
+
+def _records(array: pa.Array, row: int, path: str, name: str) -> Records:
+    """The rows of *array*, which begin at *row*, as documents; nulls are empty ones, newlines in them spaces."""
+    if _is_list(array.type):
+        array = _joined_lists(array)
+    values = array.cast(pa.large_binary())
+    if values.null_count:
+        values = values.fill_null(b"")
+    rows = len(values)
+    _, offsets_buffer, data_buffer = values.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int64, rows + 1, values.offset * 8)
+    first, last = int(offsets[0]), int(offsets[-1])
+    data = data_buffer.slice(first, last - first).to_pybytes() if data_buffer is not None else b""
+    ends = offsets[1:] - first
+    clean = pa.py_buffer(data.replace(b"\n", b" "))
+    starts = pa.py_buffer((offsets - first).tobytes())
+    array = pa.Array.from_buffers(pa.large_binary(), rows, [None, starts, clean])
+    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array([0, rows], pa.int64()), array), b"\n")[0].as_py()
+    return Records(joined + b"\n", ends + np.arange(1, rows + 1), np.arange(row + 1, row + rows + 1))
+
+
+def _joined_lists(array: pa.Array) -> pa.Array:
+    """A list of strings a row becomes one string, joined by spaces; nulls within are empty, null lists null."""
+    lists = array.cast(pa.large_list(pa.large_binary()))
+    full = pa.LargeListArray.from_arrays(lists.offsets, lists.values.fill_null(b""))
+    return pc.if_else(lists.is_valid(), pc.binary_join(full, b" "), pa.scalar(None, pa.large_binary()))
+
+
+def _parquet_file(file: Any) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
+
+
+def _column_bytes(group: Any, name: str) -> int:
+    """The uncompressed size of one column (its leaves, where it is a list) in a row group."""
+    columns = [group.column(index) for index in range(group.num_columns)]
+    return sum(
+        column.total_uncompressed_size
+        for column in columns
+        if column.path_in_schema == name or column.path_in_schema.startswith(f"{name}.")
+    )
+
+
+@contextlib.contextmanager
+def _opened(path: str, mapped: bool) -> Iterator[Any]:
+    if is_remote(path):
+        with open_remote(path) as remote:
+            yield pa.PythonFile(remote, mode="r")
+    else:
+        with named_problems(path), pa.memory_map(path) if mapped else pa.OSFile(path) as file:
+            yield file
+
+
+def _check_end(path: str) -> None:
+    """A stream that was cut between two batches would read as a shorter one: its end mark must be there."""
+    if is_remote(path):
+        return
+    with named_problems(path), Path(path).open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - len(_END_OF_STREAM)))
+        if file.read() != _END_OF_STREAM:
+            raise StreamvecError(f"{path}: cut short: the Arrow stream has no end mark; fetch or write it again")
+
+
+@contextlib.contextmanager
+def _problems(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno:
+            with named_problems(path):
+                raise
+        detail = " ".join(str(problem).split())[:300]
+        raise StreamvecError(f"{path}: damaged or cut short ({detail}): fetch or write it again") from problem
