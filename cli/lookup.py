@@ -1,0 +1,223 @@
+"""Look-ups: nn, analogy and similarity, for words given as arguments or a line at a time on stdin."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamvec.errors import StreamvecError
+
+if TYPE_CHECKING:
+    from streamvec.vectors import KeyedVectors
+
+Answer = tuple[dict[str, Any], StreamvecError | None]  # what to print, or the query and what stood in its way
+_READ = 1 << 16
+_LONGEST = 1 << 20
+
+number_option = click.option(
+    "-n", "number", type=click.IntRange(1), default=10, show_default=True, help="How many neighbours."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+
+
+@click.command("nn")
+@click.argument("vectors")
+@click.argument("words", nargs=-1)
+@number_option
+@json_option
+def nn_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> None:
+    """Nearest neighbours of each WORD, by cosine.
+
+    VECTORS is a RUN, a vectors file, or another tool's file as it is. Without a WORD, each line on stdin is a query,
+    answered as it comes; an empty line is passed over. A query that is not itself a word but several with spaces
+    between them asks for the neighbours of their mean.
+
+    \b
+    Example:
+      streamvec nn wiki-run river -n 5
+      printf 'river\\nnew york\\n' | streamvec nn wiki-run --json
+    """
+    opened = _opened(vectors)
+
+    def answer(queries: list[str]) -> Iterator[Answer]:
+        parts = [_parts(opened, query) for query in queries]
+        known = [group for group in parts if not isinstance(group, StreamvecError)]
+        found = iter(opened.most_similar_groups(known, number))
+        for query, group in zip(queries, parts, strict=True):
+            if isinstance(group, StreamvecError):
+                yield {"query": query}, group
+            else:
+                yield {"query": query, "neighbours": _neighbours(next(found))}, None
+
+    if words:
+        _print_all(answer(list(words)), as_json, headed=len(words) > 1)
+    else:
+        _stream(answer, as_json)
+
+
+@click.command("analogy")
+@click.argument("vectors")
+@click.argument("words", nargs=-1, metavar="[A B C]")
+@number_option
+@json_option
+def analogy_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> None:
+    """A is to B as C is to ...? The words nearest to B - A + C, the three left out.
+
+    Without words, each line on stdin holds three, with tabs or spaces between them.
+
+    \b
+    Example:
+      streamvec analogy wiki-run man king woman
+    """
+    if words and len(words) != 3:
+        raise click.UsageError(f"analogy takes three words (man king woman), got {len(words)}")
+    opened = _opened(vectors)
+
+    def answer(queries: list[str] | list[tuple[str, ...]]) -> Iterator[Answer]:
+        for query in queries:
+            try:
+                a, b, c = query if isinstance(query, tuple) else _fields(query, 3)
+                yield {"query": [a, b, c], "neighbours": _neighbours(opened.analogy(a, b, c, number))}, None
+            except StreamvecError as problem:
+                yield {"query": query}, problem
+
+    if words:
+        _print_all(answer([words]), as_json, headed=False)
+    else:
+        _stream(answer, as_json)
+
+
+@click.command("similarity")
+@click.argument("vectors")
+@click.argument("words", nargs=-1, metavar="[WORD WORD]")
+@json_option
+def similarity_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
+    """Cosine similarity of two words, from -1 to 1.
+
+    Without words, each line on stdin holds two, with a tab or spaces between them.
+
+    \b
+    Example:
+      streamvec similarity wiki-run river lake
+    """
+    if words and len(words) != 2:
+        raise click.UsageError(f"similarity takes two words, got {len(words)}")
+    opened = _opened(vectors)
+
+    def answer(queries: list[str] | list[tuple[str, ...]]) -> Iterator[Answer]:
+        for query in queries:
+            try:
+                a, b = query if isinstance(query, tuple) else _fields(query, 2)
+                yield {"query": [a, b], "similarity": opened.similarity(a, b)}, None
+            except StreamvecError as problem:
+                yield {"query": query}, problem
+
+    if words:
+        _print_all(answer([words]), as_json, headed=False)
+    else:
+        _stream(answer, as_json)
+
+
+def _opened(path: str) -> "KeyedVectors":
+    from streamvec.vectors import KeyedVectors
+
+    vectors = KeyedVectors.load(path)
+    for note in vectors.notes:
+        click.echo(f"streamvec: warning: {note}", err=True)
+    return vectors
+
+
+def _parts(vectors: "KeyedVectors", query: str) -> list[str] | StreamvecError:
+    """The words of a query: the line itself when it is a word, otherwise what stands between its spaces."""
+    words = [query] if query in vectors else query.split() or [query]
+    try:
+        for word in words:
+            vectors.get_index(word)
+    except StreamvecError as problem:
+        return problem
+    return words
+
+
+def _fields(line: str, number: int) -> list[str]:
+    fields = line.split("\t") if "\t" in line else line.split()
+    if len(fields) != number:
+        raise StreamvecError(f"{line!r}: expected {number} words on the line, got {len(fields)}")
+    return fields
+
+
+def _neighbours(found: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"word": word, "similarity": similarity} for word, similarity in found]
+
+
+def _print_all(answers: Iterator[Answer], as_json: bool, headed: bool) -> None:
+    """Answers to arguments: the first problem ends the command, before anything is printed."""
+    ready = list(answers)
+    for _, problem in ready:
+        if problem:
+            raise problem
+    for answer, _ in ready:
+        click.echo(json.dumps(answer, ensure_ascii=False) if as_json else _text(answer, headed))
+
+
+def _stream(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool) -> None:
+    """Answers lines of stdin as they come: those that have come together in one search. A problem does not end it."""
+    if sys.stdin.isatty():
+        click.echo("One query a line; Ctrl-D ends.", err=True)
+    for queries in _lines():
+        for result, problem in answer(queries):
+            if problem:
+                click.echo(f"streamvec: warning: {problem}", err=True)
+                result["error"] = str(problem)
+            if as_json:
+                click.echo(json.dumps(result, ensure_ascii=False))
+            elif not problem:
+                click.echo(_text(result, headed=True))
+        sys.stdout.flush()
+
+
+def _lines() -> Iterator[list[str]]:
+    """What has come on stdin, in whole lines; waits only when nothing has."""
+    stdin: Any = click.get_binary_stream("stdin")
+    rest = b""
+    while block := stdin.read1(_READ):
+        *whole, rest = (rest + block).split(b"\n")
+        if len(rest) > _LONGEST:
+            raise StreamvecError(f"stdin: a line of more than {_LONGEST:,} bytes: expected one query a line")
+        if lines := _queries(whole):
+            yield lines
+    if lines := _queries([rest]):
+        yield lines
+
+
+def _queries(raw: list[bytes]) -> list[str]:
+    return [line for line in (one.decode("utf-8", "replace").strip("\r\n") for one in raw) if line.strip()]
+
+
+def _text(answer: dict[str, Any], headed: bool) -> str:
+    if "similarity" in answer:
+        line = f"{answer['similarity']:.4f}"
+        return "  ".join([*map(_shown, answer["query"]), line]) if headed else line
+    words = [_shown(neighbour["word"]) for neighbour in answer["neighbours"]]
+    width = max(map(_width, words), default=0)
+    indent = "  " if headed else ""
+    lines = [
+        f"{indent}{word}{' ' * (width - _width(word))}  {neighbour['similarity']:7.4f}"
+        for word, neighbour in zip(words, answer["neighbours"], strict=True)
+    ]
+    query = answer["query"]
+    return "\n".join(([_shown(query if isinstance(query, str) else " ".join(query))] if headed else []) + lines)
+
+
+def _shown(word: str) -> str:
+    """*word* on one line of a terminal: control characters are written out."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in word)
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: East Asian wide letters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )

@@ -1,0 +1,35 @@
+"""Which file a person means by VECTORS: a RUN's vectors.arrow, a vectors file, or another tool's."""
+
+from pathlib import Path
+
+from streamvec.disk.arrow import open_arrow
+from streamvec.disk.files import named_problems
+from streamvec.errors import StreamvecError
+from streamvec.vectors.store import is_ours
+
+
+def find_vectors(path: Path) -> tuple[Path, bool]:
+    """(the file or folder to read, whether it is vectors.arrow as streamvec writes it).
+
+    Raises StreamvecError when there is nothing to read: a RUN whose training has not finished, another folder,
+    an empty file.
+    """
+    with named_problems(path):
+        path.stat()
+    if path.is_dir():
+        if (path / "vectors.arrow").exists():
+            return path / "vectors.arrow", True
+        if (path / "run.json").exists():
+            raise StreamvecError(f"{path}: its training has not finished: streamvec resume {path}")
+        if (path / "tensors.tsv").exists():
+            return path, False
+        raise StreamvecError(
+            f"{path}: a folder, but not a RUN of streamvec: it holds neither run.json nor vectors.arrow"
+        )
+    with named_problems(path), path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise StreamvecError(f"{path}: the file is empty: there are no vectors in it")
+    if start.startswith(b"ARROW1"):
+        return path, is_ours(open_arrow(path).schema)
+    return path, False

@@ -1,0 +1,245 @@
+"""Words and their vectors, read-only: opened in place, and asked for neighbours, similarities and analogies."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+import pyarrow as pa
+
+from streamvec.vectors.neighbours import cosines, nearest, unit_rows
+from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of, open_vectors, word_array
+from streamvec.vectors.words import UnknownWord, Words
+
+Asked = str | np.ndarray  # a word, or a vector float[dim]
+
+
+class KeyedVectors:
+    """A vocabulary of V words by rank and a matrix float32[V, dim], held as chunks of neighbouring rows.
+
+    Made by ``KeyedVectors.load(path)`` or ``KeyedVectors.from_arrays(words, vectors)``. Similarities are cosines,
+    computed in float64; a vector of zeros has similarity 0 to everything. An unknown word raises UnknownWord, which
+    is a KeyError and a StreamvecError and carries suggestions.
+    """
+
+    def __init__(self, vectors: Vectors, name: str = "these vectors", notes: Sequence[str] = ()) -> None:
+        self.dim = vectors.dim
+        self.info = vectors.info  # how they were made
+        self.name = name
+        self.notes = list(notes)  # what a reader of a foreign file left out or changed, a sentence each
+        self._chunks = vectors.chunks
+        self._starts = np.cumsum([0, *(len(chunk.words) for chunk in self._chunks)])
+        self.words = Words([chunk.words for chunk in self._chunks])
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Opens a RUN, a vectors.arrow (mapped, nothing is copied) or another tool's file (read into memory).
+
+        Other tools' files: word2vec text and binary, GloVe text, fastText .vec (each also .gz .bz2 .xz .zst), parquet,
+        safetensors, npy with its words beside it, a projector folder. Raises StreamvecError when it is damaged, is
+        not vectors, or the training of the RUN has not finished.
+        """
+        from streamvec.vectors.finding import find_vectors
+
+        path = Path(path)
+        place, ours = find_vectors(path)
+        if ours:
+            return cls(open_vectors(place), str(path))
+        from streamvec.vectors.formats import read_vectors
+
+        vectors, notes = read_vectors(place)
+        return cls(vectors, str(path), notes)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        words: pa.StringArray | pa.ChunkedArray | Sequence[str],
+        vectors: np.ndarray,
+        counts: np.ndarray | None = None,
+        info: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """In memory: distinct words[V], float[V, dim] (held as it is when float32 in C order), counts int64[V]."""
+        array = word_array(words)
+        matrix = np.ascontiguousarray(vectors, np.float32)
+        if matrix.ndim != 2 or len(matrix) != len(array):
+            raise ValueError(f"vectors must be of shape ({len(array)}, dim), got {vectors.shape}")
+        many = np.zeros(len(array), np.int64) if counts is None else np.asarray(counts, np.int64)
+        chunks = []
+        for start in range(0, len(array), ROWS):
+            some = slice(start, start + ROWS)
+            chunks.append(Chunk(array[some], many[some], matrix[some], norms_of(matrix[some])))
+        return cls(Vectors(chunks, matrix.shape[1], dict(info or {})))
+
+    def save(self, path: Path | str) -> str:
+        """Writes vectors.arrow, whole or not at all, replacing what is there; returns its checksum."""
+        with VectorsWriter(Path(path), self.dim, self.info) as writer:
+            for chunk in self._chunks:
+                writer.write(chunk.words, chunk.vectors, chunk.counts)
+        return writer.checksum
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.words
+
+    def __repr__(self) -> str:
+        return f"KeyedVectors({len(self)} words, dim {self.dim}, from {self.name})"
+
+    @overload
+    def __getitem__(self, words: str) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, words: Sequence[str]) -> np.ndarray: ...
+    def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
+        """float32[dim] of a word, or float32[n, dim] of a list of words."""
+        if isinstance(words, str):
+            return self.row(self.get_index(words))
+        return self.rows(np.array([self.get_index(word) for word in words], np.int64))
+
+    def get_index(self, word: str) -> int:
+        """The rank of *word*; UnknownWord when there is none."""
+        rank = self.words.rank(word)
+        if rank < 0:
+            raise UnknownWord(word, self.name, self.words.suggest(word))
+        return rank
+
+    def row(self, rank: int) -> np.ndarray:
+        """float32[dim]: the vector of that rank, a read-only view where the file is mapped."""
+        number = int(np.searchsorted(self._starts, rank, "right")) - 1
+        found: np.ndarray = self._chunks[number].vectors[rank - int(self._starts[number])]
+        return found
+
+    def rows(self, ranks: np.ndarray) -> np.ndarray:
+        """float32[n, dim]: a copy of the vectors of those ranks."""
+        out = np.empty((len(ranks), self.dim), np.float32)
+        numbers = np.searchsorted(self._starts, ranks, "right") - 1
+        for number in np.unique(numbers):
+            here = numbers == number
+            out[here] = self._chunks[number].vectors[np.asarray(ranks)[here] - self._starts[number]]
+        return out
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows in the order of rank, as (words, counts, vectors, norms) of at most some ten thousands at a time."""
+        yield from self._chunks
+
+    @property
+    def counts(self) -> np.ndarray:
+        """int64[V]: how often each word was seen; 0 where the file did not say."""
+        return _joined([chunk.counts for chunk in self._chunks], np.int64)
+
+    @property
+    def norms(self) -> np.ndarray:
+        """float32[V]: Euclidean norms."""
+        return _joined([chunk.norms for chunk in self._chunks], np.float32)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """float32[V, dim]: all vectors, copied when there is more than one chunk; ``chunks()`` copies nothing."""
+        return _joined([chunk.vectors for chunk in self._chunks], np.float32).reshape(-1, self.dim)
+
+    def nearest(
+        self, queries: np.ndarray, topn: int = 10, restrict: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(ranks int64[q, k], similarities float64[q, k]) of the rows nearest to float[q, dim]; nothing is left out.
+
+        k is *topn*, or the number of rows when that is less. *restrict*: only the most frequent so many words.
+        """
+        if topn < 1:
+            raise ValueError(f"topn must be at least 1, got {topn}")
+        if restrict is not None and restrict < 1:
+            raise ValueError(f"restrict must be at least 1, got {restrict}")
+        queries = np.atleast_2d(queries)
+        if queries.ndim != 2 or queries.shape[1] != self.dim:
+            raise ValueError(f"queries must be of shape (q, {self.dim}), got {queries.shape}")
+        if not np.isfinite(queries).all():
+            raise ValueError("queries must be finite, got NaN or infinity")
+        return nearest(self._chunks, queries, topn, restrict)
+
+    def most_similar(
+        self,
+        positive: Asked | Sequence[Asked] = (),
+        negative: Asked | Sequence[Asked] = (),
+        topn: int = 10,
+        restrict: int | None = None,
+    ) -> list[tuple[str, float]]:
+        """The words nearest to the sum of *positive* less *negative*, best first, the given words left out.
+
+        Each is a word, a vector float[dim] or a list of them; words count with length 1, vectors as they are.
+        *restrict*: only among the most frequent so many words.
+        """
+        query, given = self._combined(_listed(positive), _listed(negative))
+        return self._answers(query[None, :], [given], topn, restrict)[0]
+
+    def most_similar_batch(
+        self, queries: Sequence[str] | np.ndarray, topn: int = 10, restrict: int | None = None
+    ) -> list[list[tuple[str, float]]]:
+        """``most_similar`` of each word (itself left out) or of each row of float[q, dim] (nothing left out)."""
+        if isinstance(queries, np.ndarray):
+            return self._answers(queries, [()] * len(np.atleast_2d(queries)), topn, restrict)
+        ranks = np.array([self.get_index(word) for word in queries], np.int64)
+        return self._answers(self.rows(ranks), [(int(rank),) for rank in ranks], topn, restrict)
+
+    def most_similar_groups(
+        self, groups: Sequence[Sequence[str]], topn: int = 10, restrict: int | None = None
+    ) -> list[list[tuple[str, float]]]:
+        """``most_similar`` of each group of words (their mean, the group's own words left out), in one search."""
+        pairs = [self._combined(list(group), []) for group in groups]
+        queries = np.array([query for query, _ in pairs]).reshape(-1, self.dim)
+        return self._answers(queries, [given for _, given in pairs], topn, restrict)
+
+    def similarity(self, a: Asked, b: Asked) -> float:
+        """The cosine of two words or vectors, -1 to 1."""
+        left, right = (self._combined([one], [])[0][None, :] for one in (a, b))
+        return float(cosines(left, right)[0])
+
+    def analogy(
+        self, a: Asked, b: Asked, c: Asked, topn: int = 10, restrict: int | None = None
+    ) -> list[tuple[str, float]]:
+        """*a* is to *b* as *c* is to these: the words nearest to b - a + c over vectors of length 1 (3CosAdd).
+
+        The three words are left out. Levy and Goldberg, Linguistic Regularities (2014), equation 1.
+        """
+        return self.most_similar([b, c], [a], topn, restrict)
+
+    def _combined(self, positive: list[Asked], negative: list[Asked]) -> tuple[np.ndarray, tuple[int, ...]]:
+        """(float64[dim]: the signed sum, ranks of the words among them)."""
+        if not positive and not negative:
+            raise ValueError("positive or negative must hold at least one word or vector, got none")
+        if len(positive) == 1 and not negative and isinstance(positive[0], str):
+            rank = self.get_index(positive[0])  # its length does not matter: exactly the row, exactly similarity()
+            return self.row(rank).astype(np.float64), (rank,)
+        total = np.zeros(self.dim)
+        given = []
+        for asked, sign in [(one, 1.0) for one in positive] + [(one, -1.0) for one in negative]:
+            if isinstance(asked, str):
+                given.append(self.get_index(asked))
+                total += sign * unit_rows(self.row(given[-1])[None, :])[0]
+            elif np.shape(asked) == (self.dim,):
+                total += sign * np.asarray(asked, np.float64)
+            else:
+                raise ValueError(f"a vector must be of shape ({self.dim},), got {np.shape(asked)}")
+        return total, tuple(given)
+
+    def _answers(
+        self, queries: np.ndarray, given: Sequence[tuple[int, ...]], topn: int, restrict: int | None
+    ) -> list[list[tuple[str, float]]]:
+        if topn < 1:
+            raise ValueError(f"topn must be at least 1, got {topn}")
+        more = max((len(set(ranks)) for ranks in given), default=0)
+        ranks, similarities = self.nearest(queries, topn + more, restrict)
+        return [
+            [(self.words[rank], value) for rank, value in zip(row, values, strict=True) if rank not in out][:topn]
+            for row, values, out in zip(ranks.tolist(), similarities.tolist(), given, strict=True)
+        ]
+
+
+def _listed(asked: Asked | Sequence[Asked]) -> list[Asked]:
+    if isinstance(asked, str) or (isinstance(asked, np.ndarray) and asked.ndim == 1):
+        return [asked]
+    return list(asked)
+
+
+def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.empty(0, dtype)
