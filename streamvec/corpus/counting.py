@@ -1,0 +1,284 @@
+"""Counts all words of a corpus exactly, in bounded memory, and goes on where it was stopped.
+
+Every thread fills a table of its own; a full one is sorted and written as a run. Now and then all tables are written
+and a record says up to which block everything is in runs: whatever is younger is counted again after a crash. In
+the end the runs are merged. Sums do not depend on how the work was dealt out, so neither does the result.
+"""
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamvec.corpus.blocks import Place
+from streamvec.corpus.counts import Counts
+from streamvec.corpus.pipeline import Pipeline, Progress
+from streamvec.corpus.repeats import SHORTEST, Repeats
+from streamvec.corpus.runs import MOST_FILES, WordCounts, merge, merge_to_run, spill
+from streamvec.corpus.stitch import Piece, Start
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.disk.files import read_json, write_json
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.kernels.scan import new_spans
+from streamvec.kernels.wordruns import clear
+from streamvec.kernels.wordtable import (
+    DOCUMENT_BASE,
+    DOCUMENTS,
+    OPEN_HASH,
+    OPEN_TOKENS,
+    SLOT_BYTES,
+    TOKENS,
+    TOO_LONG,
+    WORDS,
+    WordTable,
+    count_tokens,
+    mix_hashes,
+    move_words,
+    new_table,
+)
+
+RECORD = "record.json"
+INTERVAL = 180.0  # seconds between records
+# A table's bytes for each slot: the slot, 16 bytes of longer words, and while it is sorted keys and order of the words.
+_ARENA_PER_SLOT = 16
+BYTES_PER_SLOT = SLOT_BYTES + _ARENA_PER_SLOT + 20
+_FEWEST_SLOTS = 1 << 12
+_AT_ONCE = MOST_FILES // 2  # runs merged into one while counting
+_MASK = (1 << 64) - 1
+
+
+class Counted(NamedTuple):
+    """What a thread found in a piece; the first document may continue an earlier piece's, the last may go on."""
+
+    hashes: np.ndarray  # uint64[documents that end here]
+    lengths: np.ndarray  # int64[documents that end here]: tokens
+    open_hash: int
+    open_tokens: int
+    tokens: int
+    dropped_long: int
+    replaced: int
+
+
+class Counter:
+    """One thread's table, with the runs it has written."""
+
+    def __init__(self, tokenizer: Tokenizer, table_bytes: int, next_run: Callable[[], Path]) -> None:
+        self._tokenizer = tokenizer
+        self._most_slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
+        self._next_run = next_run
+        self._arena = np.empty(self._most_slots * _ARENA_PER_SLOT + 1008, np.uint8)
+        self._table = self._sized(min(self._most_slots, 1 << 16))
+        self._found = new_spans()
+        self.runs: list[str] = []
+
+    def _sized(self, slots: int) -> WordTable:
+        return WordTable(new_table(slots, 0).slots, self._arena, np.zeros(8, np.int64))
+
+    def count(self, piece: Piece) -> Counted:
+        """Counts the tokens of a piece, spilling where the table is full."""
+        data, replaced = self._tokenizer.ready(piece.data)
+        documents = piece.data.count(b"\n") + 1
+        hashes, lengths = np.empty(documents, np.uint64), np.empty(documents, np.int64)
+        self._table.state[TOKENS:] = 0
+        place = 0
+        while True:
+            place = count_tokens(self._table, self._tokenizer.alphabet, data, place, self._found, hashes, lengths)
+            if place == data.size:
+                break
+            self._make_room()
+        state = self._table.state
+        ended = int(state[DOCUMENTS])
+        return Counted(
+            hashes[:ended],
+            lengths[:ended],
+            int(state[OPEN_HASH]) & _MASK,
+            int(state[OPEN_TOKENS]),
+            int(state[TOKENS]),
+            int(state[TOO_LONG]),
+            replaced + piece.replaced,
+        )
+
+    def _make_room(self) -> None:
+        slots = self._table.slots.shape[0]
+        # While words move, both tables are there: the last step up is taken from two thirds.
+        larger = self._most_slots if slots * 4 >= self._most_slots else slots * 4
+        if larger > slots and self._table.state[WORDS] * 10 >= slots * 6:
+            new = self._sized(larger)
+            new.state[:] = self._table.state
+            move_words(self._table.slots, new.slots)
+            self._table = new
+        else:
+            self.spill()
+
+    def spill(self) -> None:
+        """Writes the table's words, if any, as a run, and empties it."""
+        state = self._table.state.copy()
+        if state[WORDS]:
+            path = self._next_run()
+            spill(self._table, path)
+            self.runs.append(path.name)
+            clear(self._table)
+            self._table.state[TOKENS:] = state[TOKENS:]
+
+
+class Counting:
+    """The count of one corpus in a folder of its own, which holds runs and the record."""
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer, table_bytes: int, threads: int) -> None:
+        self.folder = folder
+        self.counts = Counts()
+        self.start = Start()
+        self.finished = False
+        self._runs: list[dict[str, Any]] = []  # name and level: how often merged
+        self._numbers = 0
+        self._open_hash, self._open_tokens = 0, 0  # the document that goes on
+        self._repeats = Repeats()
+        self._repeats_name = ""
+        self._threads = threads
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / RECORD).exists():
+            self._load()
+        self._tidy()
+        self._free: queue.SimpleQueue[Counter] = queue.SimpleQueue()
+        self._counters = []
+        if not self.finished:
+            self._counters = [Counter(tokenizer, table_bytes // threads, self._next_run) for _ in range(threads)]
+        for counter in self._counters:
+            self._free.put(counter)
+
+    def run(
+        self,
+        pieces: Iterator[Piece],
+        report: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        interval: float = INTERVAL,
+    ) -> None:
+        """Counts *pieces*, which begin at ``start``, to their end; Interrupted when *stop* says so, after a record."""
+        if self.finished:
+            return
+        recorded = time.monotonic()
+        with Pipeline(self._count, self._threads) as pipeline:
+            for piece in pieces:
+                stopped = stop()
+                too_many = sum(len(counter.runs) for counter in self._counters) >= _AT_ONCE
+                if stopped or too_many or time.monotonic() - recorded >= interval:
+                    self._take(pipeline.drain(), report)
+                    self._record(piece.start)
+                    recorded = time.monotonic()
+                if stopped:
+                    raise Interrupted("stopped while counting words: the same command goes on from here")
+                self._take(pipeline.submit(piece), report)
+            self._take(pipeline.drain(), report)
+            self._record(None)
+        self._counters.clear()
+        self._free = queue.SimpleQueue()
+
+    def merged(self) -> Iterator[WordCounts]:
+        """All words in order with their counts; to be used once `run` has ended."""
+        return merge([self.folder / run["name"] for run in self._runs])
+
+    def _count(self, piece: Piece) -> Counted:
+        counter = self._free.get()
+        try:
+            return counter.count(piece)
+        finally:
+            self._free.put(counter)
+
+    def _take(self, results: Iterator[tuple[Piece, Counted]], report: Callable[[Progress], None]) -> None:
+        for piece, found in results:
+            hashes, lengths = found.hashes, found.lengths
+            if lengths.size:
+                # h(ab) = h(a) base^|b| + h(b): the hash of a document that spans pieces
+                joined = self._open_hash * pow(DOCUMENT_BASE, int(lengths[0]), 1 << 64) + int(hashes[0])
+                hashes[0] = joined & _MASK
+                lengths[0] += self._open_tokens
+                self._open_hash, self._open_tokens = found.open_hash, found.open_tokens
+            else:
+                joined = self._open_hash * pow(DOCUMENT_BASE, found.open_tokens, 1 << 64) + found.open_hash
+                self._open_hash, self._open_tokens = joined & _MASK, self._open_tokens + found.open_tokens
+            long_enough = lengths >= SHORTEST
+            self._repeats.add(mix_hashes(hashes[long_enough], lengths[long_enough]))
+            self.counts.bytes_read += piece.size
+            self.counts.documents += lengths.size
+            self.counts.empty_documents += int(np.count_nonzero(lengths == 0))
+            self.counts.tokens += found.tokens
+            self.counts.dropped_long += found.dropped_long
+            self.counts.replaced_bytes += found.replaced
+            report(Progress("counting", self.counts.bytes_read, self.counts.documents, self.counts.tokens))
+
+    def _next_run(self) -> Path:
+        self._numbers += 1
+        return self.folder / f"run-{self._numbers:06d}.arrow"
+
+    def _record(self, start: Start | None) -> None:
+        """Spills all tables and writes down that everything before *start* (None: everything) is in the runs."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(Counter.spill, self._counters))
+        for counter in self._counters:
+            self._runs += [{"name": name, "level": 0} for name in counter.runs]
+            counter.runs = []
+        self._merge_some(finished=start is None)
+        self.finished = start is None
+        self.start = start or self.start
+        self.counts.repeated_documents = self._repeats.repeated
+        self.counts.repeats_sampled = 1 << self._repeats.level
+        self._repeats_name = f"repeats-{self._numbers:06d}-{self.start.number}.safetensors"
+        self._repeats.save(self.folder / self._repeats_name)
+        content = {
+            "finished": self.finished,
+            "number": self.start.number,
+            "source": self.start.place.source,
+            "offset": self.start.place.offset,
+            "carried": self.start.carried.hex(),
+            "open_hash": self._open_hash,
+            "open_tokens": self._open_tokens,
+            "runs": self._runs,
+            "numbers": self._numbers,
+            "repeats": self._repeats_name,
+            "counts": self.counts.to_json(),
+        }
+        write_json(self.folder / RECORD, content)
+        self._tidy()
+
+    def _merge_some(self, finished: bool) -> None:
+        """Keeps runs few: 32 of a level become one of the next; in the end there are no more than can be opened."""
+        while True:
+            self._runs.sort(key=lambda run: (run["level"], run["name"]))
+            levels = [run["level"] for run in self._runs]
+            full = [level for level in sorted(set(levels)) if levels.count(level) >= _AT_ONCE]
+            if full:
+                first = levels.index(full[0])
+            elif finished and len(levels) > MOST_FILES:
+                first = 0
+            else:
+                return
+            group = self._runs[first : first + _AT_ONCE]
+            path = self._next_run()
+            merge_to_run([self.folder / run["name"] for run in group], path)
+            self._runs[first : first + _AT_ONCE] = [{"name": path.name, "level": group[-1]["level"] + 1}]
+
+    def _load(self) -> None:
+        path = self.folder / RECORD
+        content = read_json(path)
+        try:
+            self.finished = bool(content["finished"])
+            place = Place(content["source"], content["offset"])
+            self.start = Start(content["number"], place, bytes.fromhex(content["carried"]))
+            self._open_hash, self._open_tokens = content["open_hash"], content["open_tokens"]
+            self._runs, self._numbers = content["runs"], content["numbers"]
+            self._repeats_name = content["repeats"]
+            self.counts = Counts.from_json(content["counts"])
+        except (KeyError, TypeError, ValueError) as problem:
+            raise StreamvecError(f"{path}: written by another version of streamvec: remove {self.folder}") from problem
+        self._repeats = Repeats.load(self.folder / self._repeats_name)
+
+    def _tidy(self) -> None:
+        """Removes what no record knows of."""
+        known = {run["name"] for run in self._runs} | {RECORD, self._repeats_name}
+        for path in self.folder.iterdir():
+            if path.name not in known:
+                path.unlink()

@@ -1,0 +1,200 @@
+"""From text to what trainers read: first the vocabulary, then the shards, each skipped when it is there already.
+
+A folder holds vocabulary.arrow, shards/, and prepared.json, which says what they were made from: other input or other
+options, and the work begins anew. While words are counted there is also counting/.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from streamvec.corpus.blocks import read_blocks
+from streamvec.corpus.counting import Counting
+from streamvec.corpus.counts import Counts
+from streamvec.corpus.encoding import Encoding
+from streamvec.corpus.pipeline import AHEAD, Progress
+from streamvec.corpus.shards import INDEX, VERSION, Shards
+from streamvec.corpus.sources import Source, fingerprint
+from streamvec.corpus.stitch import Piece, Start, whole_tokens
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.vocabulary import Vocabulary, select
+from streamvec.disk.files import named_problems, read_json, sync_folder, write_json
+from streamvec.errors import Interrupted, StreamvecError
+
+PREPARED = "prepared.json"
+VOCABULARY = "vocabulary.arrow"
+SHARDS = "shards"
+COUNTING = "counting"
+
+_PROCESS = 200 << 20  # the interpreter, pyarrow, and numba with the kernels
+_MERGING = 40 << 20  # runs while they are merged, and the hashes of documents
+_LARGEST_BLOCK, _SMALLEST_BLOCK = 1 << 22, 1 << 16
+
+
+class Shares(NamedTuple):
+    """What a number of bytes of memory is divided into."""
+
+    block_bytes: int
+    table_bytes: int  # for all tables together
+
+
+def shares(memory: int, threads: int) -> Shares:
+    """How *memory*, for the whole process, is divided: what is taken for the process itself comes first.
+
+    Below about 250 MB there is nothing left to divide, and the smallest sizes are used.
+    """
+    free = max(0, memory - _PROCESS - _MERGING)
+    # Waiting blocks are text or ids, those in work also lower-cased text: about so many times a block.
+    blocks = 2 * (threads + AHEAD + 2) + 2 * threads
+    block_bytes = min(_LARGEST_BLOCK, max(_SMALLEST_BLOCK, free // 3 // blocks))
+    return Shares(block_bytes, max(threads << 20, free - blocks * block_bytes))
+
+
+def prepare(
+    sources: Sequence[Source],
+    folder: Path,
+    tokenizer: Tokenizer,
+    *,
+    column: str | None = None,
+    encoding: str = "utf-8",
+    min_count: int = 5,
+    max_vocab: int | None = None,
+    memory: int,
+    threads: int,
+    report: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> tuple[Vocabulary, Shards]:
+    """Makes vocabulary.arrow and shards/ in *folder*, or goes on with what was begun there, or takes what is finished.
+
+    memory: bytes, for the whole process; threads: at least 1; neither changes a byte of the result. *report* is called
+    after each block; *stop* is asked before each. Raises Interrupted when it says so, StreamvecError when the input
+    cannot be read or holds no word that occurs *min_count* times, or the disk is full.
+    """
+    for name, value in (("min_count", min_count), ("memory", memory), ("threads", threads)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if max_vocab is not None and max_vocab < 1:
+        raise ValueError(f"max_vocab must be at least 1, got {max_vocab}")
+    made_from = {
+        "version": VERSION,
+        "sources": [fingerprint(source) for source in sources],
+        "column": column,
+        "encoding": encoding,
+        "tokenizer": tokenizer.to_json(),
+        "min_count": min_count,
+        "max_vocab": max_vocab,
+    }
+    share = shares(memory, threads)
+
+    def pieces(start: Start) -> Iterator[Piece]:
+        blocks = read_blocks(sources, column, encoding, start.place, start.number, share.block_bytes)
+        return whole_tokens(blocks, tokenizer, start.carried)
+
+    with named_problems(folder):
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _begin(folder, made_from)
+        vocabulary = _vocabulary(folder, tokenizer, min_count, max_vocab, share, threads, pieces, report, stop)
+        return vocabulary, _shards(folder, tokenizer, vocabulary, threads, pieces, report, stop)
+    except Interrupted:
+        raise
+    except StreamvecError:
+        _leave_nothing_half_written(folder, is_new)
+        raise
+
+
+def _begin(folder: Path, made_from: dict) -> None:
+    """Removes work that was made from something else."""
+    path = folder / PREPARED
+    if path.exists() and read_json(path) == made_from:
+        return
+    with named_problems(folder):
+        path.unlink(missing_ok=True)
+        sync_folder(folder)
+        (folder / VOCABULARY).unlink(missing_ok=True)
+        for name in (SHARDS, COUNTING):
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
+    write_json(path, made_from)
+
+
+def _vocabulary(
+    folder: Path,
+    tokenizer: Tokenizer,
+    min_count: int,
+    max_vocab: int | None,
+    share: Shares,
+    threads: int,
+    pieces: Callable[[Start], Iterator[Piece]],
+    report: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> Vocabulary:
+    path = folder / VOCABULARY
+    if not path.exists():
+        counting = Counting(folder / COUNTING, tokenizer, share.table_bytes, threads)
+        counting.run(pieces(counting.start), report, stop)
+        counts = counting.counts
+        selection = select(counting.merged(), min_count, max_vocab)
+        if not len(selection.words):
+            _refuse(counts, selection.distinct, selection.highest, min_count)
+        about = {
+            "tokens_in_corpus": selection.tokens,
+            "distinct_words": selection.distinct,
+            "min_count": min_count,
+            "max_vocab": max_vocab,
+            "tokenizer": tokenizer.to_json(),
+            "counts": counts.to_json(),
+        }
+        Vocabulary(selection.words, selection.counts, about).save(path)
+    if (folder / COUNTING).exists():
+        shutil.rmtree(folder / COUNTING)
+    return Vocabulary.load(path)
+
+
+def _refuse(counts: Counts, distinct: int, highest: int, min_count: int) -> None:
+    if counts.tokens == 0:
+        raise StreamvecError(
+            f"the input holds no words: {counts.bytes_read} bytes, {counts.documents} documents, "
+            f"{counts.dropped_long} tokens longer than 1,000 bytes: name other input, or choose other tokens"
+        )
+    raise StreamvecError(
+        f"no word occurs {min_count} times: {counts.tokens} tokens in {counts.documents} documents, {distinct} different "
+        f"words, the most frequent {highest} times: give more text, or --min-count {highest} or less"
+    )
+
+
+def _shards(
+    folder: Path,
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
+    threads: int,
+    pieces: Callable[[Start], Iterator[Piece]],
+    report: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> Shards:
+    path = folder / SHARDS
+    if (path / INDEX).exists():
+        shards = Shards.open(path)
+        if shards.vocabulary_checksum != vocabulary.checksum:
+            raise StreamvecError(f"{path}: made with another vocabulary: start again with --overwrite")
+        return shards
+    encoding = Encoding(path, tokenizer, vocabulary, Counts.from_json(vocabulary.about["counts"]), threads)
+    return encoding.run(pieces(encoding.start), report, stop)
+
+
+def _leave_nothing_half_written(folder: Path, is_new: bool) -> None:
+    """After a failure: what can be gone on with stays, everything else goes."""
+    with contextlib.suppress(OSError):
+        counting = folder / COUNTING
+        if counting.exists() and not (counting / "record.json").exists():
+            shutil.rmtree(counting)
+        shards = folder / SHARDS
+        if shards.exists() and not any(shards.iterdir()):
+            shards.rmdir()
+        if not counting.exists() and not (folder / VOCABULARY).exists():
+            (folder / PREPARED).unlink(missing_ok=True)
+            if is_new:
+                folder.rmdir()

@@ -1,0 +1,231 @@
+"""A hash table from words to numbers that never forgets a byte: counts while the corpus is read, ids afterwards.
+
+Open addressing with linear probing. Words of up to 8 bytes live in their slot; longer ones also in an arena, and are
+compared there byte by byte, so counts are exact. The table has the size it was made with: when a word finds no room
+the kernel stops in front of it, and the caller makes room.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from streamvec.kernels.scan import load8, split
+
+LONGEST = 1000  # bytes; a longer token is no word
+PREFIX, HASH, PLACE, NUMBER = 0, 1, 2, 3  # columns of a slot; PLACE is where in the arena << 10 | bytes of the word
+WORDS, ARENA, TOKENS, TOO_LONG, DOCUMENTS, OPEN_TOKENS, OPEN_HASH = 0, 1, 2, 3, 4, 5, 6  # places in the state
+SLOT_BYTES = 32
+DOCUMENT_BASE = (
+    0x9E6C63D0876A9A47  # the hash of a document: a polynomial over its tokens' hashes, so pieces can be joined
+)
+
+_K0, _K1, _K2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F)
+_BASE = np.uint64(DOCUMENT_BASE)
+
+
+class WordTable(NamedTuple):
+    """The table's arrays."""
+
+    slots: np.ndarray  # uint64[slots, 4]; a slot is empty where PLACE is 0
+    arena: np.ndarray  # uint8[bytes]; words of more than 8 bytes, one after another
+    state: (
+        np.ndarray
+    )  # int64[8]: words and arena bytes used; of the current block: tokens, documents, the open document
+
+
+def new_table(slots: int, arena: int) -> WordTable:
+    """An empty table for at most 0.7 x *slots* words, with *arena* bytes for those of more than 8 bytes."""
+    return WordTable(np.zeros((slots, 4), np.uint64), np.empty(arena + 8, np.uint8), np.zeros(8, np.int64))
+
+
+@njit(nogil=True, cache=True)
+def _mix(value):
+    value = (value ^ (value >> np.uint64(32))) * _K1
+    value = (value ^ (value >> np.uint64(29))) * _K2
+    return value ^ (value >> np.uint64(32))
+
+
+@njit(nogil=True, cache=True)
+def word_key(data, begin, end):
+    """(first 8 bytes, zeros behind a shorter word; 64-bit hash) of the word data[begin:end]."""
+    size = end - begin
+    value = np.uint64(size) * _K0
+    if size > 8:
+        place = begin
+        while place + 8 < end:
+            value = (value ^ load8(data, place)) * _K1
+            value ^= value >> np.uint64(32)
+            place += 8
+        return load8(data, begin), _mix(value ^ load8(data, end - 8))
+    if begin + 8 <= data.size:
+        prefix = load8(data, begin) & (~np.uint64(0) >> np.uint64(64 - 8 * size))
+    else:
+        prefix = np.uint64(0)
+        for step in range(size):
+            prefix |= np.uint64(data[begin + step]) << np.uint64(8 * step)
+    return prefix, _mix(value ^ prefix)
+
+
+@njit(nogil=True, cache=True)
+def _home(value, slots):
+    """Where the search for a hash begins: its upper half, scaled to the number of slots (fewer than 2**32)."""
+    return np.int64(((value >> np.uint64(32)) * np.uint64(slots)) >> np.uint64(32))
+
+
+@njit(nogil=True, cache=True)
+def _same(arena, place, data, begin, size):
+    """Whether the two words of *size* > 8 bytes are equal."""
+    step = 0
+    while step + 8 < size:
+        if load8(arena, place + step) != load8(data, begin + step):
+            return False
+        step += 8
+    return load8(arena, place + size - 8) == load8(data, begin + size - 8)
+
+
+@njit(nogil=True, cache=True)
+def _find(table, data, begin, size, prefix, value):
+    """The slot of a word, or the empty slot where it belongs."""
+    slots = table.slots
+    slot = _home(value, slots.shape[0])
+    while True:
+        place = slots[slot, PLACE]
+        if place == 0:
+            return slot
+        if (
+            slots[slot, HASH] == value
+            and slots[slot, PREFIX] == prefix
+            and np.int64(place & np.uint64(1023)) == size
+            and (size <= 8 or _same(table.arena, np.int64(place >> np.uint64(10)), data, begin, size))
+        ):
+            return slot
+        slot += 1
+        if slot == slots.shape[0]:
+            slot = 0
+
+
+@njit(nogil=True, cache=True)
+def _add(table, slot, data, begin, size, prefix, value):
+    """Puts a new word into an empty slot; False when there is no room for it."""
+    slots, arena, state = table.slots, table.arena, table.state
+    if (state[WORDS] + 1) * 10 > slots.shape[0] * 7:
+        return False
+    place = state[ARENA]
+    if size > 8:
+        if place + size > arena.size - 8:
+            return False
+        for step in range(size):
+            arena[place + step] = data[begin + step]
+        state[ARENA] = place + size
+    state[WORDS] += 1
+    slots[slot, PREFIX], slots[slot, HASH], slots[slot, NUMBER] = prefix, value, 0
+    slots[slot, PLACE] = np.uint64(place << 10 | size)
+    return True
+
+
+@njit(nogil=True, cache=True)
+def count_tokens(table, alphabet, data, place, found, hashes, tokens):
+    """Counts the tokens of data[place:] in *table* (updated); returns data.size, or where it ran out of room.
+
+    data: uint8[n], read. found: scratch. hashes: uint64[documents], tokens: int64[documents], written: a hash and the
+    number of tokens of each document that ends in *data*. What is left open behind the last end stays in the state
+    (OPEN_TOKENS, OPEN_HASH), which also adds up TOKENS, TOO_LONG and DOCUMENTS. Before a new block the caller clears
+    state[TOKENS:].
+    """
+    slots, state = table.slots, table.state
+    document, length = np.uint64(state[OPEN_HASH]), state[OPEN_TOKENS]
+    room = True
+    while place < data.size and room:
+        count, stops, place = split(alphabet, data, place, found)
+        stop = 0
+        for index in range(count):
+            begin, end = found.begins[index], found.ends[index]
+            while stop < stops and found.stops[stop] < begin:
+                hashes[state[DOCUMENTS]], tokens[state[DOCUMENTS]] = document, length
+                state[DOCUMENTS] += 1
+                document, length = np.uint64(0), np.int64(0)
+                stop += 1
+            size = end - begin
+            if size > LONGEST:
+                state[TOO_LONG] += 1
+                continue
+            prefix, value = word_key(data, begin, end)
+            slot = _find(table, data, begin, size, prefix, value)
+            if slots[slot, PLACE] == 0 and not _add(table, slot, data, begin, size, prefix, value):
+                place, stops, room = begin, stop, False
+                break
+            slots[slot, NUMBER] += np.uint64(1)
+            state[TOKENS] += 1
+            document = document * _BASE + value
+            length += 1
+        for _ in range(stop, stops):
+            hashes[state[DOCUMENTS]], tokens[state[DOCUMENTS]] = document, length
+            state[DOCUMENTS] += 1
+            document, length = np.uint64(0), np.int64(0)
+    state[OPEN_HASH], state[OPEN_TOKENS] = np.int64(document), length
+    return place
+
+
+@njit(nogil=True, cache=True)
+def mix_hashes(hashes, tokens):
+    """The final hash of each document, uint64[n], of its polynomial (uint64[n]) and its number of tokens (int64[n])."""
+    mixed = np.empty(hashes.size, np.uint64)
+    for index in range(hashes.size):
+        mixed[index] = _mix(hashes[index] ^ np.uint64(tokens[index]) * _K0)
+    return mixed
+
+
+@njit(nogil=True, cache=True)
+def fill_table(table, data, offsets):
+    """Gives word i, data[offsets[i]:offsets[i + 1]], the number i; returns how many went in (all, with room enough)."""
+    for word in range(offsets.size - 1):
+        begin, end = np.int64(offsets[word]), np.int64(offsets[word + 1])
+        prefix, value = word_key(data, begin, end)
+        slot = _find(table, data, begin, end - begin, prefix, value)
+        if table.slots[slot, PLACE] != 0 or not _add(table, slot, data, begin, end - begin, prefix, value):
+            return word
+        table.slots[slot, NUMBER] = np.uint64(word)
+    return offsets.size - 1
+
+
+@njit(nogil=True, cache=True)
+def encode_tokens(table, alphabet, data, found, ids, lengths):
+    """Writes the ids of the words of *data* (uint8[n], read) that are in *table* (read) to *ids* (int32[tokens]).
+
+    found: scratch. lengths: int32[documents], written: ids of each document that ends in *data*. Returns (ids,
+    documents); ids beyond the sum of the lengths belong to a document that goes on.
+    """
+    place, written, documents, first = 0, 0, 0, 0
+    while place < data.size:
+        count, stops, place = split(alphabet, data, place, found)
+        stop = 0
+        for index in range(count):
+            begin, end = found.begins[index], found.ends[index]
+            while stop < stops and found.stops[stop] < begin:
+                lengths[documents] = written - first
+                documents, first, stop = documents + 1, written, stop + 1
+            size = end - begin
+            if size <= LONGEST:
+                prefix, value = word_key(data, begin, end)
+                slot = _find(table, data, begin, size, prefix, value)
+                if table.slots[slot, PLACE] != 0:
+                    ids[written] = np.int32(table.slots[slot, NUMBER])
+                    written += 1
+        while stop < stops:
+            lengths[documents] = written - first
+            documents, first, stop = documents + 1, written, stop + 1
+    return written, documents
+
+
+@njit(nogil=True, cache=True)
+def move_words(old, new):
+    """Moves all words from the slots *old* to the larger, empty slots *new* (uint64[slots, 4])."""
+    for index in range(old.shape[0]):
+        if old[index, PLACE] != 0:
+            slot = _home(old[index, HASH], new.shape[0])
+            while new[slot, PLACE] != 0:
+                slot += 1
+                if slot == new.shape[0]:
+                    slot = 0
+            new[slot] = old[index]
