@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 from xml.parsers import expat
 
-from streamvec.corpus.compression import PIECE
+from streamvec.corpus.compression import PIECE, Readable
 from streamvec.corpus.records import Records, records_of
-from streamvec.corpus.streams import Stream
 from streamvec.corpus.wikitext import plain_text
 from streamvec.errors import StreamvecError
 
@@ -21,7 +20,7 @@ _LEFT_OUT_NAMES = frozenset({"media", "file", "image", "category"})  # these wor
 _REDIRECT = re.compile(r"\s*#[^\W\d]+\s*:?\s*\[\[")  # "#REDIRECT [[...", in any language: for dumps that do not mark it
 
 
-def read_mediawiki(stream: Stream, name: str, article: int) -> Iterator[Records]:
+def read_mediawiki(stream: Readable, name: str, article: int) -> Iterator[Records]:
     """The articles of a dump (pages of namespace 0 that are no redirects) from number *article* on.
 
     Of a page with several revisions the last one counts. Raises StreamvecError, with the line, when the XML is damaged

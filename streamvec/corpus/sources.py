@@ -1,5 +1,6 @@
 """What the user named as INPUT becomes a list of sources: each one file, with its kind and compression known."""
 
+import codecs
 import glob
 import os
 import re
@@ -21,6 +22,7 @@ _HEAD = 4096  # plain bytes that tell the kind
 _STORED_HEAD = 1 << 16  # stored bytes kept for them: also the two ends of a file that its fingerprint covers
 _GLOB = re.compile(r"[*?\[]")
 _MEDIAWIKI = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?(?:\s|<!--.*?-->)*<mediawiki[\s>]", re.DOTALL)
+_TABLES = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")  # Parquet, and Arrow as a file and as a stream
 _NOT_TEXT = (
     (0, b"PK\x03\x04", "a zip archive (or an office document)"),
     (0, b"%PDF-", "a PDF document"),
@@ -132,7 +134,7 @@ def inspect(path: str, column: str | None = None) -> Source:
         size = stored.stat().size if isinstance(stored, RemoteFile) else os.fstat(stored.fileno()).st_size
     compression = compression_by_magic(stored_head)
     stated, name = compression_by_name(path.split("?")[0] if is_remote(path) else path)
-    if stated and not compression and not _looks_like_text(stored_head):
+    if stated and not compression and not stored_head.startswith(_TABLES) and not _looks_like_text(stored_head):
         raise StreamvecError(f"{path}: not a {stated} file, whatever its name says: damaged or cut short")
     with open_stored(path) as stored:
         head = PlainStream(stored, compression, path).read(_HEAD) if compression else stored_head[:_HEAD]
@@ -147,17 +149,19 @@ def _read_head(stored: Readable) -> bytes:
 
 
 def _looks_like_text(head: bytes) -> bool:
-    return bool(head) and re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head) is None
+    if not head or re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head) or (head.startswith(b"BZh") and len(head) < 10):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _kind(path: str, name: str, head: bytes, compression: str, column: str | None) -> str:
     suffix = Path(name).suffix.lower()
-    kind = "text"
-    if head.startswith(b"PAR1"):
-        kind = "parquet"
-    elif head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
-        kind = "arrow"
-    if kind != "text":
+    if head.startswith(_TABLES):
+        kind = "parquet" if head.startswith(b"PAR1") else "arrow"
         if compression:
             raise StreamvecError(f"{path}: a {kind} file within a {compression} file: unpack it first")
         return kind
@@ -216,7 +220,7 @@ def spool(stream: IO[bytes], path: Path, column: str | None = None) -> Source:
     if not head:
         raise StreamvecError("- (standard input) is empty: check the command before the pipe")
     with whole_file(path) as file:
-        if head.startswith((b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")):
+        if head.startswith(_TABLES):
             file.write(head)
             while piece := stream.read(PIECE):
                 file.write(piece)

@@ -16,6 +16,8 @@ from streamvec.errors import StreamvecError
 
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _BUFFER = 1 << 20  # bytes of a Parquet column chunk read at once
+_NEWLINE = pa.scalar(b"\n", pa.large_binary())
+_SPACE = pa.scalar(b" ", pa.large_binary())
 
 
 def read_parquet(path: str, column: str | None, row: int, batch_bytes: int) -> Iterator[Records]:
@@ -36,7 +38,7 @@ def read_parquet(path: str, column: str | None, row: int, batch_bytes: int) -> I
                 for batch in parquet.iter_batches(step, row_groups=[group], columns=[name], use_threads=False):
                     skip = max(0, row - place)
                     if skip < batch.num_rows:
-                        yield _records(batch.column(0).slice(skip), place + skip, path, name)
+                        yield _records(batch.column(0).slice(skip), place + skip)
                     place += batch.num_rows
                 if place != before + rows:
                     raise StreamvecError(f"{path}: damaged: row group {group} has {place - before} of {rows} rows")
@@ -49,17 +51,10 @@ def read_arrow(path: str, column: str | None, row: int, batch_bytes: int) -> Ite
     A local file is mapped: one batch may hold all of it, and only the part at hand needs memory.
     """
     with _problems(path), _opened(path, mapped=True) as file:
-        is_file = bytes(file.read(6)) == b"ARROW1"
-        file.seek(0)
-        opener = pa.ipc.open_file if is_file else pa.ipc.open_stream
-        schema = opener(file).schema
-        name = text_column(schema, column, path)
-        file.seek(0)
-        reader = opener(file, options=pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name)]))
-        if is_file:
+        reader, _ = _arrow_reader(file, column, path)
+        if isinstance(reader, pa.ipc.RecordBatchFileReader):
             batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
         else:
-            _check_end(path)
             batches = iter(reader)
         place = 0
         for batch in batches:
@@ -68,7 +63,7 @@ def read_arrow(path: str, column: str | None, row: int, batch_bytes: int) -> Ite
                 array = _checked(batch.column(0), path)
                 step = max(1, min(rows * batch_bytes // max(1, array.nbytes), 1 << 16))
                 for start in range(max(0, row - place), rows, step):
-                    yield _records(array.slice(start, step), place + start, path, name)
+                    yield _records(array.slice(start, step), place + start)
             place += rows
 
 
@@ -79,6 +74,39 @@ def parquet_text_bytes(path: str, column: str | None) -> int:
         name = text_column(parquet.schema_arrow, column, path)
         groups = [parquet.metadata.row_group(group) for group in range(parquet.num_row_groups)]
         return sum(_column_bytes(group, name) for group in groups)
+
+
+def arrow_text_bytes(path: str, column: str | None, size: int) -> int:
+    """Roughly how many bytes the text column of an Arrow file of *size* bytes has, if all is like its first batch."""
+    with _problems(path), _opened(path, mapped=True) as file:
+        reader, _ = _arrow_reader(file, column, path)
+        is_file = isinstance(reader, pa.ipc.RecordBatchFileReader)
+        if is_file and not reader.num_record_batches:
+            return 0
+        first = reader.get_batch(0) if is_file else next(iter(reader), None)
+        if first is None:
+            return 0
+        text = _checked(first.column(0), path).nbytes
+        file.seek(8 if is_file else 0)  # after its mark, a file is a stream
+        stored = 0
+        for message in pa.ipc.MessageReader.open_stream(file):
+            stored += message.body.size if message.body is not None else 0
+            if message.type == "record batch":
+                break
+        return text * size // max(1, stored)
+
+
+def _arrow_reader(file: Any, column: str | None, path: str) -> tuple[Any, str]:
+    """A reader of one column of an open Arrow file or stream, and the name of that column."""
+    is_file = bytes(file.read(6)) == b"ARROW1"
+    file.seek(0)
+    opener = pa.ipc.open_file if is_file else pa.ipc.open_stream
+    schema = opener(file).schema
+    name = text_column(schema, column, path)
+    if not is_file:
+        _check_end(path)
+    file.seek(0)
+    return opener(file, options=pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name)])), name
 
 
 def text_column(schema: pa.Schema, column: str | None, path: str) -> str:
@@ -129,7 +157,7 @@ def _checked(array: pa.Array, path: str) -> pa.Array:
     return array
 
 
-def _records(array: pa.Array, row: int, path: str, name: str) -> Records:
+def _records(array: pa.Array, row: int) -> Records:
     """The rows of *array*, which begin at *row*, as documents; nulls are empty ones, newlines in them spaces."""
     if _is_list(array.type):
         array = _joined_lists(array)
@@ -145,7 +173,7 @@ def _records(array: pa.Array, row: int, path: str, name: str) -> Records:
     clean = pa.py_buffer(data.replace(b"\n", b" "))
     starts = pa.py_buffer((offsets - first).tobytes())
     array = pa.Array.from_buffers(pa.large_binary(), rows, [None, starts, clean])
-    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array([0, rows], pa.int64()), array), b"\n")[0].as_py()
+    joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array([0, rows], pa.int64()), array), _NEWLINE)[0].as_py()
     return Records(joined + b"\n", ends + np.arange(1, rows + 1), np.arange(row + 1, row + rows + 1))
 
 
@@ -153,7 +181,7 @@ def _joined_lists(array: pa.Array) -> pa.Array:
     """A list of strings a row becomes one string, joined by spaces; nulls within are empty, null lists null."""
     lists = array.cast(pa.large_list(pa.large_binary()))
     full = pa.LargeListArray.from_arrays(lists.offsets, lists.values.fill_null(b""))
-    return pc.if_else(lists.is_valid(), pc.binary_join(full, b" "), pa.scalar(None, pa.large_binary()))
+    return pc.if_else(lists.is_valid(), pc.binary_join(full, _SPACE), pa.scalar(None, pa.large_binary()))
 
 
 def _parquet_file(file: Any) -> Any:

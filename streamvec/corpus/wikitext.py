@@ -28,7 +28,7 @@ _NESTED_LINKS = 8  # rounds: a link in a caption in a caption is already rare
 _BREAK = re.compile(r"br|p|div|li|[uod]l|d[dt]|t[rdh]|table|hr|blockquote|center|poem|h[1-6]", re.IGNORECASE)  # tags
 
 # Markup within <nowiki> is hidden behind characters that Unicode keeps for a program's own use, and shown at the end.
-_MARKUP = "[]{}|'=<>*#:;_-"
+_MARKUP = "[]{}|'=<>*:_-"
 _HIDE = {ord(char): 0xFDD0 + place for place, char in enumerate(_MARKUP)}
 _SHOW = {hidden: char for char, hidden in _HIDE.items()}
 _NEITHER = dict.fromkeys(_SHOW)
