@@ -180,7 +180,7 @@ def _stream(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool) -> N
 
 def _lines() -> Iterator[list[str]]:
     """What has come on stdin, in whole lines; waits only when nothing has."""
-    stdin: Any = click.get_binary_stream("stdin")
+    stdin: Any = sys.stdin.buffer
     rest = b""
     while block := stdin.read1(_READ):
         *whole, rest = (rest + block).split(b"\n")
