@@ -1,6 +1,7 @@
 """One column of a Parquet or Arrow file, a row a document, read batch by batch and nothing of the other columns."""
 
 import contextlib
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def read_parquet(path: str, column: str | None, row: int, batch_bytes: int) -> I
 
     Raises StreamvecError when the file is damaged, has no such column, or the column holds no text.
     """
-    with _problems(path), _opened(path, mapped=False) as file:
+    with _problems(path), _opened(path) as file:
         parquet = _parquet_file(file)
         name = text_column(parquet.schema_arrow, column, path)
         before = 0
@@ -50,26 +51,23 @@ def read_arrow(path: str, column: str | None, row: int, batch_bytes: int) -> Ite
 
     A local file is mapped: one batch may hold all of it, and only the part at hand needs memory.
     """
-    with _problems(path), _opened(path, mapped=True) as file:
-        reader, _ = _arrow_reader(file, column, path)
-        if isinstance(reader, pa.ipc.RecordBatchFileReader):
-            batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-        else:
-            batches = iter(reader)
+    with _problems(path), _opened_arrow(path) as (file, mapped):
         place = 0
-        for batch in batches:
-            rows = batch.num_rows
+        for array in _arrow_column(file, column, path, mapped is not None):
+            rows = len(array)
             if place + rows > row:
-                array = _checked(batch.column(0), path)
+                array = _checked(array, path)
                 step = max(1, min(rows * batch_bytes // max(1, array.nbytes), 1 << 16))
                 for start in range(max(0, row - place), rows, step):
                     yield _records(array.slice(start, step), place + start)
+                    if mapped is not None:
+                        mapped.madvise(mmap.MADV_DONTNEED)  # or what was read would count as ours to its end
             place += rows
 
 
 def parquet_text_bytes(path: str, column: str | None) -> int:
     """How many bytes the text column of a Parquet file has before compression, by the file's own metadata."""
-    with _problems(path), _opened(path, mapped=False) as file:
+    with _problems(path), _opened(path) as file:
         parquet = _parquet_file(file)
         name = text_column(parquet.schema_arrow, column, path)
         groups = [parquet.metadata.row_group(group) for group in range(parquet.num_row_groups)]
@@ -78,16 +76,12 @@ def parquet_text_bytes(path: str, column: str | None) -> int:
 
 def arrow_text_bytes(path: str, column: str | None, size: int) -> int:
     """Roughly how many bytes the text column of an Arrow file of *size* bytes has, if all is like its first batch."""
-    with _problems(path), _opened(path, mapped=True) as file:
-        reader, _ = _arrow_reader(file, column, path)
-        is_file = isinstance(reader, pa.ipc.RecordBatchFileReader)
-        if is_file and not reader.num_record_batches:
-            return 0
-        first = reader.get_batch(0) if is_file else next(iter(reader), None)
+    with _problems(path), _opened_arrow(path) as (file, mapped):
+        first = next(_arrow_column(file, column, path, mapped is not None), None)
         if first is None:
             return 0
-        text = _checked(first.column(0), path).nbytes
-        file.seek(8 if is_file else 0)  # after its mark, a file is a stream
+        text = _checked(first, path).nbytes
+        _to_stream(file)
         stored = 0
         for message in pa.ipc.MessageReader.open_stream(file):
             stored += message.body.size if message.body is not None else 0
@@ -96,17 +90,58 @@ def arrow_text_bytes(path: str, column: str | None, size: int) -> int:
         return text * size // max(1, stored)
 
 
-def _arrow_reader(file: Any, column: str | None, path: str) -> tuple[Any, str]:
-    """A reader of one column of an open Arrow file or stream, and the name of that column."""
+def _arrow_column(file: Any, column: str | None, path: str, mapped: bool) -> Iterator[pa.Array]:
+    """The column of each batch of an open Arrow file or stream.
+
+    Asked for one column only, pyarrow copies all of a batch that it could have left where it is mapped: so it is asked
+    for that only where it must read anyway, from afar or because the batches are compressed.
+    """
+    schema = _arrow_reader(file, None).schema
+    index = schema.get_field_index(text_column(schema, column, path))
+    if not isinstance(_arrow_reader(file, None), pa.ipc.RecordBatchFileReader):
+        _check_end(path)
+    if mapped:
+        first = next(_batches(_arrow_reader(file, None)), None)
+        if first is None:
+            return
+        if _lies_in(file, first.column(index)):
+            for batch in _batches(_arrow_reader(file, None)):
+                yield batch.column(index)
+            return
+        del first
+    for batch in _batches(_arrow_reader(file, index)):
+        yield batch.column(0)
+
+
+def _arrow_reader(file: Any, only: int | None) -> Any:
+    """A reader of the whole of *file*, or of one column."""
+    file.seek(0)
     is_file = bytes(file.read(6)) == b"ARROW1"
     file.seek(0)
-    opener = pa.ipc.open_file if is_file else pa.ipc.open_stream
-    schema = opener(file).schema
-    name = text_column(schema, column, path)
-    if not is_file:
-        _check_end(path)
+    options = pa.ipc.IpcReadOptions() if only is None else pa.ipc.IpcReadOptions(included_fields=[only])
+    return pa.ipc.open_file(file, options=options) if is_file else pa.ipc.open_stream(file, options=options)
+
+
+def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    if isinstance(reader, pa.ipc.RecordBatchFileReader):
+        return (reader.get_batch(number) for number in range(reader.num_record_batches))
+    return iter(reader)
+
+
+def _lies_in(file: Any, array: pa.Array) -> bool:
+    """Whether an array's buffers are the mapped file itself, not copies."""
     file.seek(0)
-    return opener(file, options=pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name)])), name
+    base = file.read_buffer(1).address
+    return all(
+        base <= buffer.address < base + file.size() for buffer in array.buffers() if buffer is not None and buffer.size
+    )
+
+
+def _to_stream(file: Any) -> None:
+    """Goes to where the messages begin: after its mark, an Arrow file is a stream."""
+    file.seek(0)
+    is_file = bytes(file.read(6)) == b"ARROW1"
+    file.seek(8 if is_file else 0)
 
 
 def text_column(schema: pa.Schema, column: str | None, path: str) -> str:
@@ -201,13 +236,25 @@ def _column_bytes(group: Any, name: str) -> int:
 
 
 @contextlib.contextmanager
-def _opened(path: str, mapped: bool) -> Iterator[Any]:
+def _opened(path: str) -> Iterator[Any]:
     if is_remote(path):
         with open_remote(path) as remote:
             yield pa.PythonFile(remote, mode="r")
     else:
-        with named_problems(path), pa.memory_map(path) if mapped else pa.OSFile(path) as file:
+        with named_problems(path), pa.OSFile(path) as file:
             yield file
+
+
+@contextlib.contextmanager
+def _opened_arrow(path: str) -> Iterator[tuple[Any, mmap.mmap | None]]:
+    """The file, and the memory it is mapped to where it is a local one; the mapping ends with the last use of it."""
+    if is_remote(path):
+        with _opened(path) as file:
+            yield file, None
+    else:
+        with named_problems(path), Path(path).open("rb") as opened:
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        yield pa.BufferReader(pa.py_buffer(mapped)), mapped
 
 
 def _check_end(path: str) -> None:
