@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from streamvec.disk.arrow import verify_arrow
 from streamvec.errors import StreamvecError
@@ -53,6 +55,16 @@ def test_any_word_and_every_bit_comes_back(tmp_path: Path, format: str, dim: int
     counted = format in ("parquet", "safetensors", "projector")
     assert np.array_equal(back.counts, vectors.counts if counted else np.zeros(len(ODD)))
     assert not list(tmp_path.glob("*.partial"))
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), min_size=1, unique=True))
+def test_words_that_nobody_thought_of(tmp_path: Path, words: list[str]) -> None:
+    matrix = np.random.default_rng(len(words)).standard_normal((len(words), 2)).astype(np.float32)
+    vectors = KeyedVectors.from_arrays(words, matrix)
+    for format in ("word2vec-text", "word2vec-binary", "glove", "projector"):
+        export_vectors(vectors, tmp_path / format, format, overwrite=True)
+        assert_same(KeyedVectors.load(tmp_path / format), vectors)
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])

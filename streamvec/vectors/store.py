@@ -60,7 +60,7 @@ class VectorsWriter:
     def __init__(self, path: Path, dim: int, info: Mapping[str, Any]) -> None:
         if dim < 1:
             raise ValueError(f"dim must be at least 1, got {dim}")
-        text = json.dumps(dict(info), ensure_ascii=False, sort_keys=True).encode()
+        text = json.dumps(dict(info), ensure_ascii=False, sort_keys=True).encode(errors="backslashreplace")
         if len(text) > _INFO_LIMIT:
             raise ValueError(f"info must take at most {_INFO_LIMIT} bytes of JSON, got {len(text)}")
         self.dim = dim

@@ -18,6 +18,7 @@ from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block
 from streamvec.vectors.store import ROWS, Chunk
 
+_BUFFER = 1 << 20
 _WORDS = ("word", "token", "key", "term", "text", "index", "__index_level_0__")
 _COUNTS = ("count", "freq", "frequency")
 
@@ -81,7 +82,7 @@ def _opened(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         reader = open_arrow(path)
         return reader.schema, (read_batch(reader, number, path) for number in range(reader.num_record_batches))
     try:
-        parquet = pq.ParquetFile(path)
+        parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)  # not a whole row group at once
     except (pa.ArrowException, OSError) as problem:
         raise StreamvecError(f"{path}: not a whole Parquet file ({problem}): fetch it again") from problem
     return parquet.schema_arrow, _parquet_batches(parquet, path)
