@@ -16,7 +16,7 @@ import numpy as np
 from streamvec.corpus.blocks import Place
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Pipeline, Progress
-from streamvec.corpus.shards import INDEX, VERSION, Shards
+from streamvec.corpus.shards import INDEX, SHARD_BATCHES, VERSION, Shards
 from streamvec.corpus.shardwriter import Ids, ShardWriter
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer
@@ -68,7 +68,7 @@ class Encoding:
         state = None
         if (folder / RECORD).exists():
             state = self._load()
-        self._writer = ShardWriter(folder, self._record, state)
+        self._writer = ShardWriter(folder, self._record, state, SHARD_BATCHES)
         known = {shard["name"] for shard in self._writer.shards} | {RECORD}
         for path in folder.iterdir():
             if path.name not in known:

@@ -139,6 +139,7 @@ def _vocabulary(
         counts = counting.counts
         selection = select(counting.merged(), min_count, max_vocab)
         if not len(selection.words):
+            shutil.rmtree(folder / COUNTING)
             _refuse(counts, selection.distinct, selection.highest, min_count)
         about = {
             "tokens_in_corpus": selection.tokens,
@@ -161,8 +162,8 @@ def _refuse(counts: Counts, distinct: int, highest: int, min_count: int) -> None
             f"{counts.dropped_long} tokens longer than 1,000 bytes: name other input, or choose other tokens"
         )
     raise StreamvecError(
-        f"no word occurs {min_count} times: {counts.tokens} tokens in {counts.documents} documents, {distinct} different "
-        f"words, the most frequent {highest} times: give more text, or --min-count {highest} or less"
+        f"no word occurs {min_count} times: {counts.tokens} tokens in {counts.documents} documents, {distinct} "
+        f"different words, the most frequent {highest} times: give more text, or --min-count {highest} or less"
     )
 
 

@@ -1,0 +1,273 @@
+"""Preparation as a whole: a naive reference, the same bytes however it is done, and gone on with after any stop."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamvec.corpus import encoding as encoding_module
+from streamvec.corpus import prepare as prepare_module
+from streamvec.corpus import shardwriter
+from streamvec.corpus.counts import Counts
+from streamvec.corpus.pipeline import Progress
+from streamvec.corpus.prepare import Shares, prepare, shares
+from streamvec.corpus.shards import Shards
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.errors import Interrupted, StreamvecError
+
+BATCH = 200
+
+
+def corpus(seed: int, lines: int = 1500) -> bytes:
+    """Lines of all lengths in several scripts, one of them without any white space, with damage and repetitions."""
+    draw = random.Random(seed)
+    words = [draw.choice(["Wort", "단어", "word_", "Größe", "ſ", "x"]) + f"{n:x}" for n in range(900)]
+    documents = []
+    for number in range(lines):
+        line = " ".join(words[int(900 * draw.random() ** 3)] for _ in range(draw.choice([0, 1, 5, 20, 60]))).encode()
+        if number % 97 == 0:
+            line += b" caf\xe9 \xf0\x9f x"
+        if number % 211 == 0:
+            line += b" " + b"z" * 3500 + b" end"
+        documents.append(line)
+    documents[7] = " ".join(words[n % 50] for n in range(3000)).encode()  # longer than a batch
+    documents[8] = "。".join(words[n % 50] for n in range(1500)).encode()  # no white space
+    documents[9] = ("y" * 12_000 + "。" + words[0]).encode()  # a token longer than a block
+    documents[400:420] = documents[380:400]
+    return b"\n".join(documents)  # no newline at the end
+
+
+def run(
+    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, block: int, table: int, threads: int, **options: Any
+) -> tuple[Vocabulary, Shards]:
+    monkeypatch.setattr(prepare_module, "shares", lambda memory, threads: Shares(block, table))
+    stop = options.pop("stop", lambda: False)
+    report = options.pop("report", lambda progress: None)
+    tokenizer = options.pop("tokenizer", Tokenizer())
+    sources = resolve([str(source)])
+    return prepare(
+        sources, folder, tokenizer, memory=1, threads=threads, report=report, stop=stop, **{"min_count": 3, **options}
+    )
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shardwriter, "BATCH_TOKENS", BATCH)
+    monkeypatch.setattr(encoding_module, "SHARD_BATCHES", 4)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(corpus(1))
+    return path
+
+
+def test_as_the_naive_reference(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress: list[Progress] = []
+    folder = tmp_path / "run"
+    vocabulary, shards = run(
+        source, folder, monkeypatch, block=1 << 22, table=10**7, threads=2, max_vocab=500, report=progress.append
+    )
+    lines = source.read_bytes().decode(errors="replace").split("\n")
+    documents = [[w for w in Tokenizer().tokens(line) if len(w.encode()) <= 1000] for line in lines]
+    counted = Counter(word for document in documents for word in document)
+    expected = sorted((w for w in counted if counted[w] >= 3), key=lambda w: (-counted[w], w.encode()))[:500]
+    assert vocabulary.words.to_pylist() == expected
+    assert vocabulary.counts.tolist() == [counted[word] for word in expected]
+    index = {word: number for number, word in enumerate(expected)}
+    kept = [[index[word] for word in document if word in index] for document in documents]
+    found = [shards.batch(number) for number in range(shards.batches)]
+    assert [token for batch in found for token in batch.values] == [token for ids in kept for token in ids]
+    assert max(batch.values.size for batch in found) <= BATCH
+    counts = Counts.from_json(shards.counts)
+    assert counts.bytes_read in (source.stat().st_size, source.stat().st_size + 1)
+    assert counts.documents == len(documents)
+    assert counts.empty_documents == sum(not document for document in documents)
+    assert counts.documents_dropped == sum(
+        bool(document) and not ids for document, ids in zip(documents, kept, strict=True)
+    )
+    assert counts.documents_split == sum(len(ids) > BATCH for ids in kept)
+    assert counts.tokens == counted.total() == vocabulary.about["tokens_in_corpus"]
+    assert counts.dropped_rare == counted.total() - sum(map(len, kept)) and counts.dropped_rare > 0
+    assert counts.dropped_long == sum(len(w.encode()) > 1000 for line in lines for w in Tokenizer().tokens(line))
+    assert counts.replaced_bytes == source.read_bytes().count(b"\xe9 \xf0\x9f x") * 3
+    repeats = Counter(tuple(document) for document in documents if len(document) >= 10)
+    assert counts.repeated_documents == repeats.total() - len(repeats) > 0
+    assert [p.stage for p in progress] == ["counting"] * len(progress[::2]) + ["encoding"] * len(progress[::2])
+    assert progress[-1][1:] == (counts.bytes_read, counts.documents, shards.tokens)
+    assert shards.vocabulary_checksum == vocabulary.checksum
+    assert sorted(path.name for path in folder.iterdir()) == ["prepared.json", "shards", "vocabulary.arrow"]
+
+
+@pytest.mark.parametrize("tokenizer", [Tokenizer(), Tokenizer("characters"), Tokenizer("whitespace", keep_case=True)])
+def test_the_same_bytes_for_any_threads_blocks_and_memory(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: Tokenizer
+) -> None:
+    reference: dict[str, bytes] = {}
+    for block, table, threads in ((1 << 22, 10**7, 1), (4000, 1, 2), (1 << 16, 1, 4), (20_000, 10**6, 2)):
+        folder = tmp_path / f"{block}-{threads}"
+        run(source, folder, monkeypatch, block=block, table=table, threads=threads, tokenizer=tokenizer)
+        reference = reference or content_of(folder)
+        assert content_of(folder) == reference
+
+
+def test_regular_expressions_too(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = Tokenizer("regex", pattern=r"[a-z]+|\d")
+    results = []
+    for threads in (1, 3):
+        folder = tmp_path / str(threads)
+        vocabulary, _ = run(source, folder, monkeypatch, block=1 << 16, table=1, threads=threads, tokenizer=tokenizer)
+        results.append(content_of(folder))
+    text = source.read_bytes().decode(errors="replace")
+    counted = Counter(word for word in tokenizer.tokens(text) if len(word) <= 1000)
+    assert results[0] == results[1]
+    assert dict(zip(vocabulary.words.to_pylist(), vocabulary.counts.tolist(), strict=True)) == {
+        word: number for word, number in counted.items() if number >= 3
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stopped_at_random_blocks_and_gone_on_with(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    run(source, tmp_path / "whole", monkeypatch, block=1 << 22, table=10**7, threads=1)
+    draw = random.Random(seed)
+    stops = 0
+    for _ in range(500):
+        left = [draw.randrange(1, 14)]
+
+        def stop(left: list[int] = left) -> bool:
+            left[0] -= 1
+            return left[0] < 0
+
+        block = draw.choice([3000, 7000, 20_000])
+        try:
+            run(source, tmp_path / "run", monkeypatch, block=block, table=1, threads=draw.choice([1, 2, 3]), stop=stop)
+            break
+        except Interrupted:
+            stops += 1
+    assert stops > 2
+    assert content_of(tmp_path / "run") == content_of(tmp_path / "whole")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from streamvec.corpus import counting, encoding, prepare as module, shardwriter
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.tokens import Tokenizer
+shardwriter.BATCH_TOKENS, encoding.SHARD_BATCHES, counting.INTERVAL = 200, 4, 0.0
+module.shares = lambda memory, threads: module.Shares(5000, 1)
+left = [int(sys.argv[3])]
+def report(progress):
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), 9)
+module.prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), Tokenizer(), min_count=3, memory=1, threads=2,
+               report=report, stop=lambda: False)
+"""
+
+
+def test_killed_at_any_moment_and_gone_on_with(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(source, tmp_path / "whole", monkeypatch, block=1 << 22, table=10**7, threads=1)
+    codes = []
+    for moment in (3, 40, 25, 0):
+        arguments = [sys.executable, "-c", KILLED, str(source), str(tmp_path / "run"), str(moment)]
+        codes.append(subprocess.run(arguments, env=os.environ, check=False).returncode)
+    assert codes == [-signal.SIGKILL] * 3 + [0]
+    assert content_of(tmp_path / "run") == content_of(tmp_path / "whole")
+
+
+def test_what_is_finished_is_not_read_again(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=1)
+    again = run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=1, stop=lambda: True)
+    assert again[0].checksum == first[0].checksum and again[1].tokens == first[1].tokens
+
+
+@pytest.mark.parametrize("stop_after", [3, 10**9])
+def test_other_options_or_input_begin_anew(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    left = [stop_after]
+
+    def stop() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    try:
+        run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=1, stop=stop)
+    except Interrupted:
+        assert stop_after == 3
+    for options in ({"min_count": 10}, {"min_count": 10, "max_vocab": 9}, {"tokenizer": Tokenizer("characters")}):
+        run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=1, **options)
+        fresh = tmp_path / str(options)
+        run(source, fresh, monkeypatch, block=5000, table=1, threads=1, **options)
+        assert content_of(tmp_path / "run") == content_of(fresh)
+    source.write_bytes(corpus(2))
+    vocabulary, _ = run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=1)
+    assert vocabulary.checksum == run(source, tmp_path / "new", monkeypatch, block=5000, table=1, threads=1)[0].checksum
+
+
+def test_input_that_changes_between_the_passes_is_noticed(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(progress: Progress) -> None:
+        if progress.stage == "counting":
+            source.write_bytes(corpus(1)[:-1000])
+
+    with pytest.raises(StreamvecError, match="the input changed while it was read"):
+        run(source, tmp_path / "run", monkeypatch, block=1 << 22, table=1, threads=1, report=change)
+    assert not (tmp_path / "run" / "shards" / "index.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\n\n ... \n", "the input holds no words: .* 3 documents"),
+        (b"x" * 2000, "1 tokens longer than 1,000 bytes"),
+        (
+            b"one two two\n",
+            "no word occurs 3 times: 3 tokens in 1 documents, 2 different words, the most frequent 2 times",
+        ),
+    ],
+)
+def test_nothing_to_train_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(content)
+    with pytest.raises(StreamvecError, match=message):
+        run(path, tmp_path / "run", monkeypatch, block=5000, table=1, threads=2)
+    assert [p.name for p in tmp_path.iterdir()] == ["corpus.txt"]
+
+
+@pytest.mark.parametrize("name", ["min_count", "max_vocab", "threads", "memory"])
+def test_arguments_below_1(source: Path, tmp_path: Path, name: str) -> None:
+    nothing: Callable[..., Any] = lambda *_: None  # noqa: E731
+    options = {"memory": 1 << 30, "threads": 1, "report": nothing, "stop": nothing, name: 0}
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        prepare(resolve([str(source)]), tmp_path / "run", Tokenizer(), **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_memory_is_divided_within_what_is_allowed() -> None:
+    for megabytes in (300, 500, 1000, 64_000):
+        for threads in (1, 2, 16, 64):
+            block_bytes, table_bytes = shares(megabytes << 20, threads)
+            blocks = 2 * (threads + 4) + 2 * threads
+            assert block_bytes * blocks + table_bytes <= max((megabytes - 240) << 20, 80 * threads << 20)
+            assert 1 << 16 <= block_bytes <= 1 << 22
+    assert shares(64 << 30, 2).table_bytes > 60 << 30
+    assert shares(1, 3) == (1 << 16, 3 << 20)
