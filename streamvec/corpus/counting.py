@@ -71,7 +71,10 @@ class Counter:
         self._most_slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
         self._next_run = next_run
         self._arena = np.empty(self._most_slots * _ARENA_PER_SLOT + 1008, np.uint8)
-        self._table = self._sized(min(self._most_slots, 1 << 16))
+        slots = self._most_slots
+        while slots > 1 << 18:  # grows by fours again, so that old and new slots together stay within what is allowed
+            slots = -(-slots // 4)
+        self._table = self._sized(slots)
         self._found = new_spans()
         self.runs: list[str] = []
 
@@ -104,8 +107,7 @@ class Counter:
 
     def _make_room(self) -> None:
         slots = self._table.slots.shape[0]
-        # While words move, both tables are there: the last step up is taken from two thirds.
-        larger = self._most_slots if slots * 4 >= self._most_slots else slots * 4
+        larger = min(self._most_slots, slots * 4)
         if larger > slots and self._table.state[WORDS] * 10 >= slots * 6:
             new = self._sized(larger)
             new.state[:] = self._table.state
