@@ -1,0 +1,396 @@
+"""Vectors of 16 (or 8) floats as values in numba code: explicit loads, fused multiply-adds and stores at addresses.
+
+Plain loops over ``a[i, j]`` lose a factor of 3 to 5 here to negative-index checks, alias checks and scalar remainders.
+These intrinsics say exactly what the machine should do, and in which order it adds: the same bytes on every machine.
+An address is an ``intp``; nothing checks it.
+"""
+
+import operator
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.core.extending import intrinsic, overload, register_model
+
+LANES = 16
+_F32 = ir.FloatType()
+_I32 = ir.IntType(32)
+
+
+class Floats(types.Type):
+    """Numba's type of a vector of float32 lanes."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        self.vector = ir.VectorType(_F32, lanes)
+        super().__init__(name=f"f32x{lanes}")
+
+
+f32x16, f32x8 = Floats(16), Floats(8)
+
+
+@register_model(Floats)
+class _FloatsModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, kind.vector)
+
+
+def has_wide_registers() -> bool:
+    """Whether this machine has 32 registers of 16 floats (AVX-512), so that bigger blocks stay in registers."""
+    return bool(llvm.get_host_cpu_features().get("avx512f"))
+
+
+def _pointer(builder, address, pointee):
+    return builder.inttoptr(address, pointee.as_pointer())
+
+
+def _load(kind):
+    def codegen(context, builder, signature, args):
+        return builder.load(_pointer(builder, args[0], kind.vector), align=4)
+
+    return codegen
+
+
+@intrinsic
+def load16(typing, address):
+    """16 floats from an address."""
+    return f32x16(address), _load(f32x16)
+
+
+@intrinsic
+def load8(typing, address):
+    """8 floats from an address."""
+    return f32x8(address), _load(f32x8)
+
+
+@intrinsic
+def store(typing, address, value):
+    """Writes all lanes of *value* to an address."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], _pointer(builder, args[0], signature.args[1].vector), align=4)
+        return context.get_dummy_value()
+
+    return types.void(address, value), codegen
+
+
+@intrinsic
+def load_i32(typing, address):
+    """One int32 from an address, as an intp."""
+
+    def codegen(context, builder, signature, args):
+        value = builder.load(_pointer(builder, args[0], _I32), align=4)
+        return builder.sext(value, context.get_value_type(types.intp))
+
+    return types.intp(address), codegen
+
+
+@intrinsic
+def load_i64(typing, address):
+    """One int64 from an address, as an intp."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load(_pointer(builder, args[0], ir.IntType(64)), align=8)
+
+    return types.intp(address), codegen
+
+
+@intrinsic
+def store_i64(typing, address, value):
+    """Writes an integer as int64 to an address."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], _pointer(builder, args[0], ir.IntType(64)), align=8)
+        return context.get_dummy_value()
+
+    return types.void(address, types.int64), codegen
+
+
+@intrinsic
+def store_i32(typing, address, value):
+    """Writes the low 32 bits of an integer to an address."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(builder.trunc(args[1], _I32), _pointer(builder, args[0], _I32), align=4)
+        return context.get_dummy_value()
+
+    return types.void(address, types.int64), codegen
+
+
+@intrinsic
+def store_f32(typing, address, value):
+    """Writes a number as float32 to an address."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], _pointer(builder, args[0], _F32), align=4)
+        return context.get_dummy_value()
+
+    return types.void(address, types.float32), codegen
+
+
+def _prefetch(for_writing):
+    def codegen(context, builder, signature, args):
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.inttoptr(args[0], byte), _I32(for_writing), _I32(3), _I32(1)])
+        return context.get_dummy_value()
+
+    return codegen
+
+
+@intrinsic
+def prefetch(typing, address):
+    """Asks for the cache line at an address, for writing."""
+    return types.void(address), _prefetch(1)
+
+
+@intrinsic
+def prefetch_read(typing, address):
+    """Asks for the cache line at an address, for reading: another core may keep it too."""
+    return types.void(address), _prefetch(0)
+
+
+def _splat(builder, vector, scalar):
+    single = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, _I32(0))
+    return builder.shuffle_vector(
+        single, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_I32, vector.count), None)
+    )
+
+
+def _broadcast(kind):
+    def codegen(context, builder, signature, args):
+        return _splat(builder, kind.vector, builder.load(_pointer(builder, args[0], _F32), align=4))
+
+    return codegen
+
+
+@intrinsic
+def broadcast16(typing, address):
+    """The float at an address, in 16 lanes."""
+    return f32x16(address), _broadcast(f32x16)
+
+
+@intrinsic
+def broadcast8(typing, address):
+    """The float at an address, in 8 lanes."""
+    return f32x8(address), _broadcast(f32x8)
+
+
+@intrinsic
+def splat16(typing, scalar):
+    """A number, as float32 in 16 lanes."""
+
+    def codegen(context, builder, signature, args):
+        return _splat(builder, f32x16.vector, context.cast(builder, args[0], signature.args[0], types.float32))
+
+    return f32x16(scalar), codegen
+
+
+def _zero(kind):
+    def codegen(context, builder, signature, args):
+        return ir.Constant(kind.vector, None)
+
+    return codegen
+
+
+@intrinsic
+def zero16(typing):
+    """16 zeros."""
+    return f32x16(), _zero(f32x16)
+
+
+@intrinsic
+def zero8(typing):
+    """8 zeros."""
+    return f32x8(), _zero(f32x8)
+
+
+def _elementwise(name, operands):
+    """An intrinsic's code that calls LLVM's *name* on whole vectors."""
+
+    def codegen(context, builder, signature, args):
+        vector = signature.return_type.vector
+        kind = ir.FunctionType(vector, [vector] * operands)
+        full_name = f"llvm.{name}.v{vector.count}f32"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), args)
+
+    return codegen
+
+
+@intrinsic
+def fma(typing, a, b, c):
+    """a * b + c in each lane, rounded once."""
+    return a(a, b, c), _elementwise("fma", 3)
+
+
+@intrinsic
+def absolute(typing, a):
+    """Magnitude of each lane."""
+    return a(a), _elementwise("fabs", 1)
+
+
+@intrinsic
+def nearest(typing, a):
+    """Each lane rounded to a whole number, halves to even."""
+    return a(a), _elementwise("roundeven", 1)
+
+
+@intrinsic
+def minimum(typing, a, b):
+    """The smaller of each lane; where a lane of *a* is not a number, it stays so."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered(">", *args), args[1], args[0])
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def keep_below(typing, a, b, limit):
+    """Each lane of *a* where *b* is not above *limit*, and 0 elsewhere."""
+
+    def codegen(context, builder, signature, args):
+        above = builder.fcmp_ordered(">", args[1], args[2])
+        return builder.select(above, ir.Constant(signature.return_type.vector, None), args[0])
+
+    return a(a, b, limit), codegen
+
+
+@intrinsic
+def sign_of(typing, a):
+    """+1 or -1 by the sign bit of each lane."""
+
+    def codegen(context, builder, signature, args):
+        vector = signature.return_type.vector
+        kind = ir.FunctionType(vector, [vector, vector])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.copysign.v{vector.count}f32")
+        return builder.call(function, [ir.Constant(vector, [1.0] * vector.count), args[0]])
+
+    return a(a), codegen
+
+
+@intrinsic
+def times_two_to(typing, a, exponent):
+    """a * 2**exponent for whole exponents that keep the result a normal number."""
+
+    def codegen(context, builder, signature, args):
+        integers = ir.VectorType(_I32, signature.return_type.lanes)
+        shift = ir.Constant(integers, [23] * integers.count)
+        power = builder.shl(builder.fptosi(args[1], integers), shift)
+        bits = builder.add(builder.bitcast(args[0], integers), power)
+        return builder.bitcast(bits, signature.return_type.vector)
+
+    return a(a, exponent), codegen
+
+
+def _overload_operator(function, instruction):
+    @intrinsic
+    def operation(typing, a, b):
+        def codegen(context, builder, signature, args):
+            return getattr(builder, instruction)(*args)
+
+        return a(a, b), codegen
+
+    @overload(function, inline="always")
+    def choose(a, b):
+        if isinstance(a, Floats) and a == b:
+            return lambda a, b: operation(a, b)
+        return None
+
+
+for _function, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    _overload_operator(_function, _instruction)
+
+
+def _mix(builder, a, b, lanes):
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
+
+
+def _fold(builder, vectors, low, high):
+    """Halves the number of vectors: each pair's *low* lanes plus its *high* lanes."""
+    pairs = zip(vectors[::2], vectors[1::2], strict=True)
+    return [builder.fadd(_mix(builder, a, b, low), _mix(builder, a, b, high)) for a, b in pairs]
+
+
+def _quarters(chosen):
+    return [4 * quarter + lane for quarter in chosen for lane in range(4)]
+
+
+# What one shuffle instruction can do in 16 lanes; each fold adds lanes that stood 8, 4, 2, 1 apart.
+_FOLDS = (
+    (_quarters([0, 1, 4, 5]), _quarters([2, 3, 6, 7])),
+    (_quarters([0, 2, 4, 6]), _quarters([1, 3, 5, 7])),
+    *(
+        ([q + lane for q in range(0, 16, 4) for lane in low], [q + lane for q in range(0, 16, 4) for lane in high])
+        for low, high in (((0, 1, 16, 17), (2, 3, 18, 19)), ((0, 2, 16, 18), (1, 3, 17, 19)))
+    ),
+)
+# Which input's sum the folds leave in which lane.
+_ORDER = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
+
+
+@intrinsic
+def sums_of_12(typing, a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5):
+    """[sum(a0) ... sum(a5), 0, 0, sum(b0) ... sum(b5), 0, 0]: twelve horizontal sums by one tree of shuffles."""
+
+    def codegen(context, builder, signature, args):
+        zero = ir.Constant(f32x16.vector, None)
+        wanted = [*args[:6], zero, zero, *args[6:], zero, zero]
+        vectors = [wanted[0]] * 16
+        for lane, place in enumerate(_ORDER):
+            vectors[place] = wanted[lane]
+        for low, high in _FOLDS:
+            vectors = _fold(builder, vectors, low, high)
+        return vectors[0]
+
+    return f32x16(a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5), codegen
+
+
+@intrinsic
+def sum16(typing, a):
+    """The sum of 16 lanes, folding halves: lanes 8 apart, then 4, 2, 1."""
+
+    def codegen(context, builder, signature, args):
+        value = args[0]
+        for half in (8, 4, 2, 1):
+            low = _mix(builder, value, value, list(range(half)))
+            high = _mix(builder, value, value, list(range(half, 2 * half)))
+            value = builder.fadd(low, high)
+        return builder.extract_element(value, _I32(0))
+
+    return types.float32(a), codegen
+
+
+@intrinsic
+def signs_of(typing, targets, nothing):
+    """From 8 int32 targets at an address: +1 for the first, -1 for the others, 0 where it is *nothing*; twice over."""
+
+    def codegen(context, builder, signature, args):
+        integers = ir.VectorType(_I32, 8)
+        row = builder.load(_pointer(builder, args[0], integers), align=4)
+        scalar = builder.trunc(args[1], _I32)
+        other = builder.insert_element(ir.Constant(integers, ir.Undefined), scalar, _I32(0))
+        other = builder.shuffle_vector(other, other, ir.Constant(integers, None))
+        labels = ir.Constant(f32x8.vector, [1.0] + [-1.0] * 7)
+        signs = builder.select(builder.icmp_signed("==", row, other), ir.Constant(f32x8.vector, None), labels)
+        return _mix(builder, signs, signs, [*range(8), *range(8)])
+
+    return f32x16(targets, nothing), codegen
+
+
+@intrinsic
+def first_half(typing, a):
+    """Lanes 8 to 15 set to zero."""
+
+    def codegen(context, builder, signature, args):
+        return _mix(builder, args[0], ir.Constant(f32x16.vector, None), list(range(8)) + [16] * 8)
+
+    return a(a), codegen

@@ -1,0 +1,232 @@
+"""The skip-gram kernels against plain Python, and the promise of the same bytes on any number of threads."""
+
+import naive
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from streamvec.corpus.shards import TokenBatch
+from streamvec.kernels import random
+from streamvec.kernels.alias import alias_table
+from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.step import Position
+
+
+def some_batch(words: int, tokens: int, seed: int = 0) -> TokenBatch:
+    """Zipfian documents of uneven lengths, some of one word, one with a word many times over."""
+    rng = np.random.default_rng(seed)
+    values = np.minimum(rng.zipf(1.3, tokens) - 1, words - 1).astype(np.int32)
+    values[tokens // 2 : tokens // 2 + 20] = 1
+    cuts = np.unique(np.concatenate([[0, 1, 2, tokens], rng.integers(0, tokens, tokens // 30)]))
+    values.setflags(write=False)
+    return TokenBatch(values, cuts.astype(np.int32))
+
+
+def counts_of(words: int) -> np.ndarray:
+    return (10_000 / np.arange(1, words + 1)).astype(np.int64) + 5
+
+
+def matrix(model: SkipGram, name: str) -> np.ndarray:
+    parts = [part for _, part in model._slices(name)]
+    return np.concatenate(parts, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("dim", "window", "negative", "batch"),
+    [(10, 2, 3, 8), (100, 5, 5, 64), (300, 3, 5, 256), (33, 4, 13, 32), (16, 1, 1, 1)],
+)
+def test_step_does_what_plain_python_does(dim, window, negative, batch):
+    config = SkipGramConfig(
+        dim=dim,
+        window=window,
+        negative=negative,
+        batch=batch,
+        sample=1e-2,
+        learning_rate=0.02,
+        final_learning_rate=0.02,
+    )
+    counts = counts_of(50)
+    model = SkipGram(config, counts, steps=1)
+    rng = np.random.default_rng(3)
+    for name in ("inputs", "outputs"):
+        for column, part in model._slices(name):
+            wanted = max(0, min(part.shape[1], dim - column))
+            part[:-1, :wanted] = rng.normal(0, 0.3, (50, wanted))
+    inputs, outputs = matrix(model, "inputs").astype(np.float64), matrix(model, "outputs").astype(np.float64)
+    tokens = some_batch(50, 400)
+    result = model.step(tokens, Position(2, 7))
+
+    place = 7 << 16
+    documents = [tokens.values[a:b] for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
+    keys = [naive.stream(config.seed, 3, purpose) for purpose in (naive.KEEP, naive.WINDOW, naive.NOISE)]
+    kept = naive.kept_tokens(documents, place, model._keep, keys[0])
+    centers = [c for d in kept for c in naive.centers_of(d, window, negative, model._noise, keys[1], keys[2])]
+    starts = np.flatnonzero(model._step.starts[: len(centers)])
+    assert np.diff([*starts, len(centers)]).max() <= batch
+    losses = []
+    for first, last in zip(starts, [*starts[1:], len(centers)], strict=True):
+        losses += naive.train_batch(inputs, outputs, centers[first:last], np.float32(0.02))
+    assert result.tokens == 400
+    assert result.examples == sum(len(contexts) for _, contexts, _ in centers)
+    assert result.loss == pytest.approx(sum(losses), rel=1e-5)
+    np.testing.assert_allclose(matrix(model, "inputs"), inputs, atol=2e-5)
+    np.testing.assert_allclose(matrix(model, "outputs"), outputs, atol=2e-5)
+
+
+def test_update_is_the_gradient_of_the_loss():
+    """Batches of one center: the change of each row is -rate times the loss's gradient, by central differences."""
+    rng = np.random.default_rng(0)
+    inputs, outputs = rng.normal(0, 0.5, (6, 4)), rng.normal(0, 0.5, (6, 4))
+    center, contexts, negatives = 2, [1, 3], [(4, 1), (5, 2)]
+    rate, tiny = 1e-6, 1e-5
+    for which in (0, 1):
+        for row in range(6):
+            for column in range(4):
+                sides = []
+                for move in (tiny, -tiny):
+                    moved = [inputs.copy(), outputs.copy()]
+                    moved[which][row, column] += move
+                    sides.append(naive.loss(*moved, center, contexts, negatives))
+                slope = (sides[0] - sides[1]) / (2 * tiny)
+                changed = [inputs.copy(), outputs.copy()]
+                naive.train_batch(*changed, [(center, contexts, negatives)], rate)
+                change = (changed[which] - [inputs, outputs][which])[row, column]
+                assert change / -rate == pytest.approx(slope, abs=1e-4)
+
+
+@pytest.mark.parametrize("dim", [16, 40, 100, 300])
+@pytest.mark.parametrize("negative", [5, 8])
+def test_same_bytes_on_any_number_of_threads(dim, negative):
+    config = SkipGramConfig(dim=dim, negative=negative, batch=64)
+    found = set()
+    for threads in (1, 2, 3, 4, 7):
+        model = SkipGram(config, counts_of(300), steps=4, threads=threads)
+        losses = [model.step(some_batch(300, 5000, n), Position(0, n)).loss for n in range(4)]
+        found.add((model.arrays["inputs"].tobytes(), model.arrays["outputs"].tobytes(), *losses))
+        model.close()
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_hogwild_learns_as_exact_does(threads):
+    batches = [some_batch(300, 3000, n) for n in range(10)]
+    counts = np.bincount(np.concatenate([b.values for b in batches]), minlength=300) + 1
+    order = np.argsort(-counts, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(300)
+    batches = [TokenBatch(rank[b.values].astype(np.int32), b.offsets) for b in batches]
+    losses = {}
+    for mode in ("exact", "hogwild"):
+        config = SkipGramConfig(dim=24, mode=mode, batch=32, sample=1e-2)
+        model = SkipGram(config, counts[order], steps=200, threads=threads)
+        results = [model.step(batches[n % 10], Position(n // 40, n % 40)) for n in range(200)]
+        losses[mode] = sum(r.loss for r in results[-20:]) / sum(r.examples for r in results[-20:])
+        assert losses[mode] < results[0].loss / results[0].examples - 0.3
+        model.close()
+    assert losses["hogwild"] == pytest.approx(losses["exact"], rel=0.02)
+
+
+@pytest.mark.parametrize("words", [2, 5, 50, 800])
+def test_text_full_of_few_words_does_not_diverge(words):
+    """Half of all tokens one word, no subsampling: rows must stay finite, however badly this is learnt."""
+    model = SkipGram(SkipGramConfig(dim=32, sample=0), np.full(words, 1000, np.int64), steps=300)
+    for n in range(30):
+        result = model.step(some_batch(words, 20_000, n), Position(0, n))
+    assert np.isfinite(result.loss) and model.not_finite() is None
+    assert np.abs(model.arrays["inputs"]).max() < 100
+
+
+def test_one_word_alone_trains_without_noise():
+    model = SkipGram(SkipGramConfig(dim=8), np.array([100]), steps=1)
+    result = model.step(TokenBatch(np.zeros(50, np.int32), np.array([0, 50], np.int32)), Position(0, 0))
+    assert np.isfinite(result.loss) and result.examples > 0
+
+
+def test_held_out_documents_are_never_trained_on():
+    counts = counts_of(40)
+    config = SkipGramConfig(dim=8, holdout=0.5, sample=0)
+    model = SkipGram(config, counts, steps=1)
+    tokens = some_batch(40, 2000)
+    trained = model._draw(tokens, 1, 0, held_out=False)
+    held_out = model._draw(tokens, 1, 0, held_out=True)
+    assert trained + held_out == 2000
+    assert 300 < held_out < 1700
+    before = model.arrays["inputs"].copy()
+    loss = model.held_out_loss([(0, tokens)])
+    pairs = (model._step.left + model._step.right)[:held_out]  # all scores are 0: log 2 for each target that is one
+    targets = (model._step.targets[:held_out, 0] != 40).sum(axis=1)
+    assert loss == pytest.approx(np.log(2) * (pairs * targets).sum() / pairs.sum(), rel=1e-6)
+    np.testing.assert_array_equal(before, model.arrays["inputs"])
+    assert model.held_out_loss([]) is None
+
+
+def test_vectors_are_the_rows_of_inputs():
+    model = SkipGram(SkipGramConfig(dim=300), counts_of(20), steps=1)
+    rows = model.vectors(3, 7)
+    assert rows.shape == (4, 300) and rows.dtype == np.float32
+    np.testing.assert_array_equal(rows, matrix(model, "inputs")[3:7, :300])
+    assert 0 < np.abs(rows).max() <= 0.5 / 300
+
+
+def test_not_finite_names_the_array():
+    model = SkipGram(SkipGramConfig(dim=8), counts_of(20), steps=1)
+    assert model.not_finite() is None
+    model.arrays["outputs"][5] = np.inf
+    assert model.not_finite() == "outputs"
+
+
+def _agrees(observed: np.ndarray, expected: np.ndarray) -> bool:
+    statistic = ((observed - expected) ** 2 / expected).sum()
+    return statistic < chi2.ppf(0.9999, len(expected) - 1)
+
+
+def test_noise_words_follow_their_distribution():
+    counts = counts_of(60)
+    share = counts**0.75 / (counts**0.75).sum()
+    table = alias_table(counts.astype(np.float64) ** 0.75)
+    key, draws = int(random.stream(5, 1, random.NOISE)), 100_000
+    observed = np.zeros(60)
+    for place in range(draws):
+        word = int(random.bits(np.uint64(key), place))
+        row = naive.below(word, 60)
+        entry = int(table[row])
+        observed[row if word & 0xFFFFFFFF < entry >> 32 else entry & 0xFFFFFFFF] += 1
+    assert _agrees(observed, share * draws)
+
+
+def test_windows_reach_every_distance_equally_often():
+    model = SkipGram(SkipGramConfig(dim=8, window=5, sample=0), np.array([100] * 50), steps=1)
+    rng = np.random.default_rng(0)
+    batch = TokenBatch(rng.integers(0, 50, 60_000).astype(np.int32), np.array([0, 60_000], np.int32))
+    kept = model._draw(batch, 1, 0, held_out=False)
+    reach = model._step.left[5 : kept - 5]
+    assert _agrees(np.bincount(reach, minlength=6)[1:], np.full(5, len(reach) / 5))
+
+
+def test_subsampling_keeps_words_as_often_as_the_formula_says():
+    counts = np.array([50_000, 5_000, 500])
+    model = SkipGram(SkipGramConfig(dim=8, sample=1e-2), counts, steps=1)
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 3, 60_000).astype(np.int32)
+    kept = model._draw(TokenBatch(values, np.array([0, 60_000], np.int32)), 1, 0, held_out=False)
+    ratio = 1e-2 * counts.sum() / counts
+    expected = np.bincount(values) * np.minimum(1, np.sqrt(ratio) + ratio)
+    observed = np.bincount(model._step.tokens[:kept])
+    np.testing.assert_allclose(observed, expected, rtol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("window", 0, "window must be at least 1, got 0"),
+        ("sample", -1.0, "sample must be at least 0"),
+        ("learning_rate", 0.0, "learning_rate must be above 0"),
+        ("final_learning_rate", 1.0, "at most learning_rate"),
+        ("holdout", 1.0, "below 1"),
+        ("seed", -1, "seed must be at least 0"),
+        ("mode", "fast", "exact or hogwild"),
+    ],
+)
+def test_config_refuses_what_can_never_be_right(option, value, message):
+    with pytest.raises(ValueError, match=message):
+        SkipGramConfig(**{option: value})
