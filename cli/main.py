@@ -45,7 +45,7 @@ class Verbs(click.Group):
 
             close = difflib.get_close_matches(args[0], VERBS, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
-            context.fail(f"there is no verb {args[0]!r}.{hint} streamvec --help lists them.")
+            context.fail(f"there is no verb {args[0]!r}.{hint}")
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -76,8 +76,8 @@ def main() -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.UsageError as problem:
-        problem.show()
-        sys.exit(2)
+        where = f" (see {problem.ctx.command_path} --help)" if problem.ctx else ""
+        fail(problem.format_message() + where, 2, debug)
     except click.ClickException as problem:
         fail(problem.format_message(), 1, debug)
     except (KeyboardInterrupt, click.Abort):

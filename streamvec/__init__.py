@@ -1,1 +1,38 @@
-"""Streaming word vectors."""
+"""Word vectors from text that does not fit in memory: fast, resumable, the same bytes on any number of threads.
+
+    import streamvec
+    vectors = streamvec.train_skipgram("wiki.txt.zst", "wiki-run", dim=100)
+    vectors.most_similar("river")
+    streamvec.KeyedVectors.load("wiki-run").analogy("man", "king", "woman")
+
+Names are imported when they are first used: a look-up must not wait for the trainers.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+_HOMES = {
+    "KeyedVectors": "streamvec.vectors",
+    "StreamvecError": "streamvec.errors",
+    "Interrupted": "streamvec.errors",
+    "train_skipgram": "streamvec.training.words",
+    "resume": "streamvec.training.words",
+    "SkipGramConfig": "streamvec.models.skipgram",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return version("streamvec")
+        except PackageNotFoundError:
+            return "unknown"
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'streamvec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

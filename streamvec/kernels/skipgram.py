@@ -49,7 +49,7 @@ _STRIDE = VECTOR_BYTES if _WIDE else VECTOR_BYTES // 2
 
 
 class Rows(NamedTuple):
-    """Two matrices of *count* rows, stored slice after slice: a slice is float32[count, its columns], 64-byte aligned.
+    """Two matrices of *height* rows, slice after slice: each slice is float32[height, its columns], 64-byte aligned.
 
     A row's columns of different slices lie far apart: hardware prefetchers run past the end of what is read, and must
     not pull another thread's columns out of its cache. The last row is zero and stays so.
@@ -57,7 +57,7 @@ class Rows(NamedTuple):
 
     inputs: int  # address
     outputs: int  # address
-    count: int
+    height: int  # rows of each matrix, the zero row included
     vectors: int  # columns / 16
     slices: int
 
@@ -216,7 +216,7 @@ def score(rows, places, first, last, piece, end):
     pair_bytes, target_bytes = places.blocks * VECTOR_BYTES, places.blocks * BLOCK * 4
     edge = slice_edge(rows, piece)
     width = slice_edge(rows, piece + 1) - edge
-    inputs, outputs = rows.inputs + rows.count * edge, rows.outputs + rows.count * edge
+    inputs, outputs = rows.inputs + rows.height * edge, rows.outputs + rows.height * edge
     for i in range(first, last):
         if i + _AHEAD < end:
             targets = places.targets + (i + _AHEAD) * target_bytes
@@ -224,7 +224,7 @@ def score(rows, places, first, last, piece, end):
                 row = outputs + load_i32(targets + 4 * j) * width
                 for c in range(0, width, VECTOR_BYTES):
                     prefetch(row + c)
-        count = _write_contexts(places, i, inputs, width, rows.count - 1)
+        count = _write_contexts(places, i, inputs, width, rows.height - 1)
         scores = places.scores + piece * places.slice_bytes + load_i32(places.pairs + 4 * i) * pair_bytes
         for block in range(places.blocks):
             targets = places.targets + i * target_bytes + block * BLOCK * 4
@@ -242,7 +242,7 @@ def _errors_of_center(rows, places, i, count, learning_rate, with_loss):
     targets = places.targets + i * places.blocks * BLOCK * 4
     total = zero16()
     for block in range(places.blocks):
-        sign = signs_of(targets + block * BLOCK * 4, rows.count - 1)
+        sign = signs_of(targets + block * BLOCK * 4, rows.height - 1)
         if block > 0:  # the center is the first target of the first block only
             sign = splat16(np.float32(-1.0)) * sign * sign
         for k in range(0, count, 2):
@@ -273,10 +273,10 @@ def update(rows, places, first, last, low, high, rate, loss_from, loss_to):
             if low < next_edge and high > edge:
                 width = next_edge - edge
                 from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
-                _write_contexts(places, i, rows.inputs + rows.count * edge, width, rows.count - 1)
+                _write_contexts(places, i, rows.inputs + rows.height * edge, width, rows.height - 1)
                 for block in range(places.blocks):
                     targets = places.targets + (i * places.blocks + block) * BLOCK * 4
-                    errors, outputs = places.errors + block * VECTOR_BYTES, rows.outputs + rows.count * edge
+                    errors, outputs = places.errors + block * VECTOR_BYTES, rows.outputs + rows.height * edge
                     _update_center(
                         outputs, width, targets, places.contexts, count, from_byte, to_byte, errors, pair_bytes
                     )

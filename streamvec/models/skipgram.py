@@ -1,5 +1,6 @@
 """Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546): words that predict their neighbours."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,8 +19,8 @@ from streamvec.models.step import Position, StepResult
 _LANES = 16
 
 
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
+def _option(default: Any, help_text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help_text, **more})
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,11 @@ class SkipGram:
         self._step = _new_step(config, nothing=self.words)
         self._scratch = _new_scratch(config, threads)
 
+    @property
+    def loss_at_chance(self) -> float:
+        """Loss a pair when all scores are 0: log 2 for the center and for each noise word."""
+        return (1 + self.config.negative) * math.log(2)
+
     def step(self, batch: TokenBatch, position: Position) -> StepResult:
         """Trains on one record batch; everything drawn for it is a function of (seed, position)."""
         config = self.config
@@ -123,11 +129,11 @@ class SkipGram:
         rate = np.float32(self.learning_rate(position))
 
         def work(thread: int) -> None:
-            arguments = (self._rows, self._step, self._scratch[thread], kept, rate, thread, self.team.threads)
+            scratch, threads = self._scratch[thread], self.team.threads
             if config.mode == "hogwild":
-                skipgram.train_racing(*arguments)
+                skipgram.train_racing(self._rows, self._step, scratch, kept, rate, thread, threads)
             else:
-                skipgram.train(*arguments, self.team.barrier)
+                skipgram.train(self._rows, self._step, scratch, kept, rate, thread, threads, self.team.barrier)
 
         self.team.run(work)
         return self._result(batch, kept)
@@ -184,21 +190,12 @@ class SkipGram:
             batch.values, batch.offsets, place, self._keep, keys[0], chosen, int(held_out), self._step
         )
         blocks, threads = -(-kept // config.batch), self.team.threads
+        negative, window, size = config.negative, config.window, config.batch
 
         def work(thread: int) -> None:
-            first = blocks * thread // threads * config.batch
-            last = min(blocks * (thread + 1) // threads * config.batch, kept)
-            windows.draw(
-                self._step,
-                first,
-                last,
-                config.negative,
-                config.window,
-                self._noise,
-                *keys[1:],
-                self.words,
-                config.batch,
-            )
+            first, last = blocks * thread // threads * size, min(blocks * (thread + 1) // threads * size, kept)
+            noise, nothing = self._noise, self.words
+            windows.draw(self._step, first, last, negative, window, noise, keys[1], keys[2], nothing, size)
 
         self.team.run(work)
         return kept

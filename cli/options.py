@@ -1,0 +1,66 @@
+"""Command line options made from the library's dataclasses, so that the two cannot drift apart."""
+
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from types import UnionType
+from typing import Any
+
+import click
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?B)?", re.IGNORECASE)
+
+Command = Callable[..., Any]
+
+
+class Size(click.ParamType):
+    """A number of bytes, like 500MB, 2GB, 1.5G or 4GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value).strip())
+        if not match:
+            self.fail(f"expected a size like 500MB or 2GB, got {value!r}", param, ctx)
+        number, unit, suffix = match.groups()
+        binary = (suffix or "").upper() == "IB"
+        factor = 1024 ** " KMGT".index(unit.upper()) if binary and unit else _UNITS[unit.upper()]
+        return int(float(number) * factor)
+
+
+def options_of(*kinds: type) -> Callable[[Command], Command]:
+    """A decorator that adds an option for each field of the dataclasses *kinds*, in their order."""
+
+    def decorate(command: Command) -> Command:
+        for kind in reversed(kinds):
+            hints = typing.get_type_hints(kind)
+            for field in reversed(fields(kind)):
+                assert field.default is not MISSING
+                command = _option(field.name, hints[field.name], field.default, field.metadata)(command)
+        return command
+
+    return decorate
+
+
+def _option(name: str, hint: Any, default: Any, metadata: Any) -> Callable[[Command], Command]:
+    flag = "--" + name.replace("_", "-")
+    settings: dict[str, Any] = {"default": default, "help": metadata["help"], "show_default": default is not None}
+    hint = next(t for t in typing.get_args(hint) if t is not type(None)) if isinstance(hint, UnionType) else hint
+    if name == "memory":
+        settings["type"] = Size()
+    elif hint is bool:
+        settings |= {"is_flag": True, "show_default": False}
+    elif "choices" in metadata:
+        settings["type"] = click.Choice(metadata["choices"])
+    else:
+        settings["type"] = hint
+    return click.option(flag, name, **settings)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+out_option = click.option("--out", required=True, type=click.Path(), help="The folder of the RUN.")

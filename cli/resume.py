@@ -1,0 +1,35 @@
+"""``streamvec resume``: goes on exactly where a RUN stopped."""
+
+from typing import Any
+
+import click
+
+from streamvec.training.options import MachineOptions
+
+from .options import json_option, options_of
+from .train import announce
+from .watching import StopRequest, watching
+
+
+@click.command("resume")
+@click.argument("run", type=click.Path())
+@options_of(MachineOptions)
+@json_option
+def resume_(run: str, as_json: bool, **options: Any) -> None:
+    """Go on exactly where RUN stopped: the result is the same, byte for byte, as if it had never stopped.
+
+    The number of threads and the memory may be others than before.
+
+    \b
+    Example:
+      streamvec resume wiki-run
+    """
+    from streamvec.training.words import resume
+
+    try:
+        MachineOptions(**options)
+    except ValueError as problem:
+        raise click.UsageError(str(problem), click.get_current_context()) from None
+    with StopRequest().listening() as stop, watching() as report:
+        vectors = resume(run, report=report, stop=stop, **options)
+    announce(run, vectors, as_json)

@@ -1,0 +1,1 @@
+"""Floor 3: RUNs, the loop, checkpoints, metrics and plans."""

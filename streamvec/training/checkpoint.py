@@ -1,0 +1,86 @@
+"""Checkpoints: a model's arrays and its position, on disk whole or not at all, the last two kept.
+
+``checkpoints/EEEE-BBBBBBBBB/`` (epoch and batch of the next step) holds ``arrays.safetensors`` and ``state.json``,
+which carries the checksum of the arrays and its own.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamvec.disk.files import checksum_of, named_problems, read_json, whole_folder, write_json
+from streamvec.disk.tensors import load_tensors, save_tensors
+from streamvec.errors import StreamvecError
+from streamvec.models.step import Position
+
+ARRAYS, STATE = "arrays.safetensors", "state.json"
+_NAME = re.compile(r"\d{4,}-\d{9,}")
+_KEPT = 2
+
+
+class Checkpoints:
+    """The checkpoints of one RUN."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def paths(self) -> list[Path]:
+        """All whole checkpoints, the newest first."""
+        if not self.folder.is_dir():
+            return []
+        found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, key=lambda path: _position(path), reverse=True)
+
+    def save(self, position: Position, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path:
+        """Writes a checkpoint and then removes all but the last two; StreamvecError when the disk is full."""
+        path = self.folder / f"{position.epoch:04d}-{position.batch:09d}"
+        with named_problems(self.folder):
+            self.folder.mkdir(exist_ok=True)
+        if path.exists():
+            return path
+        with whole_folder(path) as beside:
+            checksum = save_tensors(beside / ARRAYS, arrays)
+            write_json(beside / STATE, {**state, "position": list(position), "arrays": checksum})
+        for old in self.paths()[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+        return path
+
+    def load(self, arrays: Mapping[str, np.ndarray], note: Callable[[str], None]) -> tuple[Position, dict] | None:
+        """Fills *arrays* from the newest checkpoint that is whole; returns its position and state.
+
+        A damaged one is removed and the one before is taken, with a *note*. None when there is no checkpoint;
+        StreamvecError when there are some and all are damaged.
+        """
+        paths = self.paths()
+        for path in paths:
+            try:
+                state = self.verify(path)
+                load_tensors(path / ARRAYS, into=arrays)
+            except StreamvecError as problem:
+                note(f"checkpoint {path} is damaged and is left out, going on from the one before: {problem}")
+                shutil.rmtree(path, ignore_errors=True)
+                continue
+            return Position(*state["position"]), state
+        if paths:
+            raise StreamvecError(
+                f"{self.folder}: all checkpoints were damaged: train again with --overwrite, and check the disk"
+            )
+        return None
+
+    def verify(self, path: Path) -> dict[str, Any]:
+        """Reads every byte of a checkpoint against its checksums and returns its state; StreamvecError when damaged."""
+        state = read_json(path / STATE)
+        if checksum_of(path / ARRAYS) != state.get("arrays"):
+            raise StreamvecError(f"{path / ARRAYS}: damaged: its checksum does not match {STATE}")
+        if list(_position(path)) != state.get("position"):
+            raise StreamvecError(f"{path}: is not the checkpoint its {STATE} speaks of")
+        return state
+
+
+def _position(path: Path) -> Position:
+    epoch, batch = path.name.split("-")
+    return Position(int(epoch), int(batch))

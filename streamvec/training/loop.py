@@ -1,0 +1,153 @@
+"""The loop: for each position after the checkpoint's, read a batch, step, report; now and then a checkpoint.
+
+It is one loop for every model. Its parts know nothing of each other: reading ahead, the model, checkpoints, metrics.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from streamvec.corpus.shards import Shards, TokenBatch
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.models.step import Position, StepResult
+from streamvec.training.checkpoint import Checkpoints
+from streamvec.training.metrics import Metrics
+from streamvec.training.progress import Progress, Reporter
+from streamvec.training.reading import read_ahead
+
+_RECORD_SECONDS = 1.0  # between records in metrics.jsonl
+_DIVERGED = 20.0  # times the loss of knowing nothing
+
+
+class Model(Protocol):
+    """What can be trained."""
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Everything that a checkpoint must hold."""
+
+    @property
+    def loss_at_chance(self) -> float:
+        """Mean loss of a model that knows nothing: far above it, training has diverged."""
+
+    def step(self, batch: TokenBatch, position: Position) -> StepResult:
+        """Trains on one record batch."""
+
+    def learning_rate(self, position: Position) -> float:
+        """The learning rate at a position."""
+
+    def not_finite(self) -> str | None:
+        """The name of an array that holds a NaN or an infinity."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train and when to save."""
+
+    epochs: int
+    batches: int  # of one epoch
+    checkpoint_seconds: float = 180.0
+    checkpoint_batches: float = math.inf
+
+    @property
+    def end(self) -> Position:
+        """The position after the last step."""
+        return Position(self.epochs, 0)
+
+    def after(self, position: Position) -> Position:
+        """The position after a step."""
+        last = position.batch + 1 == self.batches
+        return Position(position.epoch + 1, 0) if last else Position(position.epoch, position.batch + 1)
+
+    def from_(self, position: Position) -> Iterator[Position]:
+        """All positions from *position* on."""
+        while position < self.end:
+            yield position
+            position = self.after(position)
+
+    def steps(self, first: Position, last: Position) -> int:
+        """How many steps lie between two positions."""
+        return (last.epoch - first.epoch) * self.batches + last.batch - first.batch
+
+    def done(self, position: Position) -> float:
+        """Share of all steps that lie before a position."""
+        return self.steps(Position(0, 0), position) / (self.epochs * self.batches)
+
+
+def train(
+    model: Model,
+    shards: Shards,
+    start: Position,
+    schedule: Schedule,
+    checkpoints: Checkpoints,
+    metrics: Metrics,
+    report: Reporter,
+    stop: Callable[[], bool],
+    at_epoch_end: Callable[[Position], Mapping[str, Any]],
+) -> None:
+    """Trains from *start* to the schedule's end and leaves a checkpoint there.
+
+    *at_epoch_end* is called after each epoch; what it returns joins that record of the metrics. Raises Interrupted
+    after a checkpoint when *stop* says so, StreamvecError when the model diverges (the last good checkpoint stays) or
+    the disk is full.
+    """
+    saved_at, recorded_at, saved = time.monotonic(), time.monotonic(), start
+    loss, examples, tokens = 0.0, 0, 0
+    for position, batch in read_ahead(shards, schedule.from_(start)):
+        result = model.step(batch, position)
+        _refuse_divergence(model, result, position, checkpoints)
+        loss, examples, tokens = loss + result.loss, examples + result.examples, tokens + result.tokens
+        here, now = schedule.after(position), time.monotonic()
+
+        if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS:
+            rate, mean = tokens / (now - recorded_at), loss / examples if examples else None
+            extra = at_epoch_end(here) if here.batch == 0 else {}
+            done = schedule.done(here)
+            metrics.write(
+                here,
+                progress=round(done, 6),
+                words_per_second=round(rate),
+                learning_rate=model.learning_rate(position),
+                loss=mean,
+                **extra,
+            )
+            report.progress(Progress("training", done, rate, None, position.epoch + 1, schedule.epochs, mean))
+            loss, examples, tokens, recorded_at = 0.0, 0, 0, time.monotonic()
+
+        stopping = stop()
+        due = (
+            now - saved_at >= schedule.checkpoint_seconds or schedule.steps(saved, here) >= schedule.checkpoint_batches
+        )
+        if stopping or due or here == schedule.end:
+            _save(model, checkpoints, here)
+            saved_at, saved = time.monotonic(), here
+        if stopping and here != schedule.end:
+            raise Interrupted(f"stopped in epoch {here.epoch + 1} of {schedule.epochs}, {schedule.done(here):.1%} done")
+
+
+def _save(model: Model, checkpoints: Checkpoints, position: Position) -> None:
+    name = model.not_finite()
+    if name:
+        _diverged(f"array {name!r} holds numbers that are not finite", position, checkpoints)
+    checkpoints.save(position, model.arrays, {})
+
+
+def _refuse_divergence(model: Model, result: StepResult, position: Position, checkpoints: Checkpoints) -> None:
+    if not result.examples:
+        return
+    mean = result.loss / result.examples
+    if not math.isfinite(mean) or mean > _DIVERGED * model.loss_at_chance:
+        _diverged(f"the loss is {mean:.4g}, and {model.loss_at_chance:.4g} would be chance", position, checkpoints)
+
+
+def _diverged(what: str, position: Position, checkpoints: Checkpoints) -> None:
+    paths = checkpoints.paths()
+    kept = f"the last good checkpoint is {paths[0]}" if paths else "there is no checkpoint yet"
+    raise StreamvecError(
+        f"training diverged in epoch {position.epoch + 1}, batch {position.batch}: {what}; {kept}; "
+        "train again with a lower --learning-rate"
+    )

@@ -1,0 +1,89 @@
+"""Options that are not the model's: how text becomes words, and what one machine spends on the work."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from streamvec.corpus.tokens import Tokenizer
+
+
+def _option(default: Any, help_text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help_text, **more})
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """From text to shards; part of what decides the bytes of the result."""
+
+    tokens: str = _option("words", "What a token is.", choices=("words", "whitespace", "characters", "regex"))
+    token_pattern: str | None = _option(None, "The regular expression of --tokens regex; each match is a token.")
+    keep_case: bool = _option(False, "Do not lower-case.")
+    column: str | None = _option(None, "The column of Parquet, Arrow or JSON Lines that holds the text.")
+    encoding: str = _option("utf-8", "Encoding of plain text.")
+    min_count: int = _option(5, "Leave out words that occur less often.")
+    max_vocab: int | None = _option(None, "Keep only so many of the most frequent words.")
+
+    def __post_init__(self) -> None:
+        for name in ("min_count", "max_vocab"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        _ = self.tokenizer  # refuses a kind or a pattern that cannot be right
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding must be one that Python knows, got {self.encoding!r}") from None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that these options name."""
+        return Tokenizer(self.tokens, self.keep_case, self.token_pattern)
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """What one machine spends; nothing here changes a byte of the result."""
+
+    threads: int = _option(0, "Threads; 0 is all cores.")
+    memory: int | None = _option(None, "Most memory of the whole process, like 2GB; by default half of what is free.")
+    checkpoint_seconds: float = _option(180.0, "Seconds between checkpoints.")
+    checkpoint_batches: int | None = _option(None, "Steps of 65,536 tokens between checkpoints, besides the seconds.")
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError(f"threads must be at least 0, got {self.threads}")
+        for name in ("memory", "checkpoint_batches"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if not self.checkpoint_seconds > 0:
+            raise ValueError(f"checkpoint_seconds must be above 0, got {self.checkpoint_seconds}")
+
+    @property
+    def cores(self) -> int:
+        """The number of threads, resolved."""
+        return self.threads or len(os.sched_getaffinity(0))
+
+    @property
+    def memory_bytes(self) -> int:
+        """The ceiling in bytes, resolved."""
+        return self.memory or max(1 << 29, free_memory() // 2)
+
+
+def free_memory() -> int:
+    """Bytes of memory that this machine could give now, within the limits of its control group."""
+    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123
+            free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:  # noqa: PTH123
+            free = min(free, int(limit.read()))
+    except (OSError, ValueError, StopIteration):
+        pass
+    return free
+
+
+def pick(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of *options* that are fields of the dataclass *kind*."""
+    return {f.name: options[f.name] for f in fields(kind) if f.name in options}

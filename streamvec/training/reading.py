@@ -1,0 +1,47 @@
+"""Reads record batches one step ahead of training, in a thread of its own."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+
+from streamvec.corpus.shards import Shards, TokenBatch
+from streamvec.models.step import Position
+
+_AHEAD = 2
+
+
+def read_ahead(shards: Shards, positions: Iterable[Position]) -> Iterator[tuple[Position, TokenBatch]]:
+    """(position, its record batch) for each position, in order; raises what reading raised."""
+    ready: queue.Queue[tuple[Position, TokenBatch] | BaseException | None] = queue.Queue(_AHEAD)
+    left = threading.Event()
+
+    def put(item: tuple[Position, TokenBatch] | BaseException | None) -> None:
+        while not left.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def read() -> None:
+        try:
+            for position in positions:
+                put((position, shards.batch(position.batch)))
+                if left.is_set():
+                    return
+            put(None)
+        except BaseException as problem:
+            put(problem)
+
+    thread = threading.Thread(target=read, name="streamvec-reader", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = ready.get()
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        left.set()
+        thread.join()

@@ -1,0 +1,130 @@
+"""A RUN: the folder that holds one training from its options to its vectors."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from streamvec.corpus.prepare import SHARDS, VOCABULARY
+from streamvec.corpus.shards import INDEX
+from streamvec.corpus.sources import Source, fingerprint
+from streamvec.disk.files import named_problems, read_json, write_json
+from streamvec.disk.lock import locked
+from streamvec.errors import StreamvecError
+from streamvec.training.checkpoint import Checkpoints
+from streamvec.training.metrics import Metrics
+
+RUN_JSON, VECTORS, METRICS, CHECKPOINTS = "run.json", "vectors.arrow", "metrics.jsonl", "checkpoints"
+_FORMAT = 1
+
+
+class Run:
+    """The paths of a RUN and what its run.json says."""
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        self.folder = folder
+        self.about = about
+
+    @property
+    def kind(self) -> str:
+        """What is trained: "skipgram"."""
+        return self.about["kind"]
+
+    @property
+    def vocabulary(self) -> Path:
+        """vocabulary.arrow"""
+        return self.folder / VOCABULARY
+
+    @property
+    def shards(self) -> Path:
+        """The folder of shards."""
+        return self.folder / SHARDS
+
+    @property
+    def vectors(self) -> Path:
+        """vectors.arrow"""
+        return self.folder / VECTORS
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints."""
+        return Checkpoints(self.folder / CHECKPOINTS)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Its metrics.jsonl."""
+        return Metrics(self.folder / METRICS)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether its vocabulary and shards are complete, so that the text is not needed any more."""
+        return self.vocabulary.exists() and (self.shards / INDEX).exists()
+
+    @property
+    def sources(self) -> list[Source]:
+        """The inputs as they were resolved when the RUN was made."""
+        return [Source(**source) for source in self.about["inputs"]]
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Run":
+        """The RUN in *folder*; StreamvecError when there is none, or it is of another version."""
+        folder = Path(folder)
+        if not (folder / RUN_JSON).is_file():
+            what = "a folder without run.json" if folder.is_dir() else "no such folder"
+            raise StreamvecError(f"{folder}: not a RUN of streamvec ({what}): check the spelling")
+        about = read_json(folder / RUN_JSON)
+        if about.get("format") != _FORMAT:
+            raise StreamvecError(
+                f"{folder}: this streamvec reads RUNs of format {_FORMAT}, found {about.get('format')}: "
+                f"use streamvec {about.get('streamvec')}"
+            )
+        return cls(folder, about)
+
+    @classmethod
+    def create(
+        cls, folder: Path | str, kind: str, options: dict[str, Any], sources: Sequence[Source], overwrite: bool
+    ) -> "Run":
+        """Makes the folder and its run.json. An existing RUN is replaced with *overwrite*; StreamvecError otherwise."""
+        folder = Path(folder)
+        _make_way(folder, overwrite)
+        about = {
+            "format": _FORMAT,
+            "streamvec": version("streamvec"),
+            "kind": kind,
+            **options,
+            "inputs": [asdict(source) for source in sources],
+            "fingerprints": [fingerprint(source) for source in sources],
+        }
+        with named_problems(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / RUN_JSON, about)
+        return cls(folder, about)
+
+    def remove_if_empty(self) -> None:
+        """After a failure: removes the RUN when it holds nothing that a resume could go on with."""
+        names = {path.name for path in self.folder.iterdir()}
+        if names <= {RUN_JSON, "lock"}:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _make_way(folder: Path, overwrite: bool) -> None:
+    if folder.is_file():
+        raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / RUN_JSON).exists():
+        raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
+    if not overwrite:
+        raise StreamvecError(
+            f"{folder}: exists already: go on with `streamvec resume {folder}`, or replace it with --overwrite"
+        )
+    with locked(folder):
+        shutil.rmtree(folder)
+
+
+def is_prepared_folder(path: str) -> bool:
+    """Whether an INPUT is a RUN whose shards can be used as they are."""
+    folder = Path(path)
+    return (folder / RUN_JSON).is_file() and (folder / SHARDS / INDEX).is_file() and (folder / VOCABULARY).is_file()

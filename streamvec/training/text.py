@@ -1,0 +1,152 @@
+"""The first half of every training: the inputs, their vocabulary, and shards, made or taken from another RUN."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from streamvec.corpus import pipeline
+from streamvec.corpus.estimate import estimate_text_bytes
+from streamvec.corpus.prepare import PREPARED, SHARDS, VOCABULARY, prepare
+from streamvec.corpus.shards import Shards
+from streamvec.corpus.sources import Source, resolve, spool
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.files import named_problems
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.training.options import MachineOptions, TextOptions
+from streamvec.training.progress import Progress, Reporter
+from streamvec.training.run import Run, is_prepared_folder
+
+_SPOOL = "input.zst"
+
+
+def resolve_inputs(inputs: Sequence[str], text: TextOptions) -> list[Source]:
+    """The sources that *inputs* name, in order; a finished RUN stands for its shards. ValueError for none."""
+    if not inputs:
+        raise ValueError("inputs must name at least one file, folder or address, got none")
+    if any(is_prepared_folder(name) for name in inputs):
+        if len(inputs) > 1:
+            raise StreamvecError(f"{inputs[0]}: a RUN as INPUT must be the only one: it stands for its finished shards")
+        return [Source(str(Path(inputs[0]).absolute()), "run", "", None)]
+    if inputs.count("-") > 1:
+        raise ValueError("inputs must name - (standard input) once, got it more often")
+    sources = resolve(inputs, text.column)
+    local = [Path(source.path).exists() for source in sources]
+    return [
+        Source(str(Path(source.path).absolute()), source.kind, source.compression, source.size) if here else source
+        for source, here in zip(sources, local, strict=True)
+    ]
+
+
+def prepared(
+    run: Run, text: TextOptions, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
+) -> tuple[Vocabulary, Shards]:
+    """The vocabulary and shards of a RUN, made, gone on with, or taken as they are.
+
+    Raises Interrupted when *stop* says so, StreamvecError for what is wrong with the input. A RUN that holds nothing to
+    go on with is then removed.
+    """
+    try:
+        if not run.is_prepared:
+            sources = [_readable(source, run, text) for source in run.sources]
+            if sources[0].kind == "run":
+                _adopt(Path(sources[0].path), run.folder)
+            else:
+                _prepare(run, sources, text, machine, report, stop)
+        vocabulary, shards = Vocabulary.load(run.vocabulary), Shards.open(run.shards)
+    except Interrupted:
+        raise
+    except StreamvecError:
+        run.remove_if_empty()
+        raise
+    if shards.vocabulary_checksum != vocabulary.checksum:
+        raise StreamvecError(
+            f"{run.folder}: its shards were made with another vocabulary: train again with --overwrite"
+        )
+    return vocabulary, shards
+
+
+def _readable(source: Source, run: Run, text: TextOptions) -> Source:
+    """Standard input can be read once; it is kept, compressed, until the shards are made."""
+    if source.path != "-":
+        return source
+    kept = run.folder / _SPOOL
+    if kept.exists():
+        return Source(str(kept), "text" if text.column is None else "jsonl", "zst", kept.stat().st_size)
+    return spool(sys.stdin.buffer, kept, text.column)
+
+
+def _prepare(
+    run: Run,
+    sources: list[Source],
+    text: TextOptions,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+) -> None:
+    sizes = [estimate_text_bytes(source, text.column) for source in sources]
+    total = sum(size for size in sizes if size is not None) if None not in sizes else None
+    began: dict[str, tuple[float, int]] = {}
+
+    def tell(now: pipeline.Progress) -> None:
+        start, first = began.setdefault(now.stage, (time.monotonic(), now.bytes_read))
+        rate = (now.bytes_read - first) / max(time.monotonic() - start, 1e-3) / 1e6
+        share = min(1.0, now.bytes_read / total) if total else None
+        report.progress(Progress(now.stage, share, megabytes_per_second=rate))
+
+    _, shards = prepare(
+        sources,
+        run.folder,
+        text.tokenizer,
+        column=text.column,
+        encoding=text.encoding,
+        min_count=text.min_count,
+        max_vocab=text.max_vocab,
+        memory=machine.memory_bytes,
+        threads=machine.cores,
+        report=tell,
+        stop=stop,
+    )
+    (run.folder / _SPOOL).unlink(missing_ok=True)
+    _tell_what_was_lost(shards, report)
+
+
+def _tell_what_was_lost(shards: Shards, report: Reporter) -> None:
+    counts = shards.counts
+    dropped = counts["dropped_rare"]
+    report.note(
+        f"{counts['documents']:,} documents, {counts['tokens']:,} tokens, {shards.vocabulary_size:,} words; "
+        f"{dropped:,} tokens ({dropped / max(1, counts['tokens']):.1%}) of rarer words left out"
+    )
+    for name, sentence in (
+        ("replaced_bytes", "{:,} bytes were not text in this encoding and were replaced"),
+        ("dropped_long", "{:,} tokens of more than 1,000 bytes were dropped"),
+        ("documents_split", "{:,} documents of more than 65,536 tokens were divided; windows do not cross the cuts"),
+        ("repeated_documents", "{:,} documents repeat an earlier one; they were kept"),
+    ):
+        if counts[name]:
+            about = "about " if name == "repeated_documents" and counts["repeats_sampled"] > 1 else ""
+            report.note(about + sentence.format(counts[name]))
+
+
+def _adopt(other: Path, folder: Path) -> None:
+    """Takes vocabulary and shards of another RUN as hard links, or copies where links cannot be: both stay whole."""
+    Shards.open(other / SHARDS)
+    for name in (SHARDS, VOCABULARY, PREPARED):
+        _link(other / name, folder / name)
+
+
+def _link(old: Path, new: Path) -> None:
+    with named_problems(new):
+        if old.is_dir():
+            new.mkdir(exist_ok=True)
+            names = sorted(old.iterdir(), key=lambda path: path.name == "index.json")  # the index last, as ever
+            for path in names:
+                _link(path, new / path.name)
+        elif not new.exists():
+            try:
+                os.link(old, new)
+            except OSError:
+                shutil.copy2(old, new)

@@ -1,0 +1,139 @@
+"""Training of word vectors from the first byte of text to vectors.arrow, and going on with it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamvec.corpus.shards import BATCH_TOKENS, Shards
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.lock import locked
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.step import Position
+from streamvec.training.loop import Schedule, train
+from streamvec.training.options import MachineOptions, TextOptions, pick
+from streamvec.training.progress import Reporter, Silence
+from streamvec.training.run import Run
+from streamvec.training.text import prepared, resolve_inputs
+from streamvec.vectors.keyedvectors import KeyedVectors
+from streamvec.vectors.store import write_vectors
+
+PROCESS_BYTES = 260 << 20  # the interpreter, pyarrow, numba, the kernels, and what reading needs
+_HELD_OUT_BATCHES = 128  # record batches, evenly spread, whose held-out documents the loss is measured on
+
+
+def train_skipgram(
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    report: Reporter | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> KeyedVectors:
+    """Trains skip-gram vectors on text: the command ``streamvec train skipgram`` as a function.
+
+    inputs: paths or addresses as INPUT of the command line; out: the folder of the RUN; options: fields of
+    SkipGramConfig, TextOptions and MachineOptions (dim=100, window=5, min_count=5, threads=0, ...).
+    Raises ValueError for options that can never be right, StreamvecError for data or machine, Interrupted after a
+    checkpoint when *stop* says so.
+    """
+    kinds = (SkipGramConfig, TextOptions, MachineOptions)
+    picked = [pick(kind, options) for kind in kinds]
+    unknown = set(options) - {name for part in picked for name in part}
+    if unknown:
+        raise ValueError(f"options must be those of train skipgram, got {', '.join(sorted(unknown))}")
+    config, text, machine = SkipGramConfig(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+    names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    sources = resolve_inputs(names, text)
+    settings = {"config": asdict(config), "text": asdict(text)}
+    run = Run.create(out, "skipgram", settings, sources, overwrite)
+    return _go_on(run, machine, report or Silence(), stop)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    report: Reporter | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> KeyedVectors:
+    """Goes on exactly where a RUN stopped and returns its vectors; a finished one just gives them.
+
+    options: fields of MachineOptions: another number of threads or memory changes no byte of the result.
+    """
+    return _go_on(Run.open(folder), MachineOptions(**options), report or Silence(), stop)
+
+
+def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
+    if run.kind != "skipgram":
+        raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
+    config, text = SkipGramConfig(**run.about["config"]), TextOptions(**run.about["text"])
+    try:
+        with locked(run.folder):
+            vocabulary, shards = prepared(run, text, machine, report, stop)
+            if not run.vectors.exists():
+                _train(run, config, vocabulary, shards, machine, report, stop)
+    except Interrupted as interrupted:
+        raise Interrupted(f"{interrupted}; go on with: streamvec resume {run.folder}") from None
+    return KeyedVectors.load(run.vectors)
+
+
+def _train(
+    run: Run,
+    config: SkipGramConfig,
+    vocabulary: Vocabulary,
+    shards: Shards,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+) -> None:
+    _refuse_too_large(config, len(vocabulary), machine)
+    model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores)
+    try:
+        found = run.checkpoints.load(model.arrays, report.note)
+        start = found[0] if found else Position(0, 0)
+        run.metrics.forget_after(start)
+        held_out = _HeldOut(model, run, shards)
+        schedule = Schedule(
+            config.epochs,
+            shards.batches,
+            machine.checkpoint_seconds,
+            machine.checkpoint_batches or float("inf"),
+        )
+        train(model, shards, start, schedule, run.checkpoints, run.metrics, report, stop, held_out)
+        info = {"streamvec": version("streamvec"), "kind": "skipgram", **run.about["config"]}
+        write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
+    finally:
+        model.close()
+
+
+class _HeldOut:
+    """Measures the loss on held-out documents at the end of an epoch."""
+
+    def __init__(self, model: SkipGram, run: Run, shards: Shards) -> None:
+        self.model = model
+        self.shards = Shards.open(run.shards)  # the training loop's reads in a thread of its own
+        self.numbers = np.unique(np.linspace(0, shards.batches - 1, _HELD_OUT_BATCHES).astype(int))
+
+    def __call__(self, position: Position) -> Mapping[str, Any]:
+        if not self.model.config.holdout:
+            return {}
+        batches = ((int(number), self.shards.batch(int(number))) for number in self.numbers)
+        return {"heldout_loss": self.model.held_out_loss(batches)}
+
+
+def _refuse_too_large(config: SkipGramConfig, words: int, machine: MachineOptions) -> None:
+    fixed = PROCESS_BYTES + config.scratch_bytes(machine.cores) + BATCH_TOKENS * 4 * 4
+    needed = fixed + config.model_bytes(words)
+    if needed > machine.memory_bytes:
+        fits = max(0, machine.memory_bytes - fixed) // (config.model_bytes(1000) // 1000)
+        raise StreamvecError(
+            f"training needs {needed / 1e6:,.0f} MB for {words:,} words of {config.dim} numbers, more than the "
+            f"{machine.memory_bytes / 1e6:,.0f} MB it is held to: raise --memory, lower --dim, or keep the {fits:,} "
+            "most frequent words (--max-vocab)"
+        )
