@@ -75,6 +75,9 @@ def main() -> None:
         )
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        problem.show()
+        sys.exit(2)
     except click.UsageError as problem:
         where = f" (see {problem.ctx.command_path} --help)" if problem.ctx else ""
         fail(problem.format_message() + where, 2, debug)
