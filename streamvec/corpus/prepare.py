@@ -14,6 +14,7 @@ from streamvec.corpus.blocks import read_blocks
 from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.encoding import Encoding
+from streamvec.corpus.layout import COUNTING, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.pipeline import AHEAD, Progress
 from streamvec.corpus.shards import INDEX, VERSION, Shards
 from streamvec.corpus.sources import Source, fingerprint
@@ -22,11 +23,6 @@ from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary, select
 from streamvec.disk.files import named_problems, read_json, sync_folder, write_json
 from streamvec.errors import Interrupted, StreamvecError
-
-PREPARED = "prepared.json"
-VOCABULARY = "vocabulary.arrow"
-SHARDS = "shards"
-COUNTING = "counting"
 
 _PROCESS = 200 << 20  # the interpreter, pyarrow, and numba with the kernels
 _MERGING = 40 << 20  # runs while they are merged, and the hashes of documents

@@ -1,23 +1,27 @@
 """The vocabulary: words and how often they occur, by falling count; a word's index is its rank."""
 
+from __future__ import annotations
+
 import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from streamvec.corpus.runs import WordCounts
+from streamvec.corpus.layout import VOCABULARY_KEY
 from streamvec.disk.arrow import ArrowWriter, read_batches, verify_arrow
 from streamvec.errors import StreamvecError
 
+if TYPE_CHECKING:
+    from streamvec.corpus.runs import WordCounts
+
 _ROWS = 1 << 16
-_METADATA = b"streamvec.vocabulary"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +58,7 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Writes columns word and count as an Arrow file, whole or not at all; StreamvecError for a full disk."""
-        metadata = {_METADATA: json.dumps(self.about, sort_keys=True, ensure_ascii=False).encode()}
+        metadata = {VOCABULARY_KEY: json.dumps(self.about, sort_keys=True, ensure_ascii=False).encode()}
         schema = pa.schema([("word", pa.string()), ("count", pa.int64())], metadata)
         with ArrowWriter(path, schema) as writer:
             for start in range(0, len(self), _ROWS):
@@ -62,15 +66,16 @@ class Vocabulary:
                 writer.write(pa.record_batch([words, pa.array(self.counts[start : start + _ROWS])], schema=schema))
 
     @classmethod
-    def load(cls, path: Path) -> "Vocabulary":
+    def load(cls, path: Path) -> Vocabulary:
         """Reads what `save` wrote; StreamvecError when it is missing, damaged or something else."""
         verify_arrow(path)
         batches = list(read_batches(path, mapped=False))
-        if not batches or batches[0].schema.names != ["word", "count"] or _METADATA not in batches[0].schema.metadata:
+        schema = batches[0].schema if batches else pa.schema([])
+        if schema.names != ["word", "count"] or VOCABULARY_KEY not in schema.metadata:
             raise StreamvecError(f"{path}: not a vocabulary of streamvec: name another file")
         words = pa.chunked_array([batch.column(0).cast(pa.large_string()) for batch in batches]).combine_chunks()
         counts = np.concatenate([batch.column(1).to_numpy() for batch in batches])
-        return cls(words, counts, json.loads(batches[0].schema.metadata[_METADATA]))
+        return cls(words, counts, json.loads(schema.metadata[VOCABULARY_KEY]))
 
 
 def word_bytes(words: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from streamvec.corpus.prepare import SHARDS, VOCABULARY
+from streamvec.corpus.layout import SHARDS, VOCABULARY
 from streamvec.corpus.shards import INDEX
 from streamvec.corpus.sources import Source, fingerprint
 from streamvec.disk.files import named_problems, read_json, write_json
