@@ -10,7 +10,7 @@ from typing import Any
 from streamvec.corpus.layout import SHARDS, VOCABULARY
 from streamvec.corpus.shards import INDEX
 from streamvec.corpus.sources import Source, fingerprint
-from streamvec.disk.files import named_problems, read_json, write_json
+from streamvec.disk.files import checksum_of, named_problems, read_json, write_json
 from streamvec.disk.lock import locked
 from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import Checkpoints
@@ -95,7 +95,7 @@ class Run:
             "kind": kind,
             **options,
             "inputs": [asdict(source) for source in sources],
-            "fingerprints": [fingerprint(source) for source in sources],
+            "fingerprints": [_fingerprint(source) for source in sources],
         }
         with named_problems(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +107,14 @@ class Run:
         names = {path.name for path in self.folder.iterdir()}
         if names <= {RUN_JSON, "lock"}:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _fingerprint(source: Source) -> dict[str, Any]:
+    if source.path == "-":
+        return {"path": "-"}
+    if source.kind == "run":
+        return {"path": source.path, "shards": checksum_of(Path(source.path) / SHARDS / INDEX)}
+    return fingerprint(source)
 
 
 def _make_way(folder: Path, overwrite: bool) -> None:

@@ -1,0 +1,148 @@
+"""Training of word vectors as a function: the same bytes whatever the machine, and what is refused."""
+
+import random
+
+import pytest
+
+import streamvec
+from streamvec.errors import StreamvecError
+from streamvec.training.run import Run
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """150,000 words about two topics that never mix: enough for three record batches."""
+    path = tmp_path_factory.mktemp("corpus") / "two-topics.txt"
+    rng = random.Random(5)
+    topics = [[f"{name}{n}" for n in range(40)] for name in ("sea", "court")]
+    with path.open("w") as file:
+        for _ in range(7500):
+            file.write(" ".join(rng.choices(topics[rng.randrange(2)] + ["and", "the"], k=20)) + "\n")
+    return path
+
+
+OPTIONS = {"dim": 24, "epochs": 3, "window": 3, "sample": 1e-2, "threads": 1, "memory": 400_000_000}
+
+
+@pytest.fixture(scope="module")
+def vectors(corpus, tmp_path_factory):
+    return streamvec.train_skipgram(corpus, tmp_path_factory.mktemp("runs") / "run", **OPTIONS)
+
+
+def test_neighbours_are_of_the_same_topic(vectors):
+    for word in ("sea3", "court7"):
+        topic = word.rstrip("0123456789")
+        assert all(other.startswith(topic) for other, _ in vectors.most_similar(word, topn=8))
+
+
+@pytest.mark.parametrize(
+    "change", [{"threads": 2}, {"threads": 4}, {"memory": 3_000_000_000}, {"checkpoint_batches": 1}]
+)
+def test_same_bytes_whatever_the_machine_spends(vectors, corpus, tmp_path, change):
+    streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | change)
+    assert (tmp_path / "run" / "vectors.arrow").read_bytes() == vectors_file(vectors).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 2}, {"dim": 25}, {"negative": 4}, {"window": 4}, {"batch": 64}, {"sample": 0.0}]
+)
+def test_other_options_give_other_bytes(vectors, corpus, tmp_path, change):
+    streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | change)
+    assert (tmp_path / "run" / "vectors.arrow").read_bytes() != vectors_file(vectors).read_bytes()
+
+
+def vectors_file(vectors):
+    return vectors_file.path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _remember(vectors, tmp_path_factory):
+    vectors_file.path = next(tmp_path_factory.getbasetemp().glob("runs*/run/vectors.arrow"))
+
+
+def test_a_finished_run_stands_for_its_shards(vectors, corpus, tmp_path):
+    first = vectors_file(vectors).parent
+    streamvec.train_skipgram(first, tmp_path / "second", **OPTIONS)
+    assert (tmp_path / "second" / "vectors.arrow").read_bytes() == vectors_file(vectors).read_bytes()
+    assert (tmp_path / "second" / "shards" / "00000.arrow").stat().st_ino == (
+        first / "shards" / "00000.arrow"
+    ).stat().st_ino
+
+
+def test_resume_of_a_finished_run_gives_its_vectors(vectors):
+    again = streamvec.resume(vectors_file(vectors).parent)
+    assert again.most_similar("sea3") == vectors.most_similar("sea3")
+
+
+def test_held_out_loss_is_recorded_each_epoch(corpus, tmp_path):
+    import json
+
+    streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | {"holdout": 0.1})
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["heldout_loss"] for line in lines if "heldout_loss" in line]
+    assert len(losses) == 3 and losses[2] < losses[0] < 6 * 0.7
+
+
+def test_divergence_names_the_batch(corpus, tmp_path, monkeypatch):
+    from streamvec.models.skipgram import SkipGram
+
+    true_step = SkipGram.step
+
+    def poisoned(self, batch, position):
+        if position == (1, 1):
+            self.arrays["inputs"][:5] = float("nan")
+        return true_step(self, batch, position)
+
+    monkeypatch.setattr(SkipGram, "step", poisoned)
+    with pytest.raises(StreamvecError, match=r"diverged in epoch 2, batch 1: the loss is nan.*last good checkpoint"):
+        streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | {"checkpoint_batches": 1, "sample": 0.0})
+    assert not (tmp_path / "run" / "vectors.arrow").exists()
+    monkeypatch.undo()
+    streamvec.resume(tmp_path / "run", threads=2)
+    streamvec.train_skipgram(corpus, tmp_path / "plain", **OPTIONS | {"sample": 0.0})
+    assert (tmp_path / "run" / "vectors.arrow").read_bytes() == (tmp_path / "plain" / "vectors.arrow").read_bytes()
+
+
+def test_an_existing_run_is_refused_and_overwritten_on_request(corpus, tmp_path):
+    small = OPTIONS | {"epochs": 1}
+    streamvec.train_skipgram(corpus, tmp_path / "run", **small)
+    with pytest.raises(StreamvecError, match=r"exists already: go on with `streamvec resume .*--overwrite"):
+        streamvec.train_skipgram(corpus, tmp_path / "run", **small)
+    assert streamvec.train_skipgram(corpus, tmp_path / "run", overwrite=True, **small | {"dim": 8}).dim == 8
+
+
+def test_a_folder_that_is_no_run_is_never_removed(corpus, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    with pytest.raises(StreamvecError, match="not a RUN"):
+        streamvec.train_skipgram(corpus, tmp_path / "photos", overwrite=True, **OPTIONS)
+    assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
+
+
+def test_a_run_in_use_is_refused(corpus, tmp_path):
+    from streamvec.disk.lock import locked
+
+    Run.create(tmp_path / "run", "skipgram", {"config": {}, "text": {}}, [], overwrite=False)
+    with locked(tmp_path / "run"), pytest.raises(StreamvecError, match="in use by another streamvec"):
+        streamvec.resume(tmp_path / "run")
+
+
+def test_a_model_beyond_the_memory_is_refused_with_what_would_fit(corpus, tmp_path):
+    with pytest.raises(StreamvecError, match=r"--memory, lower --dim, or keep the [\d,]+ most frequent"):
+        streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | {"dim": 2_000_000})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "empty|no words|no tokens|no document"), ("one two three\n", "min_count|min-count|occurs")],
+)
+def test_text_without_words_leaves_nothing(tmp_path, text, message):
+    (tmp_path / "text.txt").write_text(text)
+    with pytest.raises(StreamvecError, match=message):
+        streamvec.train_skipgram(tmp_path / "text.txt", tmp_path / "run", **OPTIONS)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_options_are_named(corpus, tmp_path):
+    with pytest.raises(ValueError, match="size"):
+        streamvec.train_skipgram(corpus, tmp_path / "run", size=100)
