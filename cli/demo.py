@@ -26,7 +26,7 @@ def demo_(out: str, overwrite: bool) -> None:
     from streamvec.training.run import RUN_JSON
     from streamvec.training.words import resume, train_skipgram
 
-    with StopRequest().listening() as stop, watching() as report:
+    with watching() as report, StopRequest(report.note).listening() as stop:
         if (Path(out) / RUN_JSON).exists() and not overwrite:
             report.note(f"{out} is there already: going on with it, or showing it (--overwrite trains anew)")
             vectors = resume(out, report=report, stop=stop)

@@ -30,6 +30,6 @@ def resume_(run: str, as_json: bool, **options: Any) -> None:
         MachineOptions(**options)
     except ValueError as problem:
         raise click.UsageError(str(problem), click.get_current_context()) from None
-    with StopRequest().listening() as stop, watching() as report:
+    with watching() as report, StopRequest(report.note).listening() as stop:
         vectors = resume(run, report=report, stop=stop, **options)
     announce(run, vectors, as_json)

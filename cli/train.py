@@ -45,7 +45,7 @@ def skipgram(inputs: tuple[str, ...], out: str, overwrite: bool, as_json: bool, 
     from streamvec.training.words import train_skipgram
 
     usage_checked(options)
-    with StopRequest().listening() as stop, watching() as report:
+    with watching() as report, StopRequest(report.note).listening() as stop:
         vectors = train_skipgram(inputs, out, overwrite=overwrite, report=report, stop=stop, **options)
     announce(out, vectors, as_json)
 

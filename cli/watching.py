@@ -3,7 +3,7 @@
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -19,8 +19,9 @@ _STAGES = {"counting": "counting words", "encoding": "writing shards", "training
 class StopRequest:
     """Whether somebody asked to stop: the first SIGINT or SIGTERM asks, a second SIGINT insists."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
         self.asked = False
+        self._say = say
 
     def __call__(self) -> bool:
         return self.asked
@@ -29,7 +30,7 @@ class StopRequest:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
-        click.echo("streamvec: stopping after this batch, and saving (Ctrl-C again: stop without saving)", err=True)
+        self._say("stopping after this batch, and saving (Ctrl-C again: stop without saving)")
 
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:

@@ -1,5 +1,12 @@
 """The skip-gram kernels against plain Python, and the promise of the same bytes on any number of threads."""
 
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
 import naive
 import numpy as np
 import pytest
@@ -105,6 +112,33 @@ def test_same_bytes_on_any_number_of_threads(dim, negative):
         found.add((model.arrays["inputs"].tobytes(), model.arrays["outputs"].tobytes(), *losses))
         model.close()
     assert len(found) == 1
+
+
+def digest_of_a_few_steps() -> str:
+    digest = hashlib.sha256()
+    for dim, negative in ((100, 5), (300, 8)):
+        model = SkipGram(SkipGramConfig(dim=dim, negative=negative), counts_of(300), steps=3)
+        for n in range(3):
+            digest.update(repr(model.step(some_batch(300, 3000, n), Position(0, n))).encode())
+        for array in model.arrays.values():
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="compiles for another processor of the x86-64 family")
+def test_same_bytes_on_a_processor_with_narrower_registers(tmp_path):
+    """Lanes and the order of sums are fixed, so that AVX-512, AVX2 or less change the speed and nothing else."""
+    code = "import test_skipgram; print(test_skipgram.digest_of_a_few_steps())"
+    narrow = {
+        "NUMBA_CPU_NAME": "x86-64-v3",
+        "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+sse4.2,+bmi,+bmi2,+f16c,+popcnt",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | narrow, check=True, capture_output=True, text=True
+    )
+    assert found.stdout.strip() == digest_of_a_few_steps()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
