@@ -1,0 +1,201 @@
+"""Says what a RUN or a file is, from what it says of itself: little is read, and neither the compiler nor a model."""
+
+import contextlib
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from streamvec.corpus.layout import VOCABULARY_KEY
+from streamvec.corpus.shards import INDEX, Shards
+from streamvec.disk.arrow import open_arrow
+from streamvec.disk.files import named_problems, read_json
+from streamvec.errors import StreamvecError
+from streamvec.training.checkpoint import ARRAYS, STATE
+from streamvec.training.run import RUN_JSON, Run
+from streamvec.vectors.finding import find_vectors
+from streamvec.vectors.store import INFO_KEY, is_ours
+
+_TAIL = 1 << 16  # bytes at the end of metrics.jsonl in which its last whole line lies
+_SHOWN = 10  # words that stand for a vocabulary
+
+
+def info(path: Path) -> dict[str, Any]:
+    """What *path* is, as a JSON object whose "what" is "run", "vectors", "vocabulary", "shards", "shard" or
+    "checkpoint"; "foreign vectors" are another tool's, and are read to be counted, a block at a time.
+
+    Raises StreamvecError when there is nothing, it is damaged, or it is none of these.
+    """
+    with named_problems(path):
+        path.stat()
+    if path.is_dir():
+        if (path / RUN_JSON).exists():
+            return _run(Run.open(path))
+        if (path / INDEX).exists():
+            return {"what": "shards", "path": str(path), **_shards(Shards.open(path))}
+        if (path / STATE).exists():
+            return _checkpoint(path)
+    else:
+        with named_problems(path), path.open("rb") as file:
+            is_arrow = file.read(6) == b"ARROW1"
+        if is_arrow and (found := _arrow(path)):
+            return found
+    return _vectors(path)
+
+
+def _run(run: Run) -> dict[str, Any]:
+    about = run.about
+    said: dict[str, Any] = {
+        "what": "run",
+        "path": str(run.folder),
+        "kind": run.kind,
+        "streamvec": about["streamvec"],
+        "options": {**about["config"], **about["text"]},
+        "inputs": about["inputs"],
+        "stage": "counting",
+    }
+    if run.vocabulary.exists():
+        said |= {"stage": "encoding", "words": _vocabulary(open_arrow(run.vocabulary), run.vocabulary)["words"]}
+    if run.is_prepared:
+        said |= {"stage": "training", **_shards(Shards.open(run.shards))}
+        said |= _training(run, said["batches"])
+    in_use = _in_use(run.folder / "lock")
+    if run.vectors.exists():
+        said |= {"stage": "finished", "progress": 1.0, "vectors": str(run.vectors)}
+    elif not in_use:
+        said["resume"] = f"streamvec resume {shlex.quote(str(run.folder))}"
+    return said | {"in_use": in_use}
+
+
+def _training(run: Run, batches: int) -> dict[str, Any]:
+    """How far training is: where its newest checkpoint and the last line of its metrics are."""
+    epochs = run.about["config"]["epochs"]
+    checkpoints = []
+    for path in run.checkpoints.paths():
+        epoch, batch = map(int, path.name.split("-"))
+        progress = round((epoch * batches + batch) / (epochs * batches), 6)
+        checkpoints.append({"path": str(path), "epoch": epoch, "batch": batch, "progress": progress})
+    metrics = _last_line(run.metrics.path)
+    progress = max([0.0, *(one["progress"] for one in checkpoints)])
+    return {"progress": progress, "checkpoints": checkpoints, "metrics": metrics}
+
+
+def _last_line(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    with named_problems(path), path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - _TAIL))
+        lines = file.read().splitlines()
+    for line in reversed(lines):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            return record
+    return None
+
+
+def _in_use(lock: Path) -> bool:
+    """Whether a living process holds the lock: asked of the system, since trying the lock could refuse a trainer."""
+    try:
+        inode = str(lock.stat().st_ino)
+        held = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return False
+    return any(fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == inode for fields in held)
+
+
+def _shards(shards: Shards) -> dict[str, Any]:
+    return {
+        "words": shards.vocabulary_size,
+        "tokens": shards.tokens,
+        "documents": shards.documents,
+        "batches": shards.batches,
+        "counts": shards.counts,
+    }
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    epoch, batch = read_json(path / STATE)["position"]
+    with named_problems(path / ARRAYS):
+        size = (path / ARRAYS).stat().st_size
+    return {"what": "checkpoint", "path": str(path), "epoch": epoch, "batch": batch, "bytes": size}
+
+
+def _arrow(path: Path) -> dict[str, Any] | None:
+    """What an Arrow file of streamvec's says of itself; None for another's."""
+    with _damage_named(path):
+        reader = open_arrow(path)
+    metadata = reader.schema.metadata or {}
+    if is_ours(reader.schema):
+        try:
+            made = json.loads(metadata.get(INFO_KEY, b"{}"))
+        except ValueError as problem:
+            raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
+        dim = reader.schema.field("vector").type.list_size
+        return {"what": "vectors", "path": str(path), "words": _rows(reader, path), "dim": dim, "made": made}
+    if VOCABULARY_KEY in metadata:
+        return {"what": "vocabulary", "path": str(path), **_vocabulary(reader, path)}
+    if reader.schema.names == ["tokens"]:
+        tokens = sum(len(batch.column(0).values) for batch in _batches(reader, path))
+        return {
+            "what": "shard",
+            "path": str(path),
+            "tokens": tokens,
+            "documents": _rows(reader, path),
+            "batches": reader.num_record_batches,
+        }
+    return None
+
+
+def _vocabulary(reader: pa.ipc.RecordBatchFileReader, path: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(reader.schema.metadata[VOCABULARY_KEY])
+    except (ValueError, KeyError, TypeError) as problem:
+        raise StreamvecError(f"{path}: not a vocabulary, or damaged: run streamvec verify") from problem
+    first = next(_batches(reader, path), None)
+    most: list[list[Any]] = []
+    if first is not None:
+        with _damage_named(path):
+            some = first.slice(0, _SHOWN)
+            some.validate(full=True)  # a wrong offset within would lead anywhere in memory
+            most = [list(pair) for pair in zip(*some.to_pydict().values(), strict=True)]
+    return {"words": _rows(reader, path), "most_frequent": most, **about}
+
+
+def _rows(reader: pa.ipc.RecordBatchFileReader, path: Path) -> int:
+    return sum(batch.num_rows for batch in _batches(reader, path))
+
+
+def _batches(reader: pa.ipc.RecordBatchFileReader, path: Path) -> Iterator[pa.RecordBatch]:
+    """The mapped record batches, of which only what is looked at is read."""
+    for number in range(reader.num_record_batches):
+        with _damage_named(path):
+            batch = reader.get_batch(number)
+            batch.validate()
+        yield batch
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as problem:
+        raise StreamvecError(f"{path}: damaged ({problem}): run streamvec verify") from problem
+
+
+def _vectors(path: Path) -> dict[str, Any]:
+    """Another tool's vectors, counted a block at a time."""
+    from streamvec.vectors.blocks import Notes
+    from streamvec.vectors.formats import detect, read_blocks
+
+    place, _ = find_vectors(path)
+    format, notes, words, dim = detect(place), Notes(), 0, 0
+    for block in read_blocks(place, notes, format):
+        words, dim = words + len(block.words), block.vectors.shape[1]
+    said = {"what": "foreign vectors", "path": str(path), "format": format, "words": words, "dim": dim}
+    return said | {"notes": notes.sentences(place)}

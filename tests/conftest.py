@@ -1,0 +1,96 @@
+"""What several test files share: a small corpus of two topics, a finished RUN of it, and the command as a process."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TOPICS = (
+    ["river", "lake", "water", "fish", "boat", "shore", "stream", "bridge"],
+    ["king", "queen", "crown", "throne", "court", "prince", "palace"],
+)
+EVERYWHERE = ["the", "a", "of", "and", "to", "in", "was", "it"]
+TRAINING = ("--dim", "16", "--min-count", "2", "--epochs", "20", "--sample", "0", "--seed", "3")
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="Also run the tests marked soak, which take minutes.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: takes minutes; runs with --soak (make soak) only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--soak"):
+        for item in items:
+            if "soak" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
+
+
+def two_topics(lines: int, seed: int = 0) -> str:
+    """A document a line, each about one of two topics; some words come once, and one line comes twice."""
+    draw = random.Random(seed)
+    documents = []
+    for number in range(lines):
+        topic = TOPICS[draw.randrange(2)]
+        words = [draw.choice(topic if draw.random() < 0.6 else EVERYWHERE) for _ in range(draw.randrange(8, 20))]
+        documents.append(" ".join(words) + (f" once{number}" if number % 50 == 0 else ""))
+    return "\n".join([*documents, documents[1]]) + "\n"
+
+
+def streamvec_command(
+    *words: str | Path, stdin: str | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs ``streamvec WORDS...`` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "streamvec_cli.main", *map(str, words)],
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="session")
+def streamvec() -> Command:
+    """The command line as a person runs it."""
+    return streamvec_command
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text file of 2,001 short documents."""
+    path = tmp_path_factory.mktemp("corpus") / "text.txt"
+    path.write_text(two_topics(2000), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A finished RUN and what the command that made it said; not to be changed."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    return run, streamvec_command("train", "skipgram", corpus, "--out", run, *TRAINING)
+
+
+@pytest.fixture(scope="session")
+def finished_run(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> Path:
+    """A finished RUN; not to be changed."""
+    run, ended = trained
+    assert ended.returncode == 0, ended.stderr
+    return run
+
+
+@pytest.fixture
+def run_copy(finished_run: Path, tmp_path: Path) -> Path:
+    """A finished RUN to change at will."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
