@@ -257,7 +257,7 @@ def test_info_of_damaged_files_never_ends_in_a_traceback(run_copy: Path, name: s
     path = run_copy / name
     content = path.read_bytes()
     draw = random.Random(name)
-    for _ in range(150):
+    for _ in range(300):
         changed = bytearray(content)
         for _ in range(3):
             changed[draw.choice([draw.randrange(len(changed)), -draw.randrange(1, 900)])] = draw.randrange(256)

@@ -29,8 +29,12 @@ def info(path: Path) -> dict[str, Any]:
 
     Raises StreamvecError when there is nothing, it is damaged, or it is none of these.
     """
-    with named_problems(path):
+    with named_problems(path), _damage_named(path):
         path.stat()
+        return _info(path)
+
+
+def _info(path: Path) -> dict[str, Any]:
     if path.is_dir():
         if (path / RUN_JSON).exists():
             return _run(Run.open(path))
@@ -128,8 +132,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 def _arrow(path: Path) -> dict[str, Any] | None:
     """What an Arrow file of streamvec's says of itself; None for another's."""
-    with _damage_named(path):
-        reader = open_arrow(path)
+    reader = open_arrow(path)
     metadata = reader.schema.metadata or {}
     if is_ours(reader.schema):
         try:
@@ -137,16 +140,16 @@ def _arrow(path: Path) -> dict[str, Any] | None:
         except ValueError as problem:
             raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
         dim = reader.schema.field("vector").type.list_size
-        return {"what": "vectors", "path": str(path), "words": _rows(reader, path), "dim": dim, "made": made}
+        return {"what": "vectors", "path": str(path), "words": _rows(reader), "dim": dim, "made": made}
     if VOCABULARY_KEY in metadata:
         return {"what": "vocabulary", "path": str(path), **_vocabulary(reader, path)}
     if reader.schema.names == ["tokens"]:
-        tokens = sum(len(batch.column(0).values) for batch in _batches(reader, path))
+        tokens = sum(len(batch.column(0).values) for batch in _batches(reader))
         return {
             "what": "shard",
             "path": str(path),
             "tokens": tokens,
-            "documents": _rows(reader, path),
+            "documents": _rows(reader),
             "batches": reader.num_record_batches,
         }
     return None
@@ -157,26 +160,24 @@ def _vocabulary(reader: pa.ipc.RecordBatchFileReader, path: Path) -> dict[str, A
         about = json.loads(reader.schema.metadata[VOCABULARY_KEY])
     except (ValueError, KeyError, TypeError) as problem:
         raise StreamvecError(f"{path}: not a vocabulary, or damaged: run streamvec verify") from problem
-    first = next(_batches(reader, path), None)
+    first = next(_batches(reader), None)
     most: list[list[Any]] = []
     if first is not None:
-        with _damage_named(path):
-            some = first.slice(0, _SHOWN)
-            some.validate(full=True)  # a wrong offset within would lead anywhere in memory
-            most = [list(pair) for pair in zip(*some.to_pydict().values(), strict=True)]
-    return {"words": _rows(reader, path), "most_frequent": most, **about}
+        some = first.slice(0, _SHOWN)
+        some.validate(full=True)  # a wrong offset within would lead anywhere in memory
+        most = [list(pair) for pair in zip(*some.to_pydict().values(), strict=True)]
+    return {"words": _rows(reader), "most_frequent": most, **about}
 
 
-def _rows(reader: pa.ipc.RecordBatchFileReader, path: Path) -> int:
-    return sum(batch.num_rows for batch in _batches(reader, path))
+def _rows(reader: pa.ipc.RecordBatchFileReader) -> int:
+    return sum(batch.num_rows for batch in _batches(reader))
 
 
-def _batches(reader: pa.ipc.RecordBatchFileReader, path: Path) -> Iterator[pa.RecordBatch]:
+def _batches(reader: pa.ipc.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:
     """The mapped record batches, of which only what is looked at is read."""
     for number in range(reader.num_record_batches):
-        with _damage_named(path):
-            batch = reader.get_batch(number)
-            batch.validate()
+        batch = reader.get_batch(number)
+        batch.validate()
         yield batch
 
 
@@ -184,7 +185,9 @@ def _batches(reader: pa.ipc.RecordBatchFileReader, path: Path) -> Iterator[pa.Re
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno is not None:
+            raise  # the system's, not pyarrow's
         raise StreamvecError(f"{path}: damaged ({problem}): run streamvec verify") from problem
 
 
