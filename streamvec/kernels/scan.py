@@ -38,24 +38,35 @@ def new_spans() -> Spans:
 
 def _load(bits, kind):
     def codegen(context, builder, signature, args):
+        return builder.load(builder.inttoptr(args[0], ir.IntType(bits).as_pointer()), align=1)
+
+    return kind(types.int64), codegen
+
+
+@intrinsic
+def load8(typing, address):
+    """The 8 bytes at an address (array.ctypes.data plus a place) as a little-endian uint64; nothing is checked.
+
+    An address, because an array costs two atomic counts of its references in each function that is not inlined.
+    """
+    return _load(64, types.uint64)
+
+
+@intrinsic
+def load1(typing, address):
+    """The byte at an address; nothing is checked."""
+    return _load(8, types.uint8)
+
+
+@intrinsic
+def byte(typing, array, place):
+    """array[place] of a uint8[n]; nothing checks that it is there. Unlike `load1` it is read by vectors in loops."""
+
+    def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        data = builder.bitcast(data, ir.IntType(8).as_pointer())
-        word = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(bits).as_pointer())
-        return builder.load(word, align=1)
+        return builder.load(builder.gep(data, [args[1]]))
 
-    return lambda array, place: (kind(array, place), codegen)
-
-
-@intrinsic
-def load8(typing, array, place):
-    """The 8 bytes from array[place] (uint8[n]) on as a little-endian uint64; nothing checks that they are there."""
-    return _load(64, types.uint64)(array, types.int64)
-
-
-@intrinsic
-def load1(typing, array, place):
-    """array[place] of a uint8[n]; nothing checks that it is there."""
-    return _load(8, types.uint8)(array, types.int64)
+    return types.uint8(array, types.int64), codegen
 
 
 @intrinsic
@@ -93,12 +104,12 @@ def _mark(alphabet, data, first, size, covered):
     bits, met = np.uint64(0), 0
     if size == 64:
         for step in range(64):
-            kind = load1(alphabet.classes, np.int64(load1(data, first + step)))
+            kind = byte(alphabet.classes, np.int64(byte(data, first + step)))
             bits |= np.uint64(kind & 1) << np.uint64(step)
             met |= kind
     else:
         for step in range(size):
-            kind = load1(alphabet.classes, np.int64(load1(data, first + step)))
+            kind = byte(alphabet.classes, np.int64(byte(data, first + step)))
             bits |= np.uint64(kind & 1) << np.uint64(step)
             met |= kind
     if met & LEAD:

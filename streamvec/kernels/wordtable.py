@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from streamvec.kernels.scan import load8, split
+from streamvec.kernels.scan import load1, load8, split
 
 LONGEST = 1000  # bytes; a longer token is no word
 PREFIX, HASH, PLACE, NUMBER = 0, 1, 2, 3  # columns of a slot; PLACE is where in the arena << 10 | bytes of the word
@@ -47,24 +47,35 @@ def _mix(value):
 
 
 @njit(nogil=True, cache=True)
+def _step(value, word):
+    value = (value ^ word) * _K1
+    return value ^ (value >> np.uint64(32))
+
+
+@njit(nogil=True, cache=True)
 def word_key(data, begin, end):
     """(first 8 bytes, zeros behind a shorter word; 64-bit hash) of the word data[begin:end]."""
+    return _key(data.ctypes.data, begin, end, data.size)
+
+
+@njit(nogil=True, cache=True)
+def _key(data, begin, end, limit):
+    """`word_key` of the word from *begin* to *end* of *limit* bytes at the address *data*."""
     size = end - begin
-    value = np.uint64(size) * _K0
-    if size > 8:
-        place = begin
-        while place + 8 < end:
-            value = (value ^ load8(data, place)) * _K1
-            value ^= value >> np.uint64(32)
-            place += 8
-        return load8(data, begin), _mix(value ^ load8(data, end - 8))
-    if begin + 8 <= data.size:
-        prefix = load8(data, begin) & (~np.uint64(0) >> np.uint64(64 - 8 * size))
+    if begin + 8 <= limit:
+        mask = ~np.uint64(0) >> np.uint64(64 - 8 * min(size, 8))
+        prefix = load8(data + begin) & mask
+        last = load8(data + max(begin, end - 8)) & mask
     else:
         prefix = np.uint64(0)
         for step in range(size):
-            prefix |= np.uint64(data[begin + step]) << np.uint64(8 * step)
-    return prefix, _mix(value ^ prefix)
+            prefix |= np.uint64(load1(data + begin + step)) << np.uint64(8 * step)
+        last = prefix
+    value = _step(np.uint64(size) * _K0, prefix)
+    if size > 16:
+        for place in range(begin + 8, end - 8, 8):
+            value = _step(value, load8(data + place))
+    return prefix, _mix(value ^ last)
 
 
 @njit(nogil=True, cache=True)
@@ -74,20 +85,17 @@ def _home(value, slots):
 
 
 @njit(nogil=True, cache=True)
-def _same(arena, place, data, begin, size):
-    """Whether the two words of *size* > 8 bytes are equal."""
-    step = 0
-    while step + 8 < size:
-        if load8(arena, place + step) != load8(data, begin + step):
+def _same(one, two, size):
+    """Whether the words of *size* > 8 bytes at two addresses, of which the first 8 bytes are equal, are equal."""
+    for step in range(8, size - 8, 8):
+        if load8(one + step) != load8(two + step):
             return False
-        step += 8
-    return load8(arena, place + size - 8) == load8(data, begin + size - 8)
+    return load8(one + size - 8) == load8(two + size - 8)
 
 
 @njit(nogil=True, cache=True)
-def _find(table, data, begin, size, prefix, value):
-    """The slot of a word, or the empty slot where it belongs."""
-    slots = table.slots
+def _find(slots, arena, word, size, prefix, value):
+    """The slot of the word at the address *word*, or the empty slot where it belongs; *arena* is an address, too."""
     slot = _home(value, slots.shape[0])
     while True:
         place = slots[slot, PLACE]
@@ -97,7 +105,7 @@ def _find(table, data, begin, size, prefix, value):
             slots[slot, HASH] == value
             and slots[slot, PREFIX] == prefix
             and np.int64(place & np.uint64(1023)) == size
-            and (size <= 8 or _same(table.arena, np.int64(place >> np.uint64(10)), data, begin, size))
+            and (size <= 8 or _same(arena + np.int64(place >> np.uint64(10)), word, size))
         ):
             return slot
         slot += 1
@@ -106,9 +114,8 @@ def _find(table, data, begin, size, prefix, value):
 
 
 @njit(nogil=True, cache=True)
-def _add(table, slot, data, begin, size, prefix, value):
+def _add(slots, arena, state, slot, data, begin, size, prefix, value):
     """Puts a new word into an empty slot; False when there is no room for it."""
-    slots, arena, state = table.slots, table.arena, table.state
     if (state[WORDS] + 1) * 10 > slots.shape[0] * 7:
         return False
     place = state[ARENA]
@@ -133,15 +140,17 @@ def count_tokens(table, alphabet, data, place, found, hashes, tokens):
     (OPEN_TOKENS, OPEN_HASH), which also adds up TOKENS, TOO_LONG and DOCUMENTS. Before a new block the caller clears
     state[TOKENS:].
     """
-    slots, state = table.slots, table.state
+    slots, arena, state = table.slots, table.arena, table.state
+    text, words = data.ctypes.data, arena.ctypes.data
+    begins, ends, stopped = found.begins, found.ends, found.stops
     document, length = np.uint64(state[OPEN_HASH]), state[OPEN_TOKENS]
     room = True
     while place < data.size and room:
         count, stops, place = split(alphabet, data, place, found)
         stop = 0
         for index in range(count):
-            begin, end = found.begins[index], found.ends[index]
-            while stop < stops and found.stops[stop] < begin:
+            begin, end = begins[index], ends[index]
+            while stop < stops and stopped[stop] < begin:
                 hashes[state[DOCUMENTS]], tokens[state[DOCUMENTS]] = document, length
                 state[DOCUMENTS] += 1
                 document, length = np.uint64(0), np.int64(0)
@@ -150,9 +159,9 @@ def count_tokens(table, alphabet, data, place, found, hashes, tokens):
             if size > LONGEST:
                 state[TOO_LONG] += 1
                 continue
-            prefix, value = word_key(data, begin, end)
-            slot = _find(table, data, begin, size, prefix, value)
-            if slots[slot, PLACE] == 0 and not _add(table, slot, data, begin, size, prefix, value):
+            prefix, value = _key(text, begin, end, data.size)
+            slot = _find(slots, words, text + begin, size, prefix, value)
+            if slots[slot, PLACE] == 0 and not _add(slots, arena, state, slot, data, begin, size, prefix, value):
                 place, stops, room = begin, stop, False
                 break
             slots[slot, NUMBER] += np.uint64(1)
@@ -179,13 +188,14 @@ def mix_hashes(hashes, tokens):
 @njit(nogil=True, cache=True)
 def fill_table(table, data, offsets):
     """Gives word i, data[offsets[i]:offsets[i + 1]], the number i; returns how many went in (all, with room enough)."""
+    slots, arena, state = table.slots, table.arena, table.state
     for word in range(offsets.size - 1):
         begin, end = np.int64(offsets[word]), np.int64(offsets[word + 1])
         prefix, value = word_key(data, begin, end)
-        slot = _find(table, data, begin, end - begin, prefix, value)
-        if table.slots[slot, PLACE] != 0 or not _add(table, slot, data, begin, end - begin, prefix, value):
+        slot = _find(slots, arena.ctypes.data, data.ctypes.data + begin, end - begin, prefix, value)
+        if slots[slot, PLACE] != 0 or not _add(slots, arena, state, slot, data, begin, end - begin, prefix, value):
             return word
-        table.slots[slot, NUMBER] = np.uint64(word)
+        slots[slot, NUMBER] = np.uint64(word)
     return offsets.size - 1
 
 
@@ -196,21 +206,24 @@ def encode_tokens(table, alphabet, data, found, ids, lengths):
     found: scratch. lengths: int32[documents], written: ids of each document that ends in *data*. Returns (ids,
     documents); ids beyond the sum of the lengths belong to a document that goes on.
     """
+    slots, arena = table.slots, table.arena
+    text, words = data.ctypes.data, arena.ctypes.data
+    begins, ends, stopped = found.begins, found.ends, found.stops
     place, written, documents, first = 0, 0, 0, 0
     while place < data.size:
         count, stops, place = split(alphabet, data, place, found)
         stop = 0
         for index in range(count):
-            begin, end = found.begins[index], found.ends[index]
-            while stop < stops and found.stops[stop] < begin:
+            begin, end = begins[index], ends[index]
+            while stop < stops and stopped[stop] < begin:
                 lengths[documents] = written - first
                 documents, first, stop = documents + 1, written, stop + 1
             size = end - begin
             if size <= LONGEST:
-                prefix, value = word_key(data, begin, end)
-                slot = _find(table, data, begin, size, prefix, value)
-                if table.slots[slot, PLACE] != 0:
-                    ids[written] = np.int32(table.slots[slot, NUMBER])
+                prefix, value = _key(text, begin, end, data.size)
+                slot = _find(slots, words, text + begin, size, prefix, value)
+                if slots[slot, PLACE] != 0:
+                    ids[written] = np.int32(slots[slot, NUMBER])
                     written += 1
         while stop < stops:
             lengths[documents] = written - first
