@@ -156,8 +156,11 @@ class SkipGram:
 
     def vectors(self, start: int, stop: int) -> np.ndarray:
         """The vectors of words start .. stop-1: float32[stop - start, dim], a copy."""
-        parts = [part[start:stop] for _, part in self._slices("inputs")]
-        return np.concatenate(parts, axis=1)[:, : self.config.dim]
+        rows = np.empty((stop - start, self.config.dim), np.float32)
+        for column, part in self._slices("inputs"):
+            wanted = rows[:, column : column + part.shape[1]]
+            wanted[:] = part[start:stop, : wanted.shape[1]]
+        return rows
 
     def not_finite(self) -> str | None:
         """The name of an array with a NaN or an infinity in it, if there is one."""

@@ -154,7 +154,7 @@ def read_vectors(path: Path, format: str | None = None, words: Path | None = Non
 
 
 def _gathered(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Blocks joined to about 65,536 rows, so that a search has few of them."""
+    """Blocks joined to about 16,384 rows, so that a search has few of them."""
     held: list[Block] = []
     for block in blocks:
         held.append(block)

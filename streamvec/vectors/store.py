@@ -1,4 +1,4 @@
-"""vectors.arrow: word, count, vector and norm, a record batch every 65,536 rows, each written once and then mapped.
+"""vectors.arrow: word, count, vector and norm, a record batch every 16,384 rows, each written once and then mapped.
 
 The schema's metadata holds ``streamvec.info``, JSON that says how the vectors were made. No row is held twice: a
 trainer's padded matrix is written block by block, and a reader's arrays are views of the mapped file.
@@ -17,7 +17,8 @@ from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch
 from streamvec.errors import StreamvecError
 
 INFO_KEY = b"streamvec.info"
-ROWS = 65_536  # rows of a record batch; part of the format, so that the same vectors are the same bytes
+ROWS = 16_384  # rows of a record batch; part of the format, so that the same vectors are the same bytes
+_NORM_ROWS = 4096
 _INFO_LIMIT = 32_768  # the schema, checksum included, must fit within the first bytes of the file
 
 
@@ -40,8 +41,12 @@ class Vectors(NamedTuple):
 
 def norms_of(vectors: np.ndarray) -> np.ndarray:
     """Euclidean norms float32[n] of float32[n, dim], summed in float64: neither 1e30 nor 1e-30 is lost."""
-    wide = vectors.astype(np.float64)
-    return np.sqrt((wide * wide).sum(axis=1)).astype(np.float32)
+    norms = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _NORM_ROWS):
+        wide = vectors[start : start + _NORM_ROWS].astype(np.float64)
+        wide *= wide
+        norms[start : start + _NORM_ROWS] = np.sqrt(wide.sum(axis=1))
+    return norms
 
 
 def word_array(words: pa.StringArray | pa.ChunkedArray | Sequence[str]) -> pa.StringArray:
@@ -102,7 +107,8 @@ class VectorsWriter:
             raise StreamvecError(
                 f"{self._arrow.path}: the vector of {words[row].as_py()!r} holds NaN or infinity: not written"
             )
-        lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), self.dim)
+        numbers = pa.FloatArray.from_buffers(pa.float32(), vectors.size, [None, pa.py_buffer(vectors)])  # no copy
+        lists = pa.FixedSizeListArray.from_arrays(numbers, self.dim)
         batch = pa.record_batch(
             [words, pa.array(counts), lists.cast(self._arrow.schema.field("vector").type), pa.array(norms)],
             schema=self._arrow.schema,
@@ -145,7 +151,7 @@ def write_vectors(
     """Writes vectors.arrow in one pass and returns its checksum (xxh3-128, 32 hexadecimal digits).
 
     *words* and *counts* (int64[V]) go by falling count. *vectors* is float32[V, dim], a strided view such as
-    ``matrix[:, :dim]`` included, or a function of (start, stop) that gives those rows; it is asked for 65,536 rows
+    ``matrix[:, :dim]`` included, or a function of (start, stop) that gives those rows; it is asked for 16,384 rows
     at a time, in order. Raises StreamvecError for a NaN or an infinity (naming the word) and for a full disk.
     """
     number = len(words)
