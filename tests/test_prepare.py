@@ -49,7 +49,7 @@ def corpus(seed: int, lines: int = 1500) -> bytes:
 def run(
     source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, block: int, table: int, threads: int, **options: Any
 ) -> tuple[Vocabulary, Shards]:
-    monkeypatch.setattr(prepare_module, "shares", lambda memory, threads: Shares(block, table))
+    monkeypatch.setattr(prepare_module, "shares", lambda *_: Shares(block, table))
     stop = options.pop("stop", lambda: False)
     report = options.pop("report", lambda progress: None)
     tokenizer = options.pop("tokenizer", Tokenizer())
@@ -171,7 +171,7 @@ from streamvec.corpus import counting, encoding, prepare as module, shardwriter
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 shardwriter.BATCH_TOKENS, encoding.SHARD_BATCHES, counting.INTERVAL = 200, 4, 0.0
-module.shares = lambda memory, threads: module.Shares(5000, 1)
+module.shares = lambda *_: module.Shares(5000, 1)
 left = [int(sys.argv[3])]
 def report(progress):
     left[0] -= 1

@@ -228,8 +228,10 @@ class Counting:
         self.start = start or self.start
         self.counts.repeated_documents = self._repeats.repeated
         self.counts.repeats_sampled = 1 << self._repeats.level
-        self._repeats_name = f"repeats-{self._numbers:06d}-{self.start.number}.safetensors"
-        self._repeats.save(self.folder / self._repeats_name)
+        self._repeats_name = ""
+        if not self.finished:
+            self._repeats_name = f"repeats-{self._numbers:06d}-{self.start.number}.safetensors"
+            self._repeats.save(self.folder / self._repeats_name)
         content = {
             "finished": self.finished,
             "number": self.start.number,
@@ -276,7 +278,8 @@ class Counting:
             self.counts = Counts.from_json(content["counts"])
         except (KeyError, TypeError, ValueError) as problem:
             raise StreamvecError(f"{path}: written by another version of streamvec: remove {self.folder}") from problem
-        self._repeats = Repeats.load(self.folder / self._repeats_name)
+        if self._repeats_name:
+            self._repeats = Repeats.load(self.folder / self._repeats_name)
 
     def _tidy(self) -> None:
         """Removes what no record knows of."""

@@ -1,7 +1,14 @@
-"""Work on the blocks of a corpus by several threads, with its results taken in the order of the blocks."""
+"""Work on the blocks of a corpus by several threads, with its results taken in the order of the blocks.
 
+One thread reads and decompresses, some work, and the caller takes the results: none waits for another longer than a few
+blocks allow.
+"""
+
+import contextlib
+import queue
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, NamedTuple, Self, TypeVar
@@ -10,6 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2  # blocks that wait, done or not yet begun, beyond those that are worked on
+READ = 2  # blocks that are read and not yet handed on: one waits, one is being made
 
 
 class Progress(NamedTuple):
@@ -19,6 +27,47 @@ class Progress(NamedTuple):
     bytes_read: int  # of plain text
     documents: int
     tokens: int
+
+
+def read_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """*items*, each made by a thread of its own while the one before is used; what it raises is raised here, in turn.
+
+    The thread begins with the first item that is asked for, and ends with the last one or when the generator is
+    closed: use it within ``contextlib.closing``.
+    """
+    made: queue.Queue[tuple[bool, Item | BaseException | None]] = queue.Queue(1)
+    closed = threading.Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                made.put((True, item))
+                if closed.is_set():
+                    return
+            made.put((False, None))
+        except BaseException as problem:
+            made.put((False, problem))
+
+    thread = threading.Thread(target=make, name="streamvec-read")
+    thread.start()
+    try:
+        while True:
+            is_item, value = made.get()
+            if is_item:
+                yield value  # type: ignore[misc]
+            elif value is None:
+                return
+            else:
+                raise value  # type: ignore[misc]
+    finally:
+        closed.set()
+        while thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                made.get_nowait()  # room for what it may be about to put
+            thread.join(0.01)
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
 
 
 class Pipeline(Generic[Item, Result]):

@@ -6,25 +6,27 @@ options, and the work begins anew. While words are counted there is also countin
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamvec.corpus.blocks import read_blocks
+from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.encoding import Encoding
 from streamvec.corpus.layout import COUNTING, PREPARED, SHARDS, VOCABULARY
-from streamvec.corpus.pipeline import AHEAD, Progress
+from streamvec.corpus.pipeline import AHEAD, READ, Progress, read_ahead
 from streamvec.corpus.shards import INDEX, VERSION, Shards
-from streamvec.corpus.sources import Source, fingerprint
+from streamvec.corpus.sources import Source, fingerprint, without_date
 from streamvec.corpus.stitch import Piece, Start, whole_tokens
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary, select
 from streamvec.disk.files import named_problems, read_json, sync_folder, write_json
 from streamvec.errors import Interrupted, StreamvecError
 
-_PROCESS = 200 << 20  # the interpreter, pyarrow, and numba with the kernels
+_PROCESS = 210 << 20  # the interpreter, pyarrow, and numba with the kernels: where the system does not tell
+_MOST_TAKEN = 400 << 20  # by the process before it begins; what it holds beyond is somebody else's
 _MERGING = 40 << 20  # runs while they are merged, and the hashes of documents
 _LARGEST_BLOCK, _SMALLEST_BLOCK = 1 << 22, 1 << 16
 
@@ -36,16 +38,28 @@ class Shares(NamedTuple):
     table_bytes: int  # for all tables together
 
 
-def shares(memory: int, threads: int) -> Shares:
-    """How *memory*, for the whole process, is divided: what is taken for the process itself comes first.
+def shares(memory: int, threads: int, taken: int | None = None) -> Shares:
+    """How *memory*, for the whole process, is divided: what the process itself has *taken* comes first.
 
-    Below about 250 MB there is nothing left to divide, and the smallest sizes are used.
+    Where little more than that is allowed, there is nothing left to divide, and the smallest sizes are used.
     """
-    free = max(0, memory - _PROCESS - _MERGING)
+    free = max(0, memory - min(taken or _PROCESS, _MOST_TAKEN) - _MERGING)
     # Waiting blocks are text or ids, those in work also lower-cased text: about so many times a block.
-    blocks = 2 * (threads + AHEAD + 2) + 2 * threads
+    blocks = 2 * (threads + AHEAD + READ) + 2 * threads
     block_bytes = min(_LARGEST_BLOCK, max(_SMALLEST_BLOCK, free // 3 // blocks))
     return Shares(block_bytes, max(threads << 20, free - blocks * block_bytes))
+
+
+class _Work(NamedTuple):
+    """What both stages need."""
+
+    folder: Path
+    tokenizer: Tokenizer
+    table_bytes: int
+    threads: int
+    pieces: Callable[[Start], Generator[Piece, None, None]]
+    report: Callable[[Progress], None]
+    stop: Callable[[], bool]
 
 
 def prepare(
@@ -64,9 +78,9 @@ def prepare(
 ) -> tuple[Vocabulary, Shards]:
     """Makes vocabulary.arrow and shards/ in *folder*, or goes on with what was begun there, or takes what is finished.
 
-    memory: bytes, for the whole process; threads: at least 1; neither changes a byte of the result. *report* is called
-    after each block; *stop* is asked before each. Raises Interrupted when it says so, StreamvecError when the input
-    cannot be read or holds no word that occurs *min_count* times, or the disk is full.
+    memory: bytes, for the whole process; threads: at least 1, beside the one that reads; neither changes a byte of the
+    result. *report* is called after each block; *stop* is asked before each. Raises Interrupted when it says so,
+    StreamvecError when the input cannot be read or holds no word that occurs *min_count* times, or the disk is full.
     """
     for name, value in (("min_count", min_count), ("memory", memory), ("threads", threads)):
         if value < 1:
@@ -82,19 +96,23 @@ def prepare(
         "min_count": min_count,
         "max_vocab": max_vocab,
     }
-    share = shares(memory, threads)
-
-    def pieces(start: Start) -> Iterator[Piece]:
-        blocks = read_blocks(sources, column, encoding, start.place, start.number, share.block_bytes)
-        return whole_tokens(blocks, tokenizer, start.carried)
-
     with named_problems(folder):
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
     try:
         _begin(folder, made_from)
-        vocabulary = _vocabulary(folder, tokenizer, min_count, max_vocab, share, threads, pieces, report, stop)
-        return vocabulary, _shards(folder, tokenizer, vocabulary, threads, pieces, report, stop)
+        share = Shares(0, 0)  # finished work needs none
+        if not ((folder / VOCABULARY).exists() and (folder / SHARDS / INDEX).exists()):
+            compile_kernels(tokenizer)
+            share = shares(memory, threads, resident_bytes())
+
+        def pieces(start: Start) -> Generator[Piece, None, None]:
+            blocks = read_blocks(sources, column, encoding, start.place, start.number, share.block_bytes)
+            return read_ahead(whole_tokens(blocks, tokenizer, start.carried))
+
+        work = _Work(folder, tokenizer, share.table_bytes, threads, pieces, report, stop)
+        vocabulary = _vocabulary(work, min_count, max_vocab)
+        return vocabulary, _shards(work, vocabulary)
     except Interrupted:
         raise
     except StreamvecError:
@@ -102,10 +120,10 @@ def prepare(
         raise
 
 
-def _begin(folder: Path, made_from: dict) -> None:
+def _begin(folder: Path, made_from: dict[str, Any]) -> None:
     """Removes work that was made from something else."""
     path = folder / PREPARED
-    if path.exists() and read_json(path) == made_from:
+    if path.exists() and _without_dates(read_json(path)) == _without_dates(made_from):
         return
     with named_problems(folder):
         path.unlink(missing_ok=True)
@@ -117,37 +135,32 @@ def _begin(folder: Path, made_from: dict) -> None:
     write_json(path, made_from)
 
 
-def _vocabulary(
-    folder: Path,
-    tokenizer: Tokenizer,
-    min_count: int,
-    max_vocab: int | None,
-    share: Shares,
-    threads: int,
-    pieces: Callable[[Start], Iterator[Piece]],
-    report: Callable[[Progress], None],
-    stop: Callable[[], bool],
-) -> Vocabulary:
-    path = folder / VOCABULARY
+def _without_dates(made_from: dict[str, Any]) -> dict[str, Any]:
+    return {**made_from, "sources": [without_date(found) for found in made_from["sources"]]}
+
+
+def _vocabulary(work: _Work, min_count: int, max_vocab: int | None) -> Vocabulary:
+    path, folder = work.folder / VOCABULARY, work.folder / COUNTING
     if not path.exists():
-        counting = Counting(folder / COUNTING, tokenizer, share.table_bytes, threads)
-        counting.run(pieces(counting.start), report, stop)
+        counting = Counting(folder, work.tokenizer, work.table_bytes, work.threads)
+        with contextlib.closing(work.pieces(counting.start)) as pieces:
+            counting.run(pieces, work.report, work.stop)
         counts = counting.counts
         selection = select(counting.merged(), min_count, max_vocab)
         if not len(selection.words):
-            shutil.rmtree(folder / COUNTING)
+            shutil.rmtree(folder)
             _refuse(counts, selection.distinct, selection.highest, min_count)
         about = {
             "tokens_in_corpus": selection.tokens,
             "distinct_words": selection.distinct,
             "min_count": min_count,
             "max_vocab": max_vocab,
-            "tokenizer": tokenizer.to_json(),
+            "tokenizer": work.tokenizer.to_json(),
             "counts": counts.to_json(),
         }
         Vocabulary(selection.words, selection.counts, about).save(path)
-    if (folder / COUNTING).exists():
-        shutil.rmtree(folder / COUNTING)
+    if folder.exists():
+        shutil.rmtree(folder)
     return Vocabulary.load(path)
 
 
@@ -163,23 +176,16 @@ def _refuse(counts: Counts, distinct: int, highest: int, min_count: int) -> None
     )
 
 
-def _shards(
-    folder: Path,
-    tokenizer: Tokenizer,
-    vocabulary: Vocabulary,
-    threads: int,
-    pieces: Callable[[Start], Iterator[Piece]],
-    report: Callable[[Progress], None],
-    stop: Callable[[], bool],
-) -> Shards:
-    path = folder / SHARDS
+def _shards(work: _Work, vocabulary: Vocabulary) -> Shards:
+    path = work.folder / SHARDS
     if (path / INDEX).exists():
         shards = Shards.open(path)
         if shards.vocabulary_checksum != vocabulary.checksum:
             raise StreamvecError(f"{path}: made with another vocabulary: start again with --overwrite")
         return shards
-    encoding = Encoding(path, tokenizer, vocabulary, Counts.from_json(vocabulary.about["counts"]), threads)
-    return encoding.run(pieces(encoding.start), report, stop)
+    encoding = Encoding(path, work.tokenizer, vocabulary, Counts.from_json(vocabulary.about["counts"]), work.threads)
+    with contextlib.closing(work.pieces(encoding.start)) as pieces:
+        return encoding.run(pieces, work.report, work.stop)
 
 
 def _leave_nothing_half_written(folder: Path, is_new: bool) -> None:

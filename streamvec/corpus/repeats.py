@@ -58,9 +58,9 @@ class Repeats:
 
     def save(self, path: Path) -> None:
         """Writes the hashes to a safetensors file."""
-        order = np.argsort(self._keys)[self._keys.size - self._size :]
+        used = self._keys != 0
         level = np.array([self.level], np.int64)
-        save_tensors(path, {"keys": self._keys[order].view(np.int64), "times": self._times[order], "level": level})
+        save_tensors(path, {"keys": self._keys[used].view(np.int64), "times": self._times[used], "level": level})
 
     @classmethod
     def load(cls, path: Path) -> "Repeats":

@@ -208,6 +208,11 @@ def fingerprint(source: Source) -> dict[str, Any]:
     }
 
 
+def without_date(found: dict[str, Any]) -> dict[str, Any]:
+    """A fingerprint without the date: a file that was only copied or touched is the same one by size and both ends."""
+    return {name: value for name, value in found.items() if name != "modified"}
+
+
 def spool(stream: IO[bytes], path: Path, column: str | None = None) -> Source:
     """Copies *stream* (standard input) to *path*, whole or not at all, so that it can be read twice.
 

@@ -65,7 +65,9 @@ class Tokenizer:
             text = lower.buffers()[2][:size] if size else b""
         if self.pattern is not None:
             text = _matches(re.compile(self.pattern), bytes(text).decode())
-        return np.frombuffer(text, np.uint8), replaced
+        ready = np.frombuffer(text, np.uint8)
+        ready.flags.writeable = False  # always: kernels would be compiled a second time for the other kind
+        return ready, replaced
 
     def tokens(self, text: str) -> list[str]:
         """The tokens of *text*, in order, exactly as a corpus is divided."""
