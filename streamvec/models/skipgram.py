@@ -39,7 +39,9 @@ class SkipGramConfig:
     holdout: float = _option(0.0, "Share of documents held out of training, to report the loss on.")
     seed: int = _option(1, "Seed of everything random.")
     mode: str = _option(
-        "exact", "exact: the same bytes on any number of threads. hogwild: threads race; not repeatable."
+        "exact",
+        "exact: the same bytes on any number of threads. hogwild: threads race; not repeatable.",
+        choices=("exact", "hogwild"),
     )
 
     def __post_init__(self) -> None:
