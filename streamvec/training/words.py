@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from streamvec.corpus.shards import BATCH_TOKENS, Shards
-from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.corpus.shards import Shards
+from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.skipgram import SkipGram, SkipGramConfig
 from streamvec.models.step import Position
 from streamvec.training.loop import Schedule, train
+from streamvec.training.needs import refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run
@@ -22,7 +23,6 @@ from streamvec.training.text import prepared, resolve_inputs
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.store import write_vectors
 
-PROCESS_BYTES = 260 << 20  # the interpreter, pyarrow, numba, the kernels, and what reading needs
 _HELD_OUT_BATCHES = 128  # record batches, evenly spread, whose held-out documents the loss is measured on
 
 
@@ -75,9 +75,11 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
     config, text = SkipGramConfig(**run.about["config"]), TextOptions(**run.about["text"])
     try:
         with locked(run.folder):
+            is_ready = run.is_prepared or run.sources[0].kind == "run"
             vocabulary, shards = prepared(run, text, machine, report, stop)
             if not run.vectors.exists():
-                _train(run, config, vocabulary, shards, machine, report, stop)
+                text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
+                _train(run, config, vocabulary, shards, text_bytes, machine, report, stop)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}; go on with: streamvec resume {run.folder}") from None
     return KeyedVectors.load(run.vectors)
@@ -88,11 +90,13 @@ def _train(
     config: SkipGramConfig,
     vocabulary: Vocabulary,
     shards: Shards,
+    text_bytes: int,
     machine: MachineOptions,
     report: Reporter,
     stop: Callable[[], bool],
 ) -> None:
-    _refuse_too_large(config, len(vocabulary), machine)
+    words = len(vocabulary)
+    refuse_too_large(config, machine, words, word_bytes(vocabulary.words)[0].size / words, text_bytes)
     model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores)
     try:
         found = run.checkpoints.load(model.arrays, report.note)
@@ -125,15 +129,3 @@ class _HeldOut:
             return {}
         batches = ((int(number), self.shards.batch(int(number))) for number in self.numbers)
         return {"heldout_loss": self.model.held_out_loss(batches)}
-
-
-def _refuse_too_large(config: SkipGramConfig, words: int, machine: MachineOptions) -> None:
-    fixed = PROCESS_BYTES + config.scratch_bytes(machine.cores) + BATCH_TOKENS * 4 * 4
-    needed = fixed + config.model_bytes(words)
-    if needed > machine.memory_bytes:
-        fits = max(0, machine.memory_bytes - fixed) // (config.model_bytes(1000) // 1000)
-        raise StreamvecError(
-            f"training needs {needed / 1e6:,.0f} MB for {words:,} words of {config.dim} numbers, more than the "
-            f"{machine.memory_bytes / 1e6:,.0f} MB it is held to: raise --memory, lower --dim, or keep the {fits:,} "
-            "most frequent words (--max-vocab)"
-        )

@@ -1,0 +1,81 @@
+"""``streamvec plan``: peak memory, disk and time, before anything starts."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamvec.models.skipgram import SkipGramConfig
+from streamvec.training.options import MachineOptions, TextOptions
+
+from .options import json_option, options_of
+from .train import usage_checked
+
+if TYPE_CHECKING:
+    from streamvec.training.plan import Plan
+
+
+@click.command("plan")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--out", default=".", show_default=True, type=click.Path(), help="Where the RUN would be: on which disk.")
+@options_of(SkipGramConfig, TextOptions, MachineOptions)
+@json_option
+def plan_(inputs: tuple[str, ...], out: str, as_json: bool, **options: Any) -> None:
+    """Peak memory, disk and time of `train skipgram` with the same options, before anything starts.
+
+    Reads some of each INPUT, and trains on it for a second: nothing is written. Standard input cannot be planned; a
+    finished RUN can.
+
+    \b
+    Example:
+      streamvec plan wiki.txt.zst --dim 300 --memory 2GB
+    """
+    from streamvec.training.plan import plan_skipgram
+
+    usage_checked(options)
+    plan = plan_skipgram(inputs, out, **options)
+    click.echo(json.dumps(plan.to_json()) if as_json else "\n".join(_lines(plan, options)))
+    for warning in plan.warnings:
+        click.echo(f"streamvec: warning: {warning}", err=True)
+
+
+def _lines(plan: "Plan", options: dict[str, Any]) -> list[str]:
+    corpus, told = plan.corpus, "" if plan.corpus["is_whole"] else "about "
+    sampled = "all of it read" if corpus["is_whole"] else f"{_size(corpus['sampled_bytes'])} sampled"
+    if not corpus["sampled_bytes"]:
+        sampled = "in finished shards"
+    rows = [
+        ("text", _size(corpus["text_bytes"]), f"{sampled}; {told}{corpus['tokens']:,} tokens"),
+        ("vocabulary", f"{corpus['words']:,}", f"words; {told}{corpus['known_tokens']:,} tokens are of these"),
+        ("memory", _size(plan.peak_memory), _made_of({name: _size(size) for name, size in plan.memory.items()})),
+        ("", "", f"the model: {_size(plan.model_bytes)}, {corpus['words']:,} words of {options['dim']} numbers, twice"),
+        ("disk", _size(plan.peak_disk), _made_of({name: _size(size) for name, size in plan.disk.items() if size})),
+        ("time", _time(plan.total_seconds), _made_of({name: _time(time) for name, time in plan.seconds.items()})),
+        ("", "", f"training: {plan.words_per_second / 1e6:.2f} M words/s, {options['epochs']} epochs"),
+    ]
+    width = max(len(value) for _, value, _ in rows)
+    return [f"{name:<10}  {value:>{width}}  {note}".rstrip() for name, value, note in rows]
+
+
+def _made_of(parts: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in parts.items())
+
+
+def _size(size: int) -> str:
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:,.1f} {unit}" if size < 100 * factor else f"{size / factor:,.0f} {unit}"
+    return f"{size / 1e3:,.0f} KB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return (
+        f"{minutes} min"
+        if minutes < 120
+        else f"{minutes / 60:,.1f} h"
+        if minutes < 2880
+        else f"{minutes / 1440:,.1f} d"
+    )

@@ -1,0 +1,146 @@
+"""How much memory and disk each stage of a training takes, told from its sizes alone.
+
+Plans add these up before anything starts, and a training that would not fit is refused by the same sums. What follows
+from the layout of arrays and files is exact; what the process itself and the handling of blocks take was measured
+(with python 3.11, numpy 2.4, pyarrow 26, numba 0.68 on Linux), in `benchmarks` and `tests` against real runs.
+"""
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+from streamvec.corpus.counting import BYTES_PER_SLOT
+from streamvec.corpus.pipeline import AHEAD
+from streamvec.corpus.prepare import shares
+from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
+from streamvec.errors import StreamvecError
+from streamvec.kernels.wordtable import SLOT_BYTES
+from streamvec.models.skipgram import SkipGramConfig
+from streamvec.training.options import MachineOptions
+from streamvec.vectors.store import ROWS
+
+PROCESS_BYTES = 245 << 20  # the interpreter, pyarrow, numba and the kernels
+_ENCODING, _COUNTING, _LEFT = 1.75, 0.9, 1.0  # times the blocks in hand: in each stage, and what stays of it
+_WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
+_LARGEST_SLOTS_AT_FIRST = 1 << 18
+_MERGED_AT_ONCE = 32
+_RUN_WORD, _SORTING = 12, 40  # bytes beside a word in a run; and for each word of a table while it is sorted
+
+
+class Corpus(NamedTuple):
+    """The sizes of a corpus that decide what its training takes."""
+
+    text_bytes: int
+    documents: int
+    tokens: int  # that are words of the vocabulary
+    words: int  # of the vocabulary
+    word_bytes: float  # mean length of these
+
+
+def training_bytes(config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int) -> int:
+    """Peak memory of training *words* vectors and writing them, in a process that has just prepared *text* bytes.
+
+    text is 0 where the shards were there already.
+    """
+    rows = min(words, ROWS) * config.dim * _WRITING
+    vocabulary = round(words * (word_bytes + 16))
+    batches = BATCH_TOKENS * 4 * (AHEAD + 2)
+    fixed = PROCESS_BYTES + round(_LEFT * _blocks(machine, text)) + config.scratch_bytes(machine.cores) + batches
+    return fixed + config.model_bytes(words) + vocabulary + rows
+
+
+def words_that_fit(config: SkipGramConfig, machine: MachineOptions, word_bytes: float, text: int) -> int:
+    """The largest vocabulary whose training stays within the memory allowed."""
+    low, high = 0, 1 << 36
+    while low < high:
+        middle = (low + high + 1) // 2
+        if training_bytes(config, machine, middle, word_bytes, text) <= machine.memory_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def refuse_too_large(config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int) -> None:
+    """StreamvecError when training would take more memory than is allowed; it says what would help."""
+    needed, allowed = training_bytes(config, machine, words, word_bytes, text), machine.memory_bytes
+    if needed <= allowed:
+        return
+    ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB"]
+    for dim in range(config.dim - 1, 0, -1):
+        if training_bytes(replace(config, dim=dim), machine, words, word_bytes, text) <= allowed:
+            ways.append(f"lower --dim to {dim}")
+            break
+    fits = words_that_fit(config, machine, word_bytes, text)
+    if fits:
+        ways.append(f"keep the {fits:,} most frequent words (--max-vocab {fits})")
+    raise StreamvecError(
+        f"training needs {needed / 1e6:,.0f} MB for {words:,} words of {config.dim} numbers, more than the "
+        f"{allowed / 1e6:,.0f} MB it is held to: {', '.join(ways[:-1]) + ', or ' if ways[1:] else ''}{ways[-1]}"
+    )
+
+
+def counting_bytes(machine: MachineOptions, text: int, words_each: float, word_bytes: float) -> int:
+    """Peak memory of counting; *words_each*: different words that one thread meets, of *word_bytes* bytes."""
+    slots, most = first_slots(machine)
+    while slots < most and words_each > 0.7 * slots:
+        slots = min(most, slots * 4)
+    words = min(words_each, 0.7 * slots)
+    table = slots * SLOT_BYTES + words * (max(0.0, word_bytes - 4) + _SORTING)
+    return round(PROCESS_BYTES + _COUNTING * _blocks(machine, text) + machine.cores * table)
+
+
+def encoding_bytes(machine: MachineOptions, text: int, words: int, word_bytes: float) -> int:
+    """Peak memory of writing shards."""
+    table = (16 + words * 3 // 2) * SLOT_BYTES
+    return round(
+        PROCESS_BYTES + min(3.5 * text, _ENCODING * _blocks(machine, text)) + table + words * 2 * (word_bytes + 8)
+    )
+
+
+def first_slots(machine: MachineOptions) -> tuple[int, int]:
+    """How many places a thread's table of words has at first, and at most."""
+    most = max(1 << 12, shares(machine.memory_bytes, machine.cores).table_bytes // machine.cores // BYTES_PER_SLOT)
+    slots = most
+    while slots > _LARGEST_SLOTS_AT_FIRST:
+        slots = -(-slots // 4)
+    return slots, most
+
+
+def _blocks(machine: MachineOptions, text: int) -> int:
+    """Bytes of the blocks in hand."""
+    threads = machine.cores
+    return min(2 * text, (2 * (threads + AHEAD + 2) + 2 * threads) * shares(machine.memory_bytes, threads).block_bytes)
+
+
+def shards_bytes(corpus: Corpus) -> int:
+    """Disk for the shards: four bytes a token and a document, and what Arrow adds to a batch and a file."""
+    batches = -(-corpus.tokens // BATCH_TOKENS)
+    return 4 * corpus.tokens + 4 * corpus.documents + 400 * batches + 4096 * (1 + batches // SHARD_BATCHES)
+
+
+def vocabulary_bytes(corpus: Corpus) -> int:
+    """Disk for vocabulary.arrow."""
+    return round(corpus.words * (corpus.word_bytes + 4 + 8)) + 4096
+
+
+def checkpoint_bytes(config: SkipGramConfig, words: int) -> int:
+    """Disk for one checkpoint."""
+    return 2 * (words + 1) * config.vectors * 16 * 4 + 4096
+
+
+def vectors_bytes(config: SkipGramConfig, corpus: Corpus) -> int:
+    """Disk for vectors.arrow."""
+    return round(corpus.words * (4 * config.dim + 4 + 8 + 4 + corpus.word_bytes)) + 4096
+
+
+def runs_bytes(run_words: float, runs: float, merged: list[float], word_bytes: float, documents: int) -> int:
+    """Disk while words are counted: *runs* of *run_words* words; *merged*: words of 32 in one, of 32 of these, ..."""
+    total, left, most = 0.0, runs, 0.0
+    for words in [run_words, *merged]:
+        held = min(left, _MERGED_AT_ONCE)
+        most = max(most, total + held * words)
+        total += (left % _MERGED_AT_ONCE if left >= _MERGED_AT_ONCE else left) * words
+        left = math.floor(left / _MERGED_AT_ONCE)
+    hashes = 16 * min(documents, 1 << 19)
+    return round(max(most, total) * (word_bytes + _RUN_WORD)) + hashes
