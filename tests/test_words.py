@@ -5,7 +5,7 @@ import random
 import pytest
 
 import streamvec
-from streamvec.errors import StreamvecError
+from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.run import Run
 
 
@@ -128,7 +128,7 @@ def test_a_run_in_use_is_refused(corpus, tmp_path):
 
 
 def test_a_model_beyond_the_memory_is_refused_with_what_would_fit(corpus, tmp_path):
-    with pytest.raises(StreamvecError, match=r"--memory, lower --dim, or keep the [\d,]+ most frequent"):
+    with pytest.raises(StreamvecError, match=r"raise --memory to [\d,]+MB, lower --dim to \d+, or .*--max-vocab \d"):
         streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | {"dim": 2_000_000})
 
 
@@ -141,6 +141,37 @@ def test_text_without_words_leaves_nothing(tmp_path, text, message):
     with pytest.raises(StreamvecError, match=message):
         streamvec.train_skipgram(tmp_path / "text.txt", tmp_path / "run", **OPTIONS)
     assert not (tmp_path / "run").exists()
+
+
+def stopped_run(corpus, folder, after):
+    """A RUN stopped when `stop` was asked for the so-manieth time."""
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) > after
+
+    with pytest.raises(Interrupted, match="go on with: streamvec resume"):
+        streamvec.train_skipgram(corpus, folder, stop=stop, **OPTIONS)
+
+
+def test_changed_input_is_not_gone_on_with(corpus, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_bytes(corpus.read_bytes())
+    stopped_run(text, tmp_path / "run", after=0)
+    text.write_bytes(text.read_bytes() + b"and one more line\n")
+    with pytest.raises(StreamvecError, match=r"text.txt: changed since .* was begun"):
+        streamvec.resume(tmp_path / "run")
+
+
+def test_input_is_not_needed_once_the_shards_are_there(vectors, corpus, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_bytes(corpus.read_bytes())
+    stopped_run(text, tmp_path / "run", after=4)
+    assert (tmp_path / "run" / "shards" / "index.json").exists()
+    text.unlink()
+    streamvec.resume(tmp_path / "run")
+    assert (tmp_path / "run" / "vectors.arrow").read_bytes() == vectors_file(vectors).read_bytes()
 
 
 def test_unknown_options_are_named(corpus, tmp_path):

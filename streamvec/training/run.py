@@ -95,7 +95,7 @@ class Run:
             "kind": kind,
             **options,
             "inputs": [asdict(source) for source in sources],
-            "fingerprints": [_fingerprint(source) for source in sources],
+            "fingerprints": [fingerprint_of(source) for source in sources],
         }
         with named_problems(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,8 @@ class Run:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _fingerprint(source: Source) -> dict[str, Any]:
+def fingerprint_of(source: Source) -> dict[str, Any]:
+    """What an input was when the RUN was made, so that a change is noticed."""
     if source.path == "-":
         return {"path": "-"}
     if source.kind == "run":

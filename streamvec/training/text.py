@@ -11,13 +11,13 @@ from streamvec.corpus import pipeline
 from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.prepare import PREPARED, SHARDS, VOCABULARY, prepare
 from streamvec.corpus.shards import Shards
-from streamvec.corpus.sources import Source, resolve, spool
+from streamvec.corpus.sources import Source, resolve, spool, without_date
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.files import named_problems
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
-from streamvec.training.run import Run, is_prepared_folder
+from streamvec.training.run import Run, fingerprint_of, is_prepared_folder
 
 _SPOOL = "input.zst"
 
@@ -50,6 +50,7 @@ def prepared(
     """
     try:
         if not run.is_prepared:
+            _refuse_changed_input(run)
             sources = [_readable(source, run, text) for source in run.sources]
             if sources[0].kind == "run":
                 _adopt(Path(sources[0].path), run.folder)
@@ -66,6 +67,12 @@ def prepared(
             f"{run.folder}: its shards were made with another vocabulary: train again with --overwrite"
         )
     return vocabulary, shards
+
+
+def _refuse_changed_input(run: Run) -> None:
+    for source, stated in zip(run.sources, run.about["fingerprints"], strict=True):
+        if without_date(fingerprint_of(source)) != without_date(stated):
+            raise StreamvecError(f"{source.path}: changed since {run.folder} was begun: train again with --overwrite")
 
 
 def _readable(source: Source, run: Run, text: TextOptions) -> Source:
