@@ -267,7 +267,7 @@ def _texts(
             data = data[cut:]
         size += len(text.data)
         yield data
-        if size >= part.size and not to_its_end:
+        if size + block // 2 >= part.size and not to_its_end:
             return
 
 

@@ -6,6 +6,7 @@ from the layout of arrays and files is exact; what the process itself and the ha
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -51,13 +52,16 @@ def training_bytes(config: SkipGramConfig, machine: MachineOptions, words: int, 
 
 def words_that_fit(config: SkipGramConfig, machine: MachineOptions, word_bytes: float, text: int) -> int:
     """The largest vocabulary whose training stays within the memory allowed."""
-    low, high = 0, 1 << 36
+    allowed = machine.memory_bytes
+    return _largest(lambda words: training_bytes(config, machine, words, word_bytes, text) <= allowed)
+
+
+def _largest(fits: Callable[[int], bool]) -> int:
+    """The largest number that *fits*, from 1 on; 0 where none does."""
+    low, high = 0, 1 << 40
     while low < high:
         middle = (low + high + 1) // 2
-        if training_bytes(config, machine, middle, word_bytes, text) <= machine.memory_bytes:
-            low = middle
-        else:
-            high = middle - 1
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
 
 
@@ -67,10 +71,9 @@ def refuse_too_large(config: SkipGramConfig, machine: MachineOptions, words: int
     if needed <= allowed:
         return
     ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB"]
-    for dim in range(config.dim - 1, 0, -1):
-        if training_bytes(replace(config, dim=dim), machine, words, word_bytes, text) <= allowed:
-            ways.append(f"lower --dim to {dim}")
-            break
+    dim = _largest(lambda dim: training_bytes(replace(config, dim=dim), machine, words, word_bytes, text) <= allowed)
+    if dim:
+        ways.append(f"lower --dim to {dim}")
     fits = words_that_fit(config, machine, word_bytes, text)
     if fits:
         ways.append(f"keep the {fits:,} most frequent words (--max-vocab {fits})")
