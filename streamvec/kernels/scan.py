@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.core.extending import intrinsic
 
 SEPARATOR, TOKEN, LEAD, END = 0, 1, 2, 4  # what a byte is; LEAD: a byte of a character of several bytes
@@ -29,11 +30,13 @@ class Spans(NamedTuple):
     begins: np.ndarray  # int64[WINDOW + 64]: where tokens begin
     ends: np.ndarray  # int64[WINDOW + 64]: where they end
     stops: np.ndarray  # int64[WINDOW + 64]: where documents end
+    prefixes: np.ndarray  # uint64[WINDOW + 64]: first 8 bytes of tokens
+    hashes: np.ndarray  # uint64[WINDOW + 64]
 
 
 def new_spans() -> Spans:
     """Room for one thread."""
-    return Spans(*np.empty((3, WINDOW + 64), np.int64))
+    return Spans(*np.empty((3, WINDOW + 64), np.int64), *np.empty((2, WINDOW + 64), np.uint64))
 
 
 def _load(bits, kind):
@@ -56,6 +59,20 @@ def load8(typing, address):
 def load1(typing, address):
     """The byte at an address; nothing is checked."""
     return _load(8, types.uint8)
+
+
+@intrinsic
+def fetch(typing, address):
+    """Asks for the cache line at an address, which will soon be read."""
+
+    def codegen(context, builder, signature, args):
+        place = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, *[ir.IntType(32)] * 3])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, *[ir.Constant(ir.IntType(32), value) for value in (0, 3, 1)]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
 
 
 @intrinsic

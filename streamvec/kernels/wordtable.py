@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from streamvec.kernels.scan import load1, load8, split
+from streamvec.kernels.scan import fetch, load1, load8, split
 
 LONGEST = 1000  # bytes; a longer token is no word
 PREFIX, HASH, PLACE, NUMBER = 0, 1, 2, 3  # columns of a slot; PLACE is where in the arena << 10 | bytes of the word
@@ -132,6 +132,17 @@ def _add(slots, arena, state, slot, data, begin, size, prefix, value):
 
 
 @njit(nogil=True, cache=True)
+def _find_keys(slots, data, limit, found, count):
+    """Finds the keys of the first *count* tokens found, and asks for their slots."""
+    begins, ends, prefixes, hashes = found.begins, found.ends, found.prefixes, found.hashes
+    first, size = slots.ctypes.data, slots.shape[0]
+    for index in range(count):
+        prefix, value = _key(data, begins[index], ends[index], limit)
+        prefixes[index], hashes[index] = prefix, value
+        fetch(first + (_home(value, size) << 5))
+
+
+@njit(nogil=True, cache=True)
 def count_tokens(table, alphabet, data, place, found, hashes, tokens):
     """Counts the tokens of data[place:] in *table* (updated); returns data.size, or where it ran out of room.
 
@@ -143,10 +154,12 @@ def count_tokens(table, alphabet, data, place, found, hashes, tokens):
     slots, arena, state = table.slots, table.arena, table.state
     text, words = data.ctypes.data, arena.ctypes.data
     begins, ends, stopped = found.begins, found.ends, found.stops
+    prefixes, values = found.prefixes, found.hashes
     document, length = np.uint64(state[OPEN_HASH]), state[OPEN_TOKENS]
     room = True
     while place < data.size and room:
         count, stops, place = split(alphabet, data, place, found)
+        _find_keys(slots, text, data.size, found, count)
         stop = 0
         for index in range(count):
             begin, end = begins[index], ends[index]
@@ -159,7 +172,7 @@ def count_tokens(table, alphabet, data, place, found, hashes, tokens):
             if size > LONGEST:
                 state[TOO_LONG] += 1
                 continue
-            prefix, value = _key(text, begin, end, data.size)
+            prefix, value = prefixes[index], values[index]
             slot = _find(slots, words, text + begin, size, prefix, value)
             if slots[slot, PLACE] == 0 and not _add(slots, arena, state, slot, data, begin, size, prefix, value):
                 place, stops, room = begin, stop, False
@@ -209,9 +222,11 @@ def encode_tokens(table, alphabet, data, found, ids, lengths):
     slots, arena = table.slots, table.arena
     text, words = data.ctypes.data, arena.ctypes.data
     begins, ends, stopped = found.begins, found.ends, found.stops
+    prefixes, values = found.prefixes, found.hashes
     place, written, documents, first = 0, 0, 0, 0
     while place < data.size:
         count, stops, place = split(alphabet, data, place, found)
+        _find_keys(slots, text, data.size, found, count)
         stop = 0
         for index in range(count):
             begin, end = begins[index], ends[index]
@@ -220,7 +235,7 @@ def encode_tokens(table, alphabet, data, found, ids, lengths):
                 documents, first, stop = documents + 1, written, stop + 1
             size = end - begin
             if size <= LONGEST:
-                prefix, value = _key(text, begin, end, data.size)
+                prefix, value = prefixes[index], values[index]
                 slot = _find(slots, words, text + begin, size, prefix, value)
                 if slots[slot, PLACE] != 0:
                     ids[written] = np.int32(slots[slot, NUMBER])
