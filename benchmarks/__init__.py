@@ -1,0 +1,1 @@
+"""Programs that measure streamvec beside its peers and keep what they found; never installed."""

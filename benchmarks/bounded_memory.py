@@ -1,0 +1,86 @@
+"""The peak memory of preparing and training on a corpus larger than the memory allowed, by the operating system."""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import corpora
+from benchmarks.bench import REPOSITORY, Bench, benchmark, environment, show, streamvec_command
+from benchmarks.memory import Measured, measured
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument("--size", type=int, default=1_200_000_000, help="bytes of the corpus")
+    parser.add_argument("--memory", type=int, default=500_000_000, help="bytes, as --memory of the command line")
+    parser.add_argument("--dim", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=2)
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    """One command from text to vectors; then preparation and training in processes of their own."""
+    args = bench.args
+    if bench.quick:
+        args.size, args.dim = 2_000_000, 20
+    sample = corpora.corpus(bench, corpora.WIKI)
+    text = bench.work / "stretched.txt"
+    bench.say(f"making {args.size / 1e6:,.0f} MB of text")
+    corpora.stretched(sample, text, args.size)
+    sample.unlink()
+    corpus = {"made_from": "made up" if bench.quick else corpora.WIKI, "bytes": text.stat().st_size}
+
+    memory, threads = str(args.memory), str(args.threads)
+    train = [streamvec_command(), "train", "skipgram", "--epochs", "1", "--dim", str(args.dim)]
+    train += ["--memory", memory, "--threads", threads]
+    runs = {name: str(bench.work / name) for name in ("together", "prepared", "trained")}
+    stages: dict[str, Measured] = {}
+
+    bench.say("text to vectors in one command")
+    stages["text to vectors"] = _run([*train, str(text), "--out", runs["together"]])
+    together = (Path(runs["together"]) / "vectors.arrow").read_bytes()
+    shutil.rmtree(runs["together"])
+    bench.say("preparing alone")
+    settings = {"input": str(text), "run": runs["prepared"], "threads": args.threads, "memory": args.memory}
+    stages["preparing alone"] = _run([sys.executable, "-m", "benchmarks.ours", "prepare", json.dumps(settings)])
+    corpus |= json.loads(stages["preparing alone"].stdout.splitlines()[-1])
+    text.unlink()
+    bench.say("training alone")
+    stages["training alone"] = _run([*train, runs["prepared"], "--out", runs["trained"]])
+    apart = (Path(runs["trained"]) / "vectors.arrow").read_bytes()
+    if apart != together:
+        raise RuntimeError("training on prepared shards gave other bytes than the one command")
+
+    kept = {name: _record(stage, args.memory) for name, stage in stages.items()}
+    rows = [[name, stage["peak_mb"], stage["share_of_allowed"], stage["seconds"]] for name, stage in kept.items()]
+    show(f"--memory {args.memory / 1e6:,.0f} MB", ["", "peak MB", "of allowed", "seconds"], rows)
+    return {
+        "memory": args.memory,
+        "dim": args.dim,
+        "threads": args.threads,
+        "corpus": corpus,
+        "held": all(stage["share_of_allowed"] <= 1 for stage in kept.values()),
+        "stages": kept,
+    }
+
+
+def _run(command: list[str]) -> Measured:
+    done = measured(command, environment(), REPOSITORY)
+    if done.status:
+        raise RuntimeError(f"{' '.join(command)} ended with status {done.status}:\n{done.stderr[-4000:]}")
+    return done
+
+
+def _record(stage: Measured, allowed: int) -> dict[str, Any]:
+    return {
+        "peak_mb": round(stage.peak_bytes / 1e6, 1),
+        "share_of_allowed": round(stage.peak_bytes / allowed, 3),
+        "seconds": round(stage.seconds, 1),
+        "measured_by": stage.by,
+    }
+
+
+if __name__ == "__main__":
+    benchmark("bounded_memory", __doc__, run, options)

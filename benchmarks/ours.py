@@ -1,0 +1,123 @@
+"""Tasks of streamvec that benchmarks run in processes of their own: prepare a RUN, train on it and time just that."""
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bench import answer
+from streamvec.corpus.shards import Shards, TokenBatch
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.step import Position, StepResult
+from streamvec.training.checkpoint import Checkpoints
+from streamvec.training.loop import Schedule, train
+from streamvec.training.options import MachineOptions, TextOptions
+from streamvec.training.progress import Progress
+from streamvec.training.run import Run
+from streamvec.training.text import prepared, resolve_inputs
+
+
+class Stages:
+    """A reporter that keeps when each stage was first and last heard of, and what was noted."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, list[float]] = {}
+        self.notes: list[str] = []
+
+    def progress(self, progress: Progress) -> None:
+        """Keeps the time."""
+        now = time.perf_counter()
+        self.times.setdefault(progress.stage, [now, now])[1] = now
+
+    def note(self, text: str) -> None:
+        """Keeps the sentence."""
+        self.notes.append(text)
+
+
+def prepare(settings: dict[str, Any]) -> dict[str, Any]:
+    """Vocabulary and shards of settings["input"] in a new RUN at settings["run"]."""
+    if settings.get("warm"):
+        prepare({**settings, "input": settings["warm"], "run": settings["run"] + "-warm", "warm": None})
+    text, machine = TextOptions(), MachineOptions(threads=settings["threads"], memory=settings.get("memory"))
+    stages = Stages()
+    begin = time.perf_counter()
+    sources = resolve_inputs([settings["input"]], text)
+    options = {"config": asdict(SkipGramConfig()), "text": asdict(text)}
+    run = Run.create(settings["run"], "skipgram", options, sources, False)
+    vocabulary, shards = prepared(run, text, machine, stages, lambda: False)
+    end = time.perf_counter()
+    counted = stages.times["counting"][1] if "counting" in stages.times else begin
+    return {
+        "seconds": end - begin,
+        "counting_seconds": counted - begin,  # to the last block counted
+        "shards_seconds": end - counted,  # choosing the vocabulary included
+        "bytes_of_text": shards.counts["bytes_read"],
+        "documents": shards.counts["documents"],
+        "tokens": shards.counts["tokens"],
+        "tokens_in_vocabulary": shards.tokens,
+        "words": len(vocabulary),
+        "distinct_words": vocabulary.about["distinct_words"],
+        "notes": stages.notes,
+    }
+
+
+class _Timed(Checkpoints):
+    """Checkpoints that know what they cost."""
+
+    seconds = 0.0
+
+    def save(self, *args: Any) -> Path:
+        """Saves."""
+        begin = time.perf_counter()
+        path = super().save(*args)
+        self.seconds += time.perf_counter() - begin
+        return path
+
+
+def train_only(settings: dict[str, Any]) -> dict[str, Any]:
+    """Trains on the shards of settings["prepared"], the kernels loaded before; keeps the vectors as .npy.
+
+    The time is that of the loop as `streamvec train` runs it: reading and checking shards, metrics, checkpoints.
+    """
+    config = SkipGramConfig(**settings["config"])
+    source = Run.open(settings["prepared"])
+    folder = Path(settings["run"])
+    folder.mkdir()
+    vocabulary, shards = Vocabulary.load(source.vocabulary), Shards.open(source.shards)
+    warm_up(config, settings["threads"])
+    model = SkipGram(config, vocabulary.counts, shards.batches, settings["threads"])
+    run = Run(folder, {})
+    checkpoints = _Timed(folder / "checkpoints")
+    schedule = Schedule(config.epochs, shards.batches)
+    stages = Stages()
+    begin = time.perf_counter()
+    start, never = Position(0, 0), lambda: False
+    train(model, shards, start, schedule, checkpoints, run.metrics, stages, never, lambda position: {})
+    seconds = time.perf_counter() - begin
+    np.save(settings["vectors"], model.vectors(0, len(vocabulary)))
+    model.close()
+    return {"seconds": seconds, "checkpoint_seconds": checkpoints.seconds, "words": len(vocabulary)}
+
+
+def warm_up(config: SkipGramConfig, threads: int) -> StepResult:
+    """One step on a tiny model: afterwards every kernel is compiled or loaded."""
+    model = SkipGram(replace(config, sample=0), np.full(100, 100, np.int64), 1, threads)
+    batch = TokenBatch(np.arange(2000, dtype=np.int32) % 100, np.array([0, 2000], np.int32))
+    result = model.step(batch, Position(0, 0))
+    model.not_finite()
+    model.close()
+    return result
+
+
+def words(settings: dict[str, Any]) -> dict[str, Any]:
+    """Writes the words of a RUN by rank, a line each."""
+    vocabulary = Vocabulary.load(Run.open(settings["prepared"]).vocabulary)
+    Path(settings["out"]).write_text("\n".join(vocabulary.words.to_pylist()), encoding="utf-8")
+    return {"words": len(vocabulary), "tokens": vocabulary.total}
+
+
+if __name__ == "__main__":
+    answer({"prepare": prepare, "train": train_only, "words": words})
