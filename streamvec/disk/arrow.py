@@ -28,13 +28,20 @@ _HEAD = 1 << 16  # the schema at the head lies within its first bytes; a longer 
 class ArrowWriter:
     """Writes record batches to *path*, which appears whole when the ``with`` block ends well.
 
-    Raises StreamvecError for a full disk or a folder without permission.
+    Raises StreamvecError for a full disk, a folder without permission, or a schema (with what is written in its
+    metadata) of more than 64 KB.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path = Path(path)
         metadata = {**(schema.metadata or {}), CHECKSUM_KEY: _MARK + b"0" * _DIGITS}
         self.schema = schema.with_metadata(metadata)
+        size = self.schema.serialize().size + 8
+        if size > _HEAD:
+            raise StreamvecError(
+                f"{path}: its columns and what is said about them take {size} bytes, at most {_HEAD} can be written: "
+                "shorten what is said, such as a pattern for tokens"
+            )
         self.rows = 0
         self.checksum = ""
         self._whole: Any = None
@@ -44,7 +51,11 @@ class ArrowWriter:
     def __enter__(self) -> Self:
         self._whole = whole_file(self.path)
         self._file = self._whole.__enter__()
-        self._writer = pa.ipc.new_file(self._file, self.schema)
+        try:
+            self._writer = pa.ipc.new_file(self._file, self.schema)
+        except BaseException as problem:
+            self._whole.__exit__(type(problem), problem, problem.__traceback__)
+            raise
         return self
 
     def write(self, batch: pa.RecordBatch) -> None:

@@ -30,6 +30,9 @@ def named_problems(path: Path | str) -> Iterator[None]:
             advice = "permission denied: choose another place, or change the permissions"
         elif problem.errno == errno.ENOENT:
             advice = "no such file or folder: check the spelling"
+        elif problem.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            where = problem.filename2 or where
+            advice = "exists already: name another place, or remove it first"
         else:
             advice = problem.strerror or str(problem)
         raise StreamvecError(f"{where}: {advice}") from problem
