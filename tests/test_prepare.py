@@ -222,6 +222,54 @@ def test_other_options_or_input_begin_anew(
     assert vocabulary.checksum == run(source, tmp_path / "new", monkeypatch, block=5000, table=1, threads=1)[0].checksum
 
 
+def test_input_that_was_only_touched_is_gone_on_with(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"block": 5000, "table": 1, "threads": 1}
+    run(source, tmp_path / "run", monkeypatch, **options)
+    content = source.read_bytes()
+    source.unlink()
+    source.write_bytes(content)
+    os.utime(source, ns=(5, 5))
+    run(source, tmp_path / "run", monkeypatch, **options, stop=lambda: True)  # reads nothing
+    for changed in (b"x" + content[1:], content[:-1] + b"x", content + b"x"):
+        source.write_bytes(changed)
+        with pytest.raises(Interrupted):
+            run(source, tmp_path / "run", monkeypatch, **options, stop=lambda: True)
+        assert not (tmp_path / "run" / "vocabulary.arrow").exists()
+        source.write_bytes(content)
+        run(source, tmp_path / "run", monkeypatch, **options)
+
+
+COMPILED = """
+import sys
+from pathlib import Path
+from numba.core.dispatcher import Dispatcher
+from streamvec.corpus.compiling import compile_kernels
+from streamvec.corpus.prepare import prepare
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.kernels import repeats, scan, wordruns, wordtable
+kernels = {k.py_func.__name__: k for m in (repeats, scan, wordruns, wordtable) for k in vars(m).values()
+           if isinstance(k, Dispatcher)}
+rare = {"repair", "open_token", "_character", "_goes_on"}  # small, and for damage and rare scripts only
+tokenizer = Tokenizer(*eval(sys.argv[3]))
+compile_kernels(tokenizer)
+before = {name: len(kernel.signatures) for name, kernel in kernels.items() if name not in rare}
+assert before["count_tokens"] == before["merge_words"] == before["encode_tokens"] == 1
+prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), tokenizer, min_count=1, memory=1, threads=2,
+        report=lambda _: None, stop=lambda: False)
+after = {name: len(kernel.signatures) for name, kernel in kernels.items() if name not in rare}
+assert before == after, (before, after)
+"""
+
+
+@pytest.mark.parametrize("arguments", ["()", "('words', True)", "('regex', False, '[a-z]+')", "('characters',)"])
+def test_every_kernel_is_compiled_before_memory_is_divided(source: Path, tmp_path: Path, arguments: str) -> None:
+    command = [sys.executable, "-c", COMPILED, str(source), str(tmp_path / "run"), arguments]
+    subprocess.run(command, check=True)
+
+
 def test_input_that_changes_between_the_passes_is_noticed(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,3 +319,7 @@ def test_memory_is_divided_within_what_is_allowed() -> None:
             assert 1 << 16 <= block_bytes <= 1 << 22
     assert shares(64 << 30, 2).table_bytes > 60 << 30
     assert shares(1, 3) == (1 << 16, 3 << 20)
+    sums = [16 * share.block_bytes + share.table_bytes for share in (shares(500 << 20, 2), shares(400 << 20, 2))]
+    assert sums[0] - sums[1] == 100 << 20
+    assert shares(500 << 20, 2, taken=310 << 20) == shares(400 << 20, 2)
+    assert shares(2 << 30, 2, taken=8 << 30) == shares(2 << 30, 2, taken=400 << 20)

@@ -157,11 +157,15 @@ class Counting:
         pieces: Iterator[Piece],
         report: Callable[[Progress], None],
         stop: Callable[[], bool],
-        interval: float = INTERVAL,
+        interval: float | None = None,
     ) -> None:
-        """Counts *pieces*, which begin at ``start``, to their end; Interrupted when *stop* says so, after a record."""
+        """Counts *pieces*, which begin at ``start``, to their end; Interrupted when *stop* says so, after a record.
+
+        interval: seconds between records, INTERVAL where None is given.
+        """
         if self.finished:
             return
+        interval = INTERVAL if interval is None else interval
         recorded = time.monotonic()
         with Pipeline(self._count, self._threads) as pipeline:
             for piece in pieces:

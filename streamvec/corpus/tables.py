@@ -241,7 +241,9 @@ def _opened(path: str) -> Iterator[Any]:
         with open_remote(path) as remote:
             yield pa.PythonFile(remote, mode="r")
     else:
-        with named_problems(path), pa.OSFile(path) as file:
+        with named_problems(path):
+            file = pa.OSFile(path)
+        with file:
             yield file
 
 

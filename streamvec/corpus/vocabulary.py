@@ -83,7 +83,9 @@ def word_bytes(words: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
     _, offsets, data = words.buffers()
     places = np.frombuffer(offsets, np.int64)[words.offset : words.offset + len(words) + 1]
     content = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
-    return content[places[0] : places[-1]], places - places[0]
+    content = content[places[0] : places[-1]]
+    content.flags.writeable = False  # always, whoever made the strings: kernels know two types otherwise
+    return content, places - places[0]
 
 
 @dataclass

@@ -1,0 +1,280 @@
+"""A full disk and other refusals in the middle of preparation: one clear line, nothing half-written, and on it goes."""
+
+import contextlib
+import gzip
+import io
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from streamvec.corpus import counting as counting_module
+from streamvec.corpus import encoding as encoding_module
+from streamvec.corpus import prepare as prepare_module
+from streamvec.corpus import shardwriter
+from streamvec.corpus.compression import zstd
+from streamvec.corpus.pipeline import Progress
+from streamvec.corpus.prepare import Shares, prepare
+from streamvec.corpus.sources import resolve, spool
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.disk.arrow import ArrowWriter
+from streamvec.disk.files import whole_file, whole_folder
+from streamvec.errors import StreamvecError
+
+SIZE = 4 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
+    try:
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here")
+    if made.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def only(folder: Path, room: int) -> Iterator[None]:
+    """Leaves about *room* bytes on the disk of *folder*."""
+    ballast = folder / "ballast"
+    free = os.statvfs(folder).f_bavail * 4096
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:  # what fits of it is written
+        file.write(bytes(max(0, free - room)))
+        file.write(bytes(4096) if room == 0 else b"")
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def prepared(
+    inputs: Path, folder: Path, column: str | None = None, report: Callable[[Progress], None] = lambda _: None
+) -> None:
+    prepare(
+        resolve([str(inputs)], column),
+        folder,
+        Tokenizer(),
+        column=column,
+        min_count=2,
+        memory=1,
+        threads=2,
+        report=report,
+        stop=lambda: False,
+    )
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_module, "shares", lambda *_: Shares(20_000, 1))
+    monkeypatch.setattr(shardwriter, "BATCH_TOKENS", 2000)
+    monkeypatch.setattr(encoding_module, "SHARD_BATCHES", 4)
+
+
+def many_words(path: Path) -> Path:
+    draw = random.Random(1)
+    text = "\n".join(
+        " ".join(f"w{int(20_000 * draw.random() ** 2):x}-{'x' * draw.randrange(9)}" for _ in range(20))
+        for _ in range(3000)
+    )
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("interval", [0.0, 180.0])
+def test_a_disk_that_is_full_at_any_moment(
+    tmp_path: Path, small_disk: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch, interval: float
+) -> None:
+    monkeypatch.setattr(counting_module, "INTERVAL", interval)
+    source = many_words(tmp_path / "corpus.txt")
+    seen: list[str] = []
+    prepared(source, tmp_path / "whole", report=lambda progress: seen.append(progress.stage))
+    whole = files_in(tmp_path / "whole")
+    last = seen.count("counting")
+    moments = [(1, 0), (1, 100_000), (20, 0), (20, 50_000), *((last, room) for room in range(0, 600_000, 50_000))]
+    moments += [(last + 1, 0), (last + 1, 20_000), (last + 1, 60_000), (last + 20, 0), (last + 20, 40_000)]
+    stages = set()
+    for moment, room in moments:
+        run = small_disk / "run"
+        reports = 0
+        with contextlib.ExitStack() as filled:
+
+            def report(_: Progress, moment: int = moment, room: int = room, filled: Any = filled) -> None:
+                nonlocal reports
+                reports += 1
+                if reports == moment:
+                    filled.enter_context(only(small_disk, room))
+
+            try:
+                prepared(source, run, report=report)
+            except StreamvecError as problem:
+                assert "no space left on the disk: free some" in str(problem) and "\n" not in str(problem)
+                assert str(small_disk) in str(problem)
+                names = {path.relative_to(run).parts[0] for path in run.rglob("*")} if run.exists() else set()
+                stages.add(" ".join(sorted(names - {"prepared.json"})))
+            assert not list(small_disk.rglob("*.partial"))
+        prepared(source, run)
+        assert files_in(run) == whole
+        subprocess.run(["rm", "-r", str(run)], check=True)
+    expected = {"counting" if interval == 0.0 else "", "vocabulary.arrow", "shards vocabulary.arrow"}
+    assert stages >= expected, stages
+
+
+def test_a_full_disk_in_the_middle_of_one_file(small_disk: Path) -> None:
+    schema = pa.schema([("number", pa.int64())])
+    batch = pa.record_batch([pa.array(np.arange(50_000))], schema=schema)
+    for room in (0, 4096, 100_000, 500_000, 900_000):
+        with only(small_disk, room):
+            before = files_in(small_disk)
+            full = r"disk/[a-d].*: no space left on the disk"
+            with pytest.raises(StreamvecError, match=full), whole_file(small_disk / "a") as file:
+                for _ in range(1000):
+                    file.write(bytes(1000))
+            with pytest.raises(StreamvecError, match=full), ArrowWriter(small_disk / "b", schema) as writer:
+                for _ in range(3):
+                    writer.write(batch)
+            with pytest.raises(StreamvecError, match=full), whole_folder(small_disk / "c") as folder:
+                (folder / "file").write_bytes(bytes(1_000_000))
+            with pytest.raises(StreamvecError, match=full):
+                spool(io.BytesIO(random.Random(1).randbytes(2_000_000)), small_disk / "d")
+            assert files_in(small_disk) == before and len(list(small_disk.iterdir())) == 1
+
+
+def cut_gzip(folder: Path) -> Path:
+    path = folder / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"some words " * 100_000)[:-20])
+    return path
+
+
+def cut_zstd(folder: Path) -> Path:
+    draw = random.Random(1)
+    path = folder / "a.txt.zst"
+    content = zstd.compress(" ".join(f"{draw.random()}" for _ in range(100_000)).encode())
+    path.write_bytes(content[: len(content) // 2])
+    return path
+
+
+def empty(folder: Path) -> Path:
+    path = folder / "a.txt"
+    path.write_bytes(b"")
+    return path
+
+
+def rare(folder: Path) -> Path:
+    path = folder / "a.txt"
+    path.write_bytes(b"each word once\n")
+    return path
+
+
+def parquet(folder: Path) -> Path:
+    path = folder / "a.parquet"
+    pq.write_table(pa.table({"body": ["a text", "another text"], "number": [1, 2]}), path)
+    return path
+
+
+def broken_parquet(folder: Path) -> Path:
+    path = parquet(folder)
+    content = bytearray(path.read_bytes())
+    content[4:40] = bytes(36)
+    path.write_bytes(content)
+    return path
+
+
+def vanished(folder: Path) -> Path:
+    return folder / "a.txt"
+
+
+@pytest.mark.parametrize(
+    ("make", "column", "message"),
+    [
+        (cut_gzip, None, r"a\.txt\.gz: cut short: the gzip data ends in the middle"),
+        (cut_zstd, None, r"a\.txt\.zst: cut short: the zstd data ends in the middle"),
+        (empty, None, "the input holds no words: 0 bytes"),
+        (rare, None, "no word occurs 2 times: .* the most frequent 1 times: give more text, or --min-count 1"),
+        (parquet, "text", r"a\.parquet: no column 'text', .* there are body \(string\), number \(int64\)"),
+        (parquet, "number", r"a\.parquet: column 'number' is int64, not text"),
+        (broken_parquet, "body", r"a\.parquet: damaged or cut short"),
+        (vanished, None, r"a\.txt: no such file or folder: check the spelling"),
+    ],
+)
+def test_bad_input_is_named_and_leaves_nothing(
+    tmp_path: Path, make: object, column: str | None, message: str, small_parts: None
+) -> None:
+    source = make(tmp_path)  # type: ignore[operator]
+    before = {path.name for path in tmp_path.iterdir()}
+    for folder in (tmp_path / "run", tmp_path / "deep" / "run"):
+        with pytest.raises(StreamvecError, match=message) as found:
+            prepared(source, folder, column)
+        assert "\n" not in str(found.value)
+        assert not folder.exists()
+    assert {path.name for path in tmp_path.iterdir()} - before <= {"deep"}
+
+
+def test_a_file_that_vanishes_while_it_is_prepared_is_named(tmp_path: Path, small_parts: None) -> None:
+    source = many_words(tmp_path / "corpus.txt")
+    sources = resolve([str(source)])
+    source.unlink()
+    options = {"memory": 1, "threads": 1, "report": lambda _: None, "stop": lambda: False}
+    with pytest.raises(StreamvecError, match=r"corpus\.txt: no such file or folder"):
+        prepare(sources, tmp_path / "run", Tokenizer(), **options)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+NOBODY = """
+import os, sys
+from pathlib import Path
+from streamvec.corpus.prepare import prepare
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.errors import StreamvecError
+source, *folders = map(Path, sys.argv[1:])
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+for folder in folders:
+    try:
+        prepare(resolve([str(source)]), folder, Tokenizer(), min_count=1, memory=1, threads=1,
+                report=lambda _: None, stop=lambda: False)
+        print("no problem")
+    except StreamvecError as problem:
+        print(problem)
+"""
+
+
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)  # so that another user comes as far as here
+    source = tmp_path / "a.txt"
+    source.write_text("some words\n")
+    closed, inside = tmp_path / "closed", tmp_path / "closed" / "run"
+    closed.mkdir(mode=0o555)
+    arguments = [sys.executable, "-c", NOBODY, str(source), str(closed), str(inside)]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+    if "ModuleNotFoundError" in ended.stderr or "PermissionError" in ended.stderr:
+        pytest.skip("another user may not read this installation of Python")
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 2, ended.stderr
+    for line in lines:
+        assert str(closed) in line and "permission denied: choose another place, or change the permissions" in line
+    assert not list(closed.iterdir())
