@@ -5,6 +5,7 @@ down to 1 / n show, tells how many words a corpus of up to min_count times its s
 sample itself shows is prolonged, and bends as it did there (Heaps' law with a falling exponent).
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.corpus.blocks import Place, read_blocks
+from streamvec.corpus.compression import Readable, plain_pieces
 from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.remote import is_remote
 from streamvec.corpus.sources import Source
-from streamvec.corpus.streams import is_utf8
+from streamvec.corpus.streams import is_utf8, open_stored
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.errors import StreamvecError
 from streamvec.kernels.scan import new_spans
@@ -37,6 +39,7 @@ from streamvec.kernels.wordtable import (
 _MOST_BYTES, _MOST_REMOTE = 1 << 27, 1 << 23  # text read for a sample
 _MOST_SECONDS = 1.5  # spent on reading and counting it
 _BLOCK = 1 << 20
+_RATIO_FROM, _RATIO_TO = 1 << 22, 1 << 24  # of a compressed text, the part whose ratio stands for all
 _MOST_SOURCES = 48  # opened, of many
 _FIRST_SLOTS, _MOST_SLOTS, _ARENA = 1 << 18, 1 << 22, 1 << 26
 _KEPT = 1 << 23  # text kept for timing
@@ -99,14 +102,12 @@ class Sample:
 
     def words(self, tokens: float, min_count: int = 1) -> float:
         """How many different words occur *min_count* times in *tokens* tokens of this corpus."""
-        place = self._threshold(tokens, min_count)
-        if place >= 1:
-            low = int(place)
-            share = (np.log(place - 1 / 3) - np.log(low - 1 / 3)) / (np.log(low + 2 / 3) - np.log(low - 1 / 3))
-            few, more = max(1, self._at_least(low + 1)), max(1, self._at_least(low))
-            return float(np.exp(np.log(more) * (1 - share) + np.log(few) * share))
-        equal = tokens * (2 / 3) / (min_count - 1 / 3)  # tokens in which as many words occur at all
-        return min(tokens, self._at_least(1) * self._grown(equal / max(1, self.tokens)))
+        times, words = self._equal(tokens, min_count)
+        if times < 1:
+            return min(tokens, words)
+        low = int(times)
+        few, more = max(1, self._at_least(low + 1)), max(1, self._at_least(low))
+        return float(more * (few / more) ** (times - low))
 
     def vocabulary(self, min_count: int, max_vocab: int | None) -> Known:
         """The vocabulary that the whole corpus will have; no word at all is possible."""
@@ -115,9 +116,9 @@ class Sample:
             number: float = self._at_least(min_count)
         else:
             number = self.words(total, min_count) if self.tokens else 0
-        place = max(1.0, self._threshold(total, min_count))
-        rare = self._rare_tokens(place) / max(1, self.tokens)
-        shown = self._at_least(round(place))
+        times = float(min_count) if self.is_whole else max(1.0, self._equal(total, min_count)[0])
+        rare = self._rare_tokens(times) / max(1, self.tokens)
+        shown = self._at_least(round(times))
         if max_vocab is not None and number > max_vocab:
             number, shown = max_vocab, min(shown, max_vocab)
             rare = max(rare, 1 - float(self.counts[:max_vocab].sum()) / max(1, self.tokens))
@@ -133,9 +134,26 @@ class Sample:
             found.append((ids[:number].copy(), lengths[:documents].copy()))
         return found
 
-    def _threshold(self, tokens: float, min_count: int) -> float:
-        """How often a word occurs in the sample that occurs *min_count* times in *tokens*; medians of a gamma law."""
-        return 1 / 3 + (min_count - 1 / 3) * self.tokens / max(1.0, tokens)
+    def _equal(self, tokens: float, min_count: int) -> tuple[float, float]:
+        """How often a word occurs in the sample that occurs *min_count* times in *tokens*; where that is below once, 0
+        and how many words there are."""
+        times, words = 0.0, 0.0
+        slope = self._slope(1)
+        for _ in range(4):  # the place depends on the slope there
+            wanted = _place(min_count, slope) * self.tokens / max(1.0, tokens)
+            first = _place(1, slope)
+            if wanted < first:
+                grown, slope = self._grown(first / wanted)
+                times, words = 0.0, self._at_least(1) * grown
+            else:
+                times = _times(wanted, slope)
+                slope = self._slope(round(times))
+        return times, words
+
+    def _slope(self, times: int) -> float:
+        """The slope of the logarithm of how many words occur *times* times over that of the tokens, at the sample."""
+        words = self._at_least(times)
+        return min(0.97, max(0.02, times * (words - self._at_least(times + 1)) / max(1, words)))
 
     def _at_least(self, times: int) -> int:
         return int(np.searchsorted(-self.counts, -times, side="right"))
@@ -145,23 +163,38 @@ class Sample:
         below = [float(self.counts[self._at_least(step) :].sum()) for step in (low, low + 1)]
         return below[0] + (below[1] - below[0]) * (times - low)
 
-    def _grown(self, factor: float) -> float:
-        """How many times more words a text *factor* times as long as the sample has."""
+    def _grown(self, factor: float) -> tuple[float, float]:
+        """How many times more words a text *factor* times as long as the sample has, and the slope there."""
         points = self.growth[-5:]
-        if len(points) < 2 or factor <= 1:
-            return max(factor, 1e-9) ** 0.6
-        slopes = [np.log(later[1] / earlier[1]) / np.log(later[0] / earlier[0]) for earlier, later in pairwise(points)]
+        slopes = [
+            math.log(later[1] / earlier[1]) / math.log(later[0] / earlier[0]) for earlier, later in pairwise(points)
+        ] or [self._slope(1)]
         half = max(1, len(slopes) // 2)
         late, early = float(np.mean(slopes[-half:])), float(np.mean(slopes[:half]))
-        late = min(1.0, max(0.05, late))
         bend = min(1.0, max(0.9, (late / max(early, 1e-9)) ** (1 / half)))  # a doubling's slope to the one before
-        grown, left = 0.0, float(np.log2(factor))
-        slope = late
+        grown, left, slope = 0.0, math.log2(factor), min(1.0, late)
         while left > 0:
             slope *= bend
             grown += slope * min(1.0, left)
             left -= 1
-        return float(2**grown)
+        return 2**grown, max(0.02, min(0.97, slope))
+
+
+def _place(times: int, slope: float) -> float:
+    """The rate r, in words a sample, with as many words of rate r and more as occur *times* times in the sample.
+
+    Of words by a power law with exponent b (Zipf), sum P(Poisson(rate) >= k) = r^-b, r^-b = gamma(k - b) / gamma(k).
+    """
+    return math.exp((math.lgamma(times) - math.lgamma(times - slope)) / slope)
+
+
+def _times(place: float, slope: float) -> float:
+    """The inverse of _place, logarithmic between whole numbers; at least 1."""
+    times = 1
+    while _place(times + 1, slope) <= place:
+        times += 1
+    low, high = math.log(_place(times, slope)), math.log(_place(times + 1, slope))
+    return max(1.0, times + (math.log(place) - low) / (high - low))
 
 
 def sample_corpus(
@@ -214,7 +247,7 @@ def _text_sizes(sources: Sequence[Source], column: str | None) -> list[int]:
         step = max(1, -(-len(members) // 16))
         ratios = []
         for number in members[::step]:
-            size = estimate_text_bytes(sources[number], column)
+            size = _packed_text_bytes(sources[number]) or estimate_text_bytes(sources[number], column)
             if size is None:
                 raise StreamvecError(
                     f"{sources[number].path}: its server does not say how large it is, so nothing can be told of "
@@ -227,6 +260,39 @@ def _text_sizes(sources: Sequence[Source], column: str | None) -> list[int]:
             if place % step:
                 sizes[number] = round((sources[number].size or 0) * text / max(1, stored))
     return sizes
+
+
+def _packed_text_bytes(source: Source) -> int | None:
+    """Bytes of a compressed text, by the ratio of its megabytes behind the first: these are packed less well."""
+    if source.kind != "text" or not source.compression or is_remote(source.path) or not source.size:
+        return None
+    with open_stored(source.path) as stored:
+        counted = _Counted(stored)
+        began, first, plain = time.perf_counter(), (0, 0), 0
+        for piece in plain_pieces(counted, source.compression, source.path):
+            plain += len(piece)
+            if plain >= _RATIO_FROM and not first[0]:
+                first = plain, counted.count
+            if plain >= _RATIO_TO or time.perf_counter() - began > 0.2:
+                break
+        else:
+            return plain
+    if counted.count <= first[1]:
+        return None
+    return first[0] + round((source.size - first[1]) * (plain - first[0]) / (counted.count - first[1]))
+
+
+class _Counted:
+    """Counts the bytes that are read through it, in small steps so that few are read in vain."""
+
+    def __init__(self, stored: Readable) -> None:
+        self._stored = stored
+        self.count = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._stored.read(min(size, 1 << 12))
+        self.count += len(data)
+        return data
 
 
 def _all_of(sources: Sequence[Source], sizes: Sequence[int], most_bytes: int) -> list[_Part]:

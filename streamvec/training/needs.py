@@ -20,8 +20,8 @@ from streamvec.models.skipgram import SkipGramConfig
 from streamvec.training.options import MachineOptions
 from streamvec.vectors.store import ROWS
 
-PROCESS_BYTES = 245 << 20  # the interpreter, pyarrow, numba and the kernels
-_ENCODING, _COUNTING, _LEFT = 1.75, 0.9, 1.0  # times the blocks in hand: in each stage, and what stays of it
+PROCESS_BYTES = 235 << 20  # the interpreter, pyarrow, numba and the kernels
+_ENCODING, _COUNTING, _LEFT = 1.75, 0.9, 0.3  # times the blocks in hand: in each stage, and what stays of it
 _WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
 _LARGEST_SLOTS_AT_FIRST = 1 << 18
 _MERGED_AT_ONCE = 32

@@ -1,0 +1,248 @@
+"""Plans, against what trainings then take: memory by the operating system, disk by the sizes of files."""
+
+import gzip
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections import namedtuple
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+import streamvec
+from streamvec.corpus.counting import Counter, Counting
+from streamvec.corpus.prepare import shares
+from streamvec.corpus.shards import Shards
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.errors import StreamvecError
+from streamvec.models.skipgram import SkipGramConfig
+from streamvec.training import needs, timing
+from streamvec.training import plan as planning
+from streamvec.training.options import MachineOptions, TextOptions
+from streamvec.training.plan import plan_skipgram
+from streamvec.training.timing import batches_of
+
+OPTIONS = {"dim": 40, "epochs": 1, "threads": 2, "memory": 600_000_000}
+MAIN = [sys.executable, "-c", "from streamvec_cli.main import main; main()"]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(timing, "_SECONDS", 0.05)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "zipf.txt"
+    rng = np.random.default_rng(7)
+    ids = np.minimum(rng.zipf(1.4, (40_000, 12)), 60_000)
+    path.write_text("\n".join(" ".join(f"word{number}" for number in line) for line in ids) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    streamvec.train_skipgram(corpus, folder, **OPTIONS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plan(corpus):
+    return plan_skipgram(corpus, **OPTIONS)
+
+
+def flags(options):
+    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def cli(*arguments):
+    return subprocess.run([*MAIN, "plan", *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_small_inputs_are_told_exactly(plan, run):
+    shards = Shards.open(run / "shards")
+    told = plan.corpus
+    assert told["is_whole"]
+    assert (told["words"], told["known_tokens"]) == (shards.vocabulary_size, shards.tokens)
+    assert (told["documents"], told["tokens"]) == (40_000, shards.counts["tokens"])
+    assert told["text_bytes"] == shards.counts["bytes_read"]
+
+
+def test_disk_is_that_of_the_run(plan, run):
+    def size(name):
+        path = run / name
+        return sum(file.stat().st_size for file in (path.rglob("*.*") if path.is_dir() else [path]))
+
+    found = {
+        "shards": size("shards"),
+        "vocabulary": size("vocabulary.arrow"),
+        "checkpoints": size("checkpoints"),
+        "vectors": size("vectors.arrow"),
+    }
+    for name, expected in found.items():
+        assert plan.disk[name] == pytest.approx(expected, rel=0.03, abs=8192), name
+
+
+def test_memory_is_what_the_system_saw(plan, run, corpus, tmp_path):
+    arguments = [*MAIN, "train", "skipgram", str(corpus), "--out", str(tmp_path / "run"), *flags(OPTIONS)]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert plan.peak_memory == pytest.approx(usage.ru_maxrss * 1024, rel=0.2)
+
+
+@pytest.mark.parametrize("options", [{}, {"dim": 333}, {"mode": "hogwild"}, {"negative": 9, "batch": 100}])
+def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, options):
+    options = OPTIONS | options
+    config = SkipGramConfig(**{name: value for name, value in options.items() if name not in ("threads", "memory")})
+    seen = planning._of_text(resolve([str(corpus)]), TextOptions()).corpus
+    low, high = 1 << 20, 1 << 32  # the least memory that is enough: what is needed grows with what is allowed
+    while high - low > 1000:
+        middle = (low + high) // 2
+        machine = MachineOptions(threads=2, memory=middle)
+        fits = needs.training_bytes(config, machine, seen.words, seen.word_bytes, seen.text_bytes) <= middle
+        low, high = (low, middle) if fits else (middle, high)
+    for memory, fits in ((high, True), (low, False)):
+        here = options | {"memory": memory}
+        told = plan_skipgram(corpus, **here)
+        refusals = [warning for warning in told.warnings if "refused" in warning]
+        try:
+            streamvec.train_skipgram(corpus, tmp_path / str(fits), **here)
+            assert not refusals
+        except StreamvecError as refusal:
+            assert str(refusal) in refusals[0]
+            assert "--max-vocab" in refusals[0]
+
+
+def test_what_is_advised_fits(corpus):
+    options = {"dim": 5000, "epochs": 1, "threads": 1, "memory": 320_000_000}
+    warning = next(warning for warning in plan_skipgram(corpus, **options).warnings if "refused" in warning)
+    for flag, name in (("--max-vocab", "max_vocab"), ("--dim", "dim")):
+        number = int(re.search(flag + r" (?:to )?(\d+)", warning)[1])
+        assert not plan_skipgram(corpus, **options | {name: number}).warnings
+        assert plan_skipgram(corpus, **options | {name: number + max(2, number // 50)}).warnings
+
+
+def test_a_run_can_be_planned(run, plan):
+    told = plan_skipgram(run, **OPTIONS | {"dim": 80})
+    assert told.corpus["words"] == plan.corpus["words"] and told.corpus["known_tokens"] == plan.corpus["known_tokens"]
+    assert told.disk["shards"] == 0 and set(told.memory) == {"training"}
+    assert told.disk["vectors"] > 1.8 * plan.disk["vectors"] - 40 * plan.corpus["words"]
+
+
+def test_more_checkpoints_take_more_disk(corpus):
+    one, two, many = (
+        plan_skipgram(corpus, **OPTIONS | {"epochs": epochs, "checkpoint_batches": 6}).disk["checkpoints"]
+        for epochs in (1, 2, 9)
+    )
+    single = needs.checkpoint_bytes(SkipGramConfig(dim=40), plan_skipgram(corpus, **OPTIONS).corpus["words"])
+    assert one in (single, 2 * single) and 2 * single <= two <= many < 3 * single
+
+
+def test_warnings_of_disk_and_machine(corpus, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1000, 1000))
+    monkeypatch.setattr(planning, "free_memory", lambda: 10**8)
+    found = plan_skipgram(corpus, tmp_path / "not" / "there", **OPTIONS).warnings
+    assert any(str(tmp_path) in warning and "--out" in warning for warning in found)
+    assert any("the machine has 100 MB of memory free" in warning for warning in found)
+
+
+def test_tables_of_words_begin_as_planned():
+    for memory in (300_000_000, 600_000_000, 5_000_000_000):
+        machine = MachineOptions(threads=2, memory=memory)
+        counter = Counter(Tokenizer(), shares(memory, 2).table_bytes // 2, lambda: None)
+        assert needs.first_slots(machine)[0] == counter._table.slots.shape[0]
+
+
+def test_spilled_runs_are_foreseen(tmp_path):
+    """Counting with a table that is always full."""
+    from streamvec.corpus.blocks import read_blocks
+    from streamvec.corpus.sampling import sample_corpus
+    from streamvec.corpus.stitch import whole_tokens
+
+    path = tmp_path / "many.txt"
+    rng = random.Random(2)
+    path.write_text("".join(f"w{rng.randrange(10**6)} w{rng.randrange(10**6)}\n" for _ in range(100_000)))
+    sources, tokenizer = resolve([str(path)]), Tokenizer()
+    counting = Counting(tmp_path / "counting", tokenizer, 1, 1)  # the smallest table
+    most = counting._counters[0]._most_slots * 0.7
+    counting.run(
+        whole_tokens(read_blocks(sources, block_bytes=1 << 16), tokenizer), lambda progress: None, lambda: False
+    )
+    found = sum(file.stat().st_size for file in (tmp_path / "counting").iterdir())
+    sample = sample_corpus(sources, tokenizer, most_seconds=60)
+    runs = sample.tokens / most  # nearly every word is a new one
+    told = needs.runs_bytes(most, runs, [most * 30], float(sample.sizes.mean()), 0)
+    assert told == pytest.approx(found, rel=0.5)
+
+
+def test_batches_leave_rare_words_out():
+    ids, lengths = np.array([0, 5, 1, 2, 9, 9, 3], np.int32), np.array([3, 0, 4], np.int32)
+    (batch,) = batches_of([(ids, lengths)], 5)
+    assert batch.values.tolist() == [0, 1, 2, 3] and batch.offsets.tolist() == [0, 2, 4]
+
+
+def test_standard_input_cannot_be_planned():
+    with pytest.raises(StreamvecError, match=r"standard input.*cannot be planned"):
+        plan_skipgram("-")
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "no words"), ("one two three\n", "min-count")])
+def test_text_without_words(tmp_path, text, message):
+    (tmp_path / "text.txt").write_text(text)
+    with pytest.raises(StreamvecError, match=message):
+        plan_skipgram(tmp_path / "text.txt")
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="options must be those of train skipgram, got dimension"):
+        plan_skipgram("x", dimension=3)
+    with pytest.raises(StreamvecError, match="nowhere"):
+        plan_skipgram("nowhere.txt")
+
+
+def test_command_line(corpus, tmp_path):
+    packed = tmp_path / "zipf.txt.gz"
+    packed.write_bytes(gzip.compress(corpus.read_bytes(), 1))
+    told = cli(packed, *flags(OPTIONS))
+    assert told.returncode == 0 and told.stderr == ""
+    assert [line.split()[0] for line in told.stdout.splitlines() if not line.startswith(" ")] == [
+        "text",
+        "vocabulary",
+        "memory",
+        "disk",
+        "time",
+    ]
+    answer = json.loads(cli(packed, "--json", *flags(OPTIONS)).stdout)
+    assert answer["peak_memory_bytes"] == max(answer["memory"].values())
+    assert answer["total_seconds"] > 0 and answer["corpus"]["words"] > 1000
+    assert [*tmp_path.iterdir()] == [packed]  # nothing is written
+
+
+def test_command_line_refuses():
+    for arguments, status, message in (
+        (["-"], 1, "cannot be planned"),
+        (["nowhere.txt"], 1, "nowhere.txt"),
+        (["x.txt", "--dim", "0"], 2, "dim must be at least 1"),
+        ([], 2, "INPUT"),
+    ):
+        told = cli(*arguments)
+        assert (told.returncode, told.stdout) == (status, "") and message in told.stderr
+
+
+def test_plan_has_the_options_of_train():
+    import streamvec_cli.plan
+    import streamvec_cli.train
+
+    planned = {option.name for option in streamvec_cli.plan.plan_.params}
+    trained = {option.name for option in streamvec_cli.train.skipgram.params}
+    assert trained - planned == {"overwrite"} and planned <= trained
+    assert {field.name for kind in (SkipGramConfig, TextOptions, MachineOptions) for field in fields(kind)} <= planned
