@@ -66,6 +66,10 @@ def benchmark(
     options(parser)
     args = parser.parse_args()
     before = machine()
+    if not args.quick and before["load_average_before"] > 0.5 * before["cores"]:
+        Bench.say(
+            f"warning: the machine is busy (load average {before['load_average_before']:.1f}): figures will be off"
+        )
     with tempfile.TemporaryDirectory(prefix="streamvec-bench-") as work:
         try:
             record = run(Bench(args, Path(work)))

@@ -16,6 +16,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen."""
     parser.add_argument("--size", type=int, default=1_200_000_000, help="bytes of the corpus")
     parser.add_argument("--memory", type=int, default=500_000_000, help="bytes, as --memory of the command line")
+    parser.add_argument(
+        "--max-vocab", type=int, default=150_000, help="repeated text brings every word above min-count"
+    )
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
 
@@ -34,16 +37,19 @@ def run(bench: Bench) -> dict[str, Any]:
 
     memory, threads = str(args.memory), str(args.threads)
     train = [streamvec_command(), "train", "skipgram", "--epochs", "1", "--dim", str(args.dim)]
-    train += ["--memory", memory, "--threads", threads]
+    train += ["--memory", memory, "--threads", threads, "--max-vocab", str(args.max_vocab)]
     runs = {name: str(bench.work / name) for name in ("together", "prepared", "trained")}
     stages: dict[str, Measured] = {}
 
+    plan = _run([streamvec_command(), "plan", str(text), "--json", *train[3:]])
+    planned = json.loads(plan.stdout)["peak_memory_bytes"]
     bench.say("text to vectors in one command")
     stages["text to vectors"] = _run([*train, str(text), "--out", runs["together"]])
     together = (Path(runs["together"]) / "vectors.arrow").read_bytes()
     shutil.rmtree(runs["together"])
     bench.say("preparing alone")
     settings = {"input": str(text), "run": runs["prepared"], "threads": args.threads, "memory": args.memory}
+    settings["max_vocab"] = args.max_vocab
     stages["preparing alone"] = _run([sys.executable, "-m", "benchmarks.ours", "prepare", json.dumps(settings)])
     corpus |= json.loads(stages["preparing alone"].stdout.splitlines()[-1])
     text.unlink()
@@ -54,11 +60,14 @@ def run(bench: Bench) -> dict[str, Any]:
         raise RuntimeError("training on prepared shards gave other bytes than the one command")
 
     kept = {name: _record(stage, args.memory) for name, stage in stages.items()}
+    kept["text to vectors"]["plan_said_mb"] = round(planned / 1e6, 1)
     rows = [[name, stage["peak_mb"], stage["share_of_allowed"], stage["seconds"]] for name, stage in kept.items()]
+    rows.append(["streamvec plan said", planned / 1e6, planned / args.memory, None])
     show(f"--memory {args.memory / 1e6:,.0f} MB", ["", "peak MB", "of allowed", "seconds"], rows)
     return {
         "memory": args.memory,
         "dim": args.dim,
+        "max_vocab": args.max_vocab,
         "threads": args.threads,
         "corpus": corpus,
         "held": all(stage["share_of_allowed"] <= 1 for stage in kept.values()),

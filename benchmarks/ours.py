@@ -41,7 +41,8 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     """Vocabulary and shards of settings["input"] in a new RUN at settings["run"]."""
     if settings.get("warm"):
         prepare({**settings, "input": settings["warm"], "run": settings["run"] + "-warm", "warm": None})
-    text, machine = TextOptions(), MachineOptions(threads=settings["threads"], memory=settings.get("memory"))
+    text = TextOptions(max_vocab=settings.get("max_vocab"))
+    machine = MachineOptions(threads=settings["threads"], memory=settings.get("memory"))
     stages = Stages()
     begin = time.perf_counter()
     sources = resolve_inputs([settings["input"]], text)
