@@ -39,11 +39,14 @@ def run(bench: Bench) -> dict[str, Any]:
     warm = _call(command).stdout.split()[::2]
     if warm != expected:
         raise RuntimeError(f"streamvec nn answers {warm}, a plain product of all rows {expected}")
-    whole, steps = [], []
+    whole: list[float] = []
+    alone: list[float] = []
+    steps: list[dict[str, Any]] = []
     for _ in range(number):
-        begin = time.perf_counter()
-        _call(command)
-        whole.append(time.perf_counter() - begin)
+        for seconds, threads in ((whole, {}), (alone, {"OPENBLAS_NUM_THREADS": "1"})):
+            begin = time.perf_counter()
+            _call(command, threads)
+            seconds.append(time.perf_counter() - begin)
         steps.append(_steps(vectors))
     dropped, how = _from_disk(bench, command, vectors, steps[0]["files"])
 
@@ -52,6 +55,7 @@ def run(bench: Bench) -> dict[str, Any]:
     parts = {name: median([one["steps"][name] for one in steps]) for name in steps[0]["steps"]}
     rows = [[name, seconds * 1000] for name, seconds in parts.items()]
     rows += [["sum of the steps", sum(parts.values()) * 1000], ["the command itself", median(whole) * 1000]]
+    rows.append(["the command, one thread for BLAS", median(alone) * 1000])
     if dropped:
         rows.append([f"the command, {how}", median(dropped) * 1000])
     show(f"streamvec nn, {len(np.load(array, mmap_mode='r')):,} words, cold process", ["", "ms"], rows)
@@ -60,6 +64,7 @@ def run(bench: Bench) -> dict[str, Any]:
         "threads": "as numpy's BLAS chooses",
         "processes": number,
         "seconds": median(whole),
+        "seconds_one_blas_thread": median(alone),
         "slowest_seconds": max(whole),
         "repetitions": [round(one, 4) for one in whole],
         "steps_seconds": parts,
@@ -103,8 +108,8 @@ def _expected(vectors: Path) -> list[str]:
     return [keyed.words[int(rank)] for rank in best]
 
 
-def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+def _call(command: list[str], more: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=environment() | (more or {}), capture_output=True, text=True, check=True)
 
 
 def _steps(vectors: Path) -> dict[str, Any]:
