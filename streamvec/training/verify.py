@@ -1,6 +1,7 @@
 """Reads every byte of what streamvec wrote against its checksum, and goes on after a problem: all are found."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,11 +76,11 @@ def _run(run: Path) -> Iterator[Checked]:
         yield from _checkpoint(folder)
     if (run / METRICS).exists():
         yield _metrics(run / METRICS)
-    vectors = run / VECTORS
+    vectors, resume = run / VECTORS, f"streamvec resume {shlex.quote(str(run))}"
     if done:
-        yield _checked(vectors, lambda: verify_arrow(vectors), f"remove it, and streamvec resume {run} writes it again")
+        yield _checked(vectors, lambda: verify_arrow(vectors), f"remove it, and {resume} writes it again")
     else:
-        yield _unfinished(vectors, f"training has not finished: streamvec resume {run}")
+        yield _unfinished(vectors, f"training has not finished: {resume}")
     for place in sorted(run.rglob("*" + PARTIAL)):
         yield _unfinished(place, "left by a write that was interrupted, and not needed")
 
