@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamvec.corpus.blocks import Place
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Pipeline, Progress
 from streamvec.corpus.repeats import SHORTEST, Repeats
@@ -238,10 +237,7 @@ class Counting:
             self._repeats.save(self.folder / self._repeats_name)
         content = {
             "finished": self.finished,
-            "number": self.start.number,
-            "source": self.start.place.source,
-            "offset": self.start.place.offset,
-            "carried": self.start.carried.hex(),
+            "start": self.start.to_json(),
             "open_hash": self._open_hash,
             "open_tokens": self._open_tokens,
             "runs": self._runs,
@@ -274,8 +270,7 @@ class Counting:
         content = read_json(path)
         try:
             self.finished = bool(content["finished"])
-            place = Place(content["source"], content["offset"])
-            self.start = Start(content["number"], place, bytes.fromhex(content["carried"]))
+            self.start = Start.from_json(content["start"])
             self._open_hash, self._open_tokens = content["open_hash"], content["open_tokens"]
             self._runs, self._numbers = content["runs"], content["numbers"]
             self._repeats_name = content["repeats"]

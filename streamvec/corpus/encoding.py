@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamvec.corpus.blocks import Place
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Pipeline, Progress
 from streamvec.corpus.shards import INDEX, SHARD_BATCHES, VERSION, Shards
@@ -40,15 +39,11 @@ class _Before(NamedTuple):
     open_has_words: bool  # the document that goes on has ids already
 
     def to_json(self) -> dict[str, Any]:
-        place = self.start.place
-        start = {"number": self.start.number, "source": place.source, "offset": place.offset}
-        return {**self._asdict(), "start": {**start, "carried": self.start.carried.hex()}}
+        return {**self._asdict(), "start": self.start.to_json()}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "_Before":
-        start = content["start"]
-        place = Place(start["source"], start["offset"])
-        return cls(**{**content, "start": Start(start["number"], place, bytes.fromhex(start["carried"]))})
+        return cls(**{**content, "start": Start.from_json(content["start"])})
 
 
 class Encoding:

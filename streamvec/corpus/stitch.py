@@ -5,7 +5,7 @@ scripts without spaces, or rubbish. Only then is there anything to do.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,17 @@ class Start(NamedTuple):
     number: int = 0
     place: Place = Place(0, 0)
     carried: bytes = b""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a record."""
+        place = self.place
+        return {"number": self.number, "source": place.source, "offset": place.offset, "carried": self.carried.hex()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Start":
+        """What `to_json` gave; KeyError, TypeError or ValueError for anything else."""
+        place = Place(content["source"], content["offset"])
+        return cls(content["number"], place, bytes.fromhex(content["carried"]))
 
 
 class Piece(NamedTuple):
