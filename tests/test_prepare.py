@@ -17,7 +17,7 @@ from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus import shardwriter
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Progress
-from streamvec.corpus.prepare import Shares, prepare, shares
+from streamvec.corpus.prepare import Shares, prepare
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
@@ -241,35 +241,6 @@ def test_input_that_was_only_touched_is_gone_on_with(
         run(source, tmp_path / "run", monkeypatch, **options)
 
 
-COMPILED = """
-import sys
-from pathlib import Path
-from numba.core.dispatcher import Dispatcher
-from streamvec.corpus.compiling import compile_kernels
-from streamvec.corpus.prepare import prepare
-from streamvec.corpus.sources import resolve
-from streamvec.corpus.tokens import Tokenizer
-from streamvec.kernels import repeats, scan, wordruns, wordtable
-kernels = {k.py_func.__name__: k for m in (repeats, scan, wordruns, wordtable) for k in vars(m).values()
-           if isinstance(k, Dispatcher)}
-rare = {"repair", "open_token", "_character", "_goes_on"}  # small, and for damage and rare scripts only
-tokenizer = Tokenizer(*eval(sys.argv[3]))
-compile_kernels(tokenizer)
-before = {name: len(kernel.signatures) for name, kernel in kernels.items() if name not in rare}
-assert before["count_tokens"] == before["merge_words"] == before["encode_tokens"] == 1
-prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), tokenizer, min_count=1, memory=1, threads=2,
-        report=lambda _: None, stop=lambda: False)
-after = {name: len(kernel.signatures) for name, kernel in kernels.items() if name not in rare}
-assert before == after, (before, after)
-"""
-
-
-@pytest.mark.parametrize("arguments", ["()", "('words', True)", "('regex', False, '[a-z]+')", "('characters',)"])
-def test_every_kernel_is_compiled_before_memory_is_divided(source: Path, tmp_path: Path, arguments: str) -> None:
-    command = [sys.executable, "-c", COMPILED, str(source), str(tmp_path / "run"), arguments]
-    subprocess.run(command, check=True)
-
-
 def test_input_that_changes_between_the_passes_is_noticed(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,18 +279,3 @@ def test_arguments_below_1(source: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         prepare(resolve([str(source)]), tmp_path / "run", Tokenizer(), **options)
     assert not (tmp_path / "run").exists()
-
-
-def test_memory_is_divided_within_what_is_allowed() -> None:
-    for megabytes in (300, 500, 1000, 64_000):
-        for threads in (1, 2, 16, 64):
-            block_bytes, table_bytes = shares(megabytes << 20, threads)
-            blocks = 2 * (threads + 4) + 2 * threads
-            assert block_bytes * blocks + table_bytes <= max((megabytes - 240) << 20, 80 * threads << 20)
-            assert 1 << 16 <= block_bytes <= 1 << 22
-    assert shares(64 << 30, 2).table_bytes > 60 << 30
-    assert shares(1, 3) == (1 << 16, 3 << 20)
-    sums = [16 * share.block_bytes + share.table_bytes for share in (shares(500 << 20, 2), shares(400 << 20, 2))]
-    assert sums[0] - sums[1] == 100 << 20
-    assert shares(500 << 20, 2, taken=310 << 20) == shares(400 << 20, 2)
-    assert shares(2 << 30, 2, taken=8 << 30) == shares(2 << 30, 2, taken=400 << 20)
