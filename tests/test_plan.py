@@ -21,7 +21,7 @@ from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.errors import StreamvecError
 from streamvec.models.skipgram import SkipGramConfig
-from streamvec.training import needs, timing
+from streamvec.training import needs, timing, words
 from streamvec.training import plan as planning
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.plan import plan_skipgram
@@ -99,7 +99,8 @@ def test_memory_is_what_the_system_saw(plan, run, corpus, tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"dim": 333}, {"mode": "hogwild"}, {"negative": 9, "batch": 100}])
-def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, options):
+def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, monkeypatch, options):
+    monkeypatch.setattr(words, "compiling_bytes", lambda: 0)  # on a fresh machine this process is the one that compiles
     options = OPTIONS | options
     config = SkipGramConfig(**{name: value for name, value in options.items() if name not in ("threads", "memory")})
     seen = planning._of_text(resolve([str(corpus)]), TextOptions()).corpus
@@ -246,3 +247,13 @@ def test_plan_has_the_options_of_train():
     trained = {option.name for option in streamvec_cli.train.skipgram.params}
     assert trained - planned == {"overwrite"} and planned <= trained
     assert {field.name for kind in (SkipGramConfig, TextOptions, MachineOptions) for field in fields(kind)} <= planned
+
+
+def test_compiling_counts_once():
+    config, machine = SkipGramConfig(), MachineOptions(threads=2, memory=400_000_000)
+    most = needs.words_that_fit(config, machine, 7.0, 0)
+    needs.refuse_too_large(config, machine, most, 7.0, 0)
+    with pytest.raises(StreamvecError, match=r"compiled first.*run the same command again"):
+        needs.refuse_too_large(config, machine, most, 7.0, 0, needs.COMPILING_BYTES)
+    with pytest.raises(StreamvecError, match=f"--max-vocab {most}"):
+        needs.refuse_too_large(config, machine, most + 1, 7.0, 0)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.corpus.blocks import Place, read_blocks
+from streamvec.corpus.compiling import compile_kernels
 from streamvec.corpus.compression import Readable, plain_pieces
 from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.remote import is_remote
@@ -216,6 +217,7 @@ def sample_corpus(
     sample.stored_bytes = None if None in stored else sum(size for size in stored if size is not None)
     if any(is_remote(source.path) for source in sources):
         most_bytes = min(most_bytes, _MOST_REMOTE)
+    compile_kernels(tokenizer)  # or the time would go into that
     counter = _Counter(sample, tokenizer)
     complete = _all_of(sources, sizes, most_bytes)
     parts = complete or _parts(sources, sizes, encoding, most_bytes)

@@ -15,12 +15,14 @@ from streamvec.corpus.pipeline import AHEAD
 from streamvec.corpus.prepare import shares
 from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
 from streamvec.errors import StreamvecError
-from streamvec.kernels.wordtable import SLOT_BYTES
+from streamvec.kernels.skipgram import train, train_racing
+from streamvec.kernels.wordtable import SLOT_BYTES, count_tokens
 from streamvec.models.skipgram import SkipGramConfig
 from streamvec.training.options import MachineOptions
 from streamvec.vectors.store import ROWS
 
 PROCESS_BYTES = 235 << 20  # the interpreter, pyarrow, numba and the kernels
+COMPILING_BYTES = 130 << 20  # more, in a process that compiled the kernels; the next one finds them in numba's cache
 _ENCODING, _COUNTING, _LEFT = 1.75, 0.9, 0.3  # times the blocks in hand: in each stage, and what stays of it
 _WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
 _LARGEST_SLOTS_AT_FIRST = 1 << 18
@@ -65,9 +67,19 @@ def _largest(fits: Callable[[int], bool]) -> int:
     return low
 
 
-def refuse_too_large(config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int) -> None:
-    """StreamvecError when training would take more memory than is allowed; it says what would help."""
+def refuse_too_large(
+    config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int, compiling: int = 0
+) -> None:
+    """StreamvecError when training would take more memory than is allowed; it says what would help.
+
+    compiling: bytes that this process took to compile kernels.
+    """
     needed, allowed = training_bytes(config, machine, words, word_bytes, text), machine.memory_bytes
+    if needed <= allowed < needed + compiling:
+        raise StreamvecError(
+            f"training needs {needed / 1e6:,.0f} MB, and {compiling / 1e6:,.0f} MB more this once, as kernels had to "
+            f"be compiled first; it is held to {allowed / 1e6:,.0f} MB: run the same command again"
+        )
     if needed <= allowed:
         return
     ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB"]
@@ -81,6 +93,12 @@ def refuse_too_large(config: SkipGramConfig, machine: MachineOptions, words: int
         f"training needs {needed / 1e6:,.0f} MB for {words:,} words of {config.dim} numbers, more than the "
         f"{allowed / 1e6:,.0f} MB it is held to: {', '.join(ways[:-1]) + ', or ' if ways[1:] else ''}{ways[-1]}"
     )
+
+
+def compiling_bytes() -> int:
+    """Bytes that this process took to compile kernels: none where they came from numba's cache."""
+    kernels = [kernel for kernel in (count_tokens, train, train_racing) if hasattr(kernel, "stats")]
+    return COMPILING_BYTES if any(kernel.stats.cache_misses for kernel in kernels) else 0
 
 
 def counting_bytes(machine: MachineOptions, text: int, words_each: float, word_bytes: float) -> int:

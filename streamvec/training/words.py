@@ -15,7 +15,7 @@ from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.skipgram import SkipGram, SkipGramConfig
 from streamvec.models.step import Position
 from streamvec.training.loop import Schedule, train
-from streamvec.training.needs import refuse_too_large
+from streamvec.training.needs import compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run
@@ -96,7 +96,8 @@ def _train(
     stop: Callable[[], bool],
 ) -> None:
     words = len(vocabulary)
-    refuse_too_large(config, machine, words, word_bytes(vocabulary.words)[0].size / words, text_bytes)
+    mean = word_bytes(vocabulary.words)[0].size / words
+    refuse_too_large(config, machine, words, mean, text_bytes, compiling_bytes())
     model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores)
     try:
         found = run.checkpoints.load(model.arrays, report.note)
