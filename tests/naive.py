@@ -41,52 +41,79 @@ def kept_tokens(documents, place, keep, key):
     return kept
 
 
-def centers_of(document, window, negative, noise, window_key, noise_key):
-    """(center, contexts, negatives) of each token of a document of (token, place)."""
-    for i, (token, place) in enumerate(document):
-        reach = 1 + below(bits(window_key, place), window)
-        contexts = [document[j][0] for j in range(max(0, i - reach), min(len(document), i + reach + 1)) if j != i]
-        negatives = []
-        for j in range(negative):
-            random = bits(noise_key, place * negative + j)
-            row = below(random, len(noise))
-            threshold, other = int(noise[row]) >> 32, int(noise[row]) & 0xFFFFFFFF
-            row = row if random & 0xFFFFFFFF < threshold else other
-            if row != token:
-                negatives.append((row, j))
-        yield token, contexts, negatives
+def window_of(document, i, window, window_key):
+    """The context words of token i of a document of (token, place)."""
+    reach = 1 + below(bits(window_key, document[i][1]), window)
+    return [document[j][0] for j in range(max(0, i - reach), min(len(document), i + reach + 1)) if j != i]
 
 
-def loss(inputs, outputs, center, contexts, negatives):
-    """-log sigmoid(positive) - sum log sigmoid(-negative), summed over the contexts (Mikolov et al. 2013, eq. 4)."""
-    total = 0.0
-    for context in contexts:
-        total -= np.log(sigmoid(outputs[center] @ inputs[context]))
-        for row, _ in negatives:
-            total -= np.log(sigmoid(-outputs[row] @ inputs[context]))
-    return total
+def noise_targets(token, place, negative, table, noise_key):
+    """(row, label, place among the targets) of the center and of the noise words that are not the center."""
+    targets = [(token, 1, 0)]
+    for j in range(negative):
+        random = bits(noise_key, place * negative + j)
+        row = below(random, len(table))
+        threshold, other = int(table[row]) >> 32, int(table[row]) & 0xFFFFFFFF
+        row = row if random & 0xFFFFFFFF < threshold else other
+        if row != token:
+            targets.append((row, 0, 1 + j))
+    return targets
 
 
-def train_batch(inputs, outputs, batch, rate, block=6):
-    """All scores from the rows as they stood, then the updates center by center. Returns the losses."""
-    scores = []
-    for center, contexts, negatives in batch:
-        rows = [(center, 0), *((row, 1 + j) for row, j in negatives)]
-        scores.append([[outputs[row] @ inputs[context] for context in contexts] for row, _ in rows])
-    losses = [loss(inputs, outputs, *center) for center in batch]
-    for (center, contexts, negatives), score in zip(batch, scores, strict=True):
-        rows = [(center, 0), *((row, 1 + j) for row, j in negatives)]
-        for first in range(0, max(place for _, place in rows) + 1, block):  # targets go in blocks of six
-            some = [n for n, (_, place) in enumerate(rows) if first <= place < first + block]
-            before = {rows[n][0]: outputs[rows[n][0]].copy() for n in some}
-            changes = [np.zeros_like(outputs[0]) for _ in some]
-            for c, context in enumerate(contexts):
-                x = inputs[context].copy()
+def huffman_codes(counts):
+    """{word: (inner nodes as frozensets of the words below them, code)} of some Huffman tree."""
+    heap = [(int(count), n, frozenset([n])) for n, count in enumerate(counts)]
+    paths = {n: [] for n in range(len(counts))}
+    made = len(counts)
+    while len(heap) > 1:
+        heap.sort()
+        (a, _, low), (b, _, high), *heap = heap
+        for side, words in ((0, low), (1, high)):
+            for word in words:
+                paths[word].insert(0, side)
+        heap.append((a + b, made, low | high))
+        made += 1
+    return paths
+
+
+def loss(inputs, outputs, contexts, targets, averaged=False):
+    """-sum log sigmoid(+-score) over targets and contexts (Mikolov et al. 2013, eq. 3 and 4)."""
+    rows = [inputs[contexts].mean(axis=0)] if averaged else inputs[contexts]
+    return -sum(np.log(sigmoid((2 * label - 1) * (outputs[row] @ x))) for x in rows for row, label, _ in targets)
+
+
+def train_batch(inputs, outputs, batch, rate, averaged=False, block=6):
+    """All scores from the rows as they stood, then the updates center by center. Returns the losses.
+
+    batch: of (contexts, targets).
+    """
+    batch = [(contexts, targets) for contexts, targets in batch if contexts]
+    scores, losses = [], []
+    for contexts, targets in batch:
+        rows = [inputs[contexts].mean(axis=0)] if averaged else inputs[contexts]
+        scores.append([[outputs[row] @ x for x in rows] for row, _, _ in targets])
+        losses.append(loss(inputs, outputs, contexts, targets, averaged))
+    for (contexts, targets), score in zip(batch, scores, strict=True):
+        groups = [contexts] if averaged else [[context] for context in contexts]  # each predicts as one row
+        average = inputs[contexts].mean(axis=0)
+        pulled = np.zeros_like(average)
+        for first in range(0, 1 + max(place for _, _, place in targets), block):  # targets go in blocks of six
+            some = [n for n, (_, _, place) in enumerate(targets) if first <= place < first + block]
+            before = {targets[n][0]: outputs[targets[n][0]].copy() for n in some}
+            changes = [np.zeros_like(average) for _ in some]
+            for c, group in enumerate(groups):
+                x = average if averaged else inputs[group[0]].copy()
                 for n, change in zip(some, changes, strict=True):
-                    row, place = rows[n]
-                    error = rate * ((place == 0) - sigmoid(score[n][c])) * (abs(score[n][c]) <= 8)
+                    row, label, _ = targets[n]
+                    error = rate * (label - sigmoid(score[n][c])) * (abs(score[n][c]) <= 8)
                     change += error * x
-                    inputs[context] += error * before[row]
+                    if averaged:
+                        pulled += error * before[row]
+                    else:
+                        inputs[group[0]] += error * before[row]
             for n, change in zip(some, changes, strict=True):
-                outputs[rows[n][0]] += change
+                outputs[targets[n][0]] += change
+        if averaged:
+            for context in contexts:
+                inputs[context] += pulled / len(contexts)
     return losses

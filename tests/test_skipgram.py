@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import naive
@@ -13,9 +14,11 @@ import pytest
 from scipy.stats import chi2
 
 from streamvec.corpus.shards import TokenBatch
+from streamvec.errors import StreamvecError
 from streamvec.kernels import random
 from streamvec.kernels.alias import alias_table
-from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.kernels.huffman import huffman_paths
+from streamvec.models.skipgram import CbowConfig, SkipGram, SkipGramConfig
 from streamvec.models.step import Position
 
 
@@ -38,20 +41,19 @@ def matrix(model: SkipGram, name: str) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
+KINDS = [SkipGramConfig, CbowConfig]
+OBJECTIVES = ["ns", "hs"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(
     ("dim", "window", "negative", "batch"),
     [(10, 2, 3, 8), (100, 5, 5, 64), (300, 3, 5, 256), (33, 4, 13, 32), (16, 1, 1, 1)],
 )
-def test_step_does_what_plain_python_does(dim, window, negative, batch):
-    config = SkipGramConfig(
-        dim=dim,
-        window=window,
-        negative=negative,
-        batch=batch,
-        sample=1e-2,
-        learning_rate=0.02,
-        final_learning_rate=0.02,
-    )
+def test_step_does_what_plain_python_does(kind, objective, dim, window, negative, batch):
+    rates = {"learning_rate": 0.02, "final_learning_rate": 0.02}
+    config = kind(dim=dim, window=window, negative=negative, batch=batch, sample=1e-2, objective=objective, **rates)
     counts = counts_of(50)
     model = SkipGram(config, counts, steps=1)
     rng = np.random.default_rng(3)
@@ -64,28 +66,36 @@ def test_step_does_what_plain_python_does(dim, window, negative, batch):
     result = model.step(tokens, Position(2, 7))
 
     place = 7 << 16
-    documents = [tokens.values[a:b] for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
+    documents = [tokens.values[a:b] for a, b in pairwise(tokens.offsets)]
     keys = [naive.stream(config.seed, 3, purpose) for purpose in (naive.KEEP, naive.WINDOW, naive.NOISE)]
-    kept = naive.kept_tokens(documents, place, model._keep, keys[0])
-    centers = [c for d in kept for c in naive.centers_of(d, window, negative, model._noise, keys[1], keys[2])]
+    centers = []
+    for document in naive.kept_tokens(documents, place, model._keep, keys[0]):
+        for i, (token, token_place) in enumerate(document):
+            if objective == "ns":
+                targets = naive.noise_targets(token, token_place, negative, model._targets.table, keys[2])
+            else:
+                path = model._targets.nodes[model._targets.starts[token] : model._targets.starts[token + 1]]
+                targets = [(int(node) >> 1, int(node) & 1, n) for n, node in enumerate(path)]
+            centers.append((naive.window_of(document, i, window, keys[1]), targets))
     starts = np.flatnonzero(model._step.starts[: len(centers)])
     assert np.diff([*starts, len(centers)]).max() <= batch
     losses = []
     for first, last in zip(starts, [*starts[1:], len(centers)], strict=True):
-        losses += naive.train_batch(inputs, outputs, centers[first:last], np.float32(0.02))
+        losses += naive.train_batch(inputs, outputs, centers[first:last], np.float32(0.02), config.averaged)
     assert result.tokens == 400
-    assert result.examples == sum(len(contexts) for _, contexts, _ in centers)
+    assert result.examples == sum(min(len(c), 1) if config.averaged else len(c) for c, _ in centers)
     assert result.loss == pytest.approx(sum(losses), rel=1e-5)
     np.testing.assert_allclose(matrix(model, "inputs"), inputs, atol=2e-5)
     np.testing.assert_allclose(matrix(model, "outputs"), outputs, atol=2e-5)
 
 
-def test_update_is_the_gradient_of_the_loss():
+@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize("targets", [[(2, 1, 0), (4, 0, 1), (5, 0, 2)], [(0, 1, 0), (3, 0, 1), (1, 1, 2), (5, 1, 3)]])
+def test_update_is_the_gradient_of_the_loss(averaged, targets):
     """Batches of one center: the change of each row is -rate times the loss's gradient, by central differences."""
     rng = np.random.default_rng(0)
     inputs, outputs = rng.normal(0, 0.5, (6, 4)), rng.normal(0, 0.5, (6, 4))
-    center, contexts, negatives = 2, [1, 3], [(4, 1), (5, 2)]
-    rate, tiny = 1e-6, 1e-5
+    contexts, rate, tiny = [1, 3, 4], 1e-6, 1e-5
     for which in (0, 1):
         for row in range(6):
             for column in range(4):
@@ -93,18 +103,51 @@ def test_update_is_the_gradient_of_the_loss():
                 for move in (tiny, -tiny):
                     moved = [inputs.copy(), outputs.copy()]
                     moved[which][row, column] += move
-                    sides.append(naive.loss(*moved, center, contexts, negatives))
+                    sides.append(naive.loss(*moved, contexts, targets, averaged))
                 slope = (sides[0] - sides[1]) / (2 * tiny)
                 changed = [inputs.copy(), outputs.copy()]
-                naive.train_batch(*changed, [(center, contexts, negatives)], rate)
+                naive.train_batch(*changed, [(contexts, targets)], rate, averaged)
                 change = (changed[which] - [inputs, outputs][which])[row, column]
                 assert change / -rate == pytest.approx(slope, abs=1e-4)
 
 
+@pytest.mark.parametrize("words", [2, 3, 10, 200])
+def test_huffman_paths_are_as_short_as_they_can_be_and_tell_words_apart(words):
+    rng = np.random.default_rng(words)
+    counts = np.sort(rng.zipf(1.5, words))[::-1].astype(np.int64)
+    starts, nodes = huffman_paths(counts)
+    paths = [[int(node) for node in nodes[a:b]] for a, b in pairwise(starts)]
+    best = naive.huffman_codes(counts)
+    assert sum(counts * [len(path) for path in paths]) == sum(counts * [len(best[n]) for n in range(words)])
+    assert all(path[0] >> 1 == 0 for path in paths)
+    assert len({tuple(path) for path in paths}) == words
+    labels = {}
+    for path in paths:  # a node and a turn lead to one node only, or to one word
+        for here, after in zip(path, [*path[1:], tuple(path)], strict=True):
+            labels.setdefault(here, set()).add(after >> 1 if isinstance(after, int) else after)
+    assert len(labels) == 2 * (words - 1) and all(len(after) == 1 for after in labels.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("reach", "sides"), [("fixed", "both"), ("fixed", "left"), ("dynamic", "right")])
+def test_windows_of_every_shape(kind, reach, sides):
+    model = SkipGram(kind(dim=8, window=3, sample=0, reach=reach, sides=sides), np.array([100] * 9), steps=1)
+    batch = TokenBatch(np.arange(9, dtype=np.int32), np.array([0, 9], np.int32))
+    assert model._draw(batch, 1, 0, held_out=False) == 9
+    left, right = model._step.left[:9], model._step.right[:9]
+    if sides == "left":
+        assert not right.any() and left.tolist() == [0, 1, 2, 3, 3, 3, 3, 3, 3]
+    elif sides == "right":
+        assert not left.any() and right.max() <= 3 and right[:6].min() >= 1 and right[8] == 0
+    else:
+        assert left.tolist() == [0, 1, 2, 3, 3, 3, 3, 3, 3] and right.tolist() == [3, 3, 3, 3, 3, 3, 2, 1, 0]
+
+
 @pytest.mark.parametrize("dim", [16, 40, 100, 300])
-@pytest.mark.parametrize("negative", [5, 8])
-def test_same_bytes_on_any_number_of_threads(dim, negative):
-    config = SkipGramConfig(dim=dim, negative=negative, batch=64)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [{"negative": 5}, {"negative": 8}, {"objective": "hs"}])
+def test_same_bytes_on_any_number_of_threads(kind, dim, options):
+    config = kind(dim=dim, batch=64, **options)
     found = set()
     for threads in (1, 2, 3, 4, 7):
         model = SkipGram(config, counts_of(300), steps=4, threads=threads)
@@ -174,6 +217,8 @@ def test_one_word_alone_trains_without_noise():
     model = SkipGram(SkipGramConfig(dim=8), np.array([100]), steps=1)
     result = model.step(TokenBatch(np.zeros(50, np.int32), np.array([0, 50], np.int32)), Position(0, 0))
     assert np.isfinite(result.loss) and result.examples > 0
+    with pytest.raises(StreamvecError, match="two words"):
+        SkipGram(SkipGramConfig(objective="hs"), np.array([100]), steps=1)
 
 
 def test_held_out_documents_are_never_trained_on():
@@ -188,7 +233,7 @@ def test_held_out_documents_are_never_trained_on():
     before = model.arrays["inputs"].copy()
     loss = model.held_out_loss([(0, tokens)])
     pairs = (model._step.left + model._step.right)[:held_out]  # all scores are 0: log 2 for each target that is one
-    targets = (model._step.targets[:held_out, 0] != 40).sum(axis=1)
+    targets = (model._step.targets[:held_out, 0] != 2 * 40).sum(axis=1)
     assert loss == pytest.approx(np.log(2) * (pairs * targets).sum() / pairs.sum(), rel=1e-6)
     np.testing.assert_array_equal(before, model.arrays["inputs"])
     assert model.held_out_loss([]) is None

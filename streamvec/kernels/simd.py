@@ -181,14 +181,23 @@ def broadcast8(typing, address):
     return f32x8(address), _broadcast(f32x8)
 
 
+def _number(kind):
+    def codegen(context, builder, signature, args):
+        return _splat(builder, kind.vector, context.cast(builder, args[0], signature.args[0], types.float32))
+
+    return codegen
+
+
 @intrinsic
 def splat16(typing, scalar):
     """A number, as float32 in 16 lanes."""
+    return f32x16(scalar), _number(f32x16)
 
-    def codegen(context, builder, signature, args):
-        return _splat(builder, f32x16.vector, context.cast(builder, args[0], signature.args[0], types.float32))
 
-    return f32x16(scalar), codegen
+@intrinsic
+def splat8(typing, scalar):
+    """A number, as float32 in 8 lanes."""
+    return f32x8(scalar), _number(f32x8)
 
 
 def _zero(kind):
@@ -373,16 +382,21 @@ def sum16(typing, a):
 
 @intrinsic
 def signs_of(typing, targets, nothing):
-    """From 8 int32 targets at an address: +1 for the first, -1 for the others, 0 where it is *nothing*; twice over."""
+    """From 8 int32 targets (row * 2 + label) at an address: +1 for label 1, -1 for 0, 0 where the row is *nothing*.
+
+    Twice over, for two contexts.
+    """
 
     def codegen(context, builder, signature, args):
         integers = ir.VectorType(_I32, 8)
+        ones = ir.Constant(integers, [1] * 8)
         row = builder.load(_pointer(builder, args[0], integers), align=4)
         scalar = builder.trunc(args[1], _I32)
         other = builder.insert_element(ir.Constant(integers, ir.Undefined), scalar, _I32(0))
         other = builder.shuffle_vector(other, other, ir.Constant(integers, None))
-        labels = ir.Constant(f32x8.vector, [1.0] + [-1.0] * 7)
-        signs = builder.select(builder.icmp_signed("==", row, other), ir.Constant(f32x8.vector, None), labels)
+        labels = builder.sitofp(builder.sub(builder.shl(builder.and_(row, ones), ones), ones), f32x8.vector)
+        absent = builder.icmp_signed("==", builder.ashr(row, ones), other)
+        signs = builder.select(absent, ir.Constant(f32x8.vector, None), labels)
         return _mix(builder, signs, signs, [*range(8), *range(8)])
 
     return f32x16(targets, nothing), codegen

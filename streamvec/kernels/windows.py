@@ -9,33 +9,27 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from streamvec.kernels.layout import BLOCK, TARGETS
 from streamvec.kernels.random import below, bits
 from streamvec.kernels.simd import store_i32
 
-TARGETS = 6  # targets of one block: what a register block takes; a longer list takes several blocks
-BLOCK = 8  # int32 places of one block of targets, the last two never used
 _LOW, _S32 = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+
+class WindowShape(NamedTuple):
+    """Which words around a center are its contexts."""
+
+    window: int  # the largest distance
+    dynamic: int  # 1: the reach of each window is drawn from 1 .. window; 0: it is always window
+    to_left: int  # 1: words before the center are contexts
+    to_right: int  # 1: words after it are
+
 
 # A row's errors within a batch are as stale as the batch's beginning, and add up. These bounds keep text in which one
 # word is everywhere from diverging (letters as words did with 16 and 4; so did words without subsampling, at a
 # learning rate of 0.05), and cost nothing on ordinary text. Rows are counted modulo _COUNTERS.
-_MOST_AS_TARGET, _MOST_AS_CENTER = 8, 2
+_MOST_AS_NOISE, _MOST_AS_CENTER = 8, 2
 _COUNTERS = 4096
-
-
-class Step(NamedTuple):
-    """What is drawn for one record batch of m kept tokens, m <= capacity; written by `subsample` and `draw`."""
-
-    tokens: np.ndarray  # int32[capacity]: rows of the kept tokens
-    places: np.ndarray  # int64[capacity]: where each stood in the corpus
-    begin: np.ndarray  # int32[capacity]: first kept token of its document
-    end: np.ndarray  # int32[capacity]: one past the last
-    left: np.ndarray  # int32[capacity]: contexts to the left
-    right: np.ndarray  # int32[capacity]: contexts to the right
-    targets: np.ndarray  # int32[capacity, blocks, BLOCK]: the center, the noise, and `nothing` in the places left
-    pairs: np.ndarray  # int32[capacity + 1]: pairs of contexts in the batch before this center
-    starts: np.ndarray  # uint8[capacity]: 1 where a batch begins
-    losses: np.ndarray  # float32[capacity]: loss of each center, a sum over its contexts (written by train)
 
 
 @njit(nogil=True, cache=True)
@@ -64,47 +58,91 @@ def subsample(values, offsets, place, keep, key, held_out, wanted, step):
 
 
 @njit(nogil=True, cache=True)
-def draw(step, first, last, negative, window, noise, window_key, noise_key, nothing, batch):
-    """Draws windows and noise words of kept tokens first .. last-1 (first a multiple of *batch*), and cuts batches.
+def draw_windows(step, first, last, shape, key, batch):
+    """Draws the windows of tokens first .. last-1 (first a multiple of *batch*), and begins a batch every *batch*."""
+    for i in range(first, last):
+        reach = shape.window
+        if shape.dynamic:
+            reach = 1 + below(bits(key, step.places[i]), shape.window)
+        step.left[i] = min(reach, i - step.begin[i]) if shape.to_left else 0
+        step.right[i] = min(reach, step.end[i] - 1 - i) if shape.to_right else 0
+        step.starts[i] = (i - first) % batch == 0
+
+
+@njit(nogil=True, cache=True)
+def draw_noise(step, first, last, negative, noise, key, nothing):
+    """Writes the targets of kept tokens first .. last-1: each token itself, and *negative* noise words.
 
     noise: uint64[V], Walker's alias table: a threshold of 2**32 in the high half, the other word in the low one.
-    step.targets must hold *nothing* in the places that no draw fills. A batch is cut short where one row would occur
-    so often in it that its stale errors add up to a leap.
+    step.targets must hold *nothing* * 2 in the places that no draw fills. Begins a batch anew (step.starts) where one
+    row would occur so often that its stale errors add up to a leap.
     """
-    as_target = np.zeros(_COUNTERS, np.int16)
+    as_noise = np.zeros(_COUNTERS, np.int16)
     as_center = np.zeros(_COUNTERS, np.int16)
     words = np.uint64(len(noise))
     row_places = step.targets.shape[1] * BLOCK
-    pairs = 0
     for i in range(first, last):
         token, place = np.int64(step.tokens[i]), step.places[i]
-        reach = 1 + below(bits(window_key, place), window)
-        left, right = min(reach, i - step.begin[i]), min(reach, step.end[i] - 1 - i)
-        step.left[i], step.right[i] = left, right
         targets = np.intp(step.targets.ctypes.data) + i * row_places * 4
-        store_i32(targets, token)
+        store_i32(targets, 2 * token + 1)
+        step.used[i] = step.targets.shape[1]
         most, j, free = 0, 1, TARGETS - 1
-        for draw_number in range(negative):
-            random = bits(noise_key, place * negative + draw_number)
+        for number in range(negative):
+            random = bits(key, place * negative + number)
             drawn = np.intp(below(random, words))
             entry = noise[np.uint64(drawn)]
             row = drawn if (random & _LOW) < (entry >> _S32) else np.intp(entry & _LOW)
             row = nothing if row == token else row  # a noise word equal to the center is skipped
-            store_i32(targets + 4 * j, row)
+            store_i32(targets + 4 * j, 2 * row)
             slot = np.uint64(row & (_COUNTERS - 1))
-            as_target[slot] += 1
-            most = max(most, as_target[slot])
+            as_noise[slot] += 1
+            most = max(most, as_noise[slot])
             j, free = j + 1, free - 1
             if free == 0:
                 j, free = j + BLOCK - TARGETS, TARGETS
         slot = np.uint64(token & (_COUNTERS - 1))
         as_center[slot] += 1
-        if (i - first) % batch == 0 or most > _MOST_AS_TARGET or as_center[slot] > _MOST_AS_CENTER:
-            as_target[:] = 0
+        if step.starts[i] or most > _MOST_AS_NOISE or as_center[slot] > _MOST_AS_CENTER:
+            as_noise[:] = 0
             as_center[:] = 0
-            pairs = 0
             step.starts[i] = 1
-        else:
-            step.starts[i] = 0
+
+
+@njit(nogil=True, cache=True)
+def take_paths(step, first, last, starts, nodes, nothing):
+    """Writes the targets of kept tokens first .. last-1: the nodes on each token's path through a Huffman tree.
+
+    starts: int64[V + 1], nodes: int32[...], node * 2 + label (read, see kernels/huffman.py). Begins a batch anew where
+    one center, and so its whole path, would occur too often.
+    """
+    as_center = np.zeros(_COUNTERS, np.int16)
+    row_places = step.targets.shape[1] * BLOCK
+    for i in range(first, last):
+        token = np.int64(step.tokens[i])
+        length = starts[token + 1] - starts[token]
+        step.used[i] = (length + TARGETS - 1) // TARGETS
+        targets, taken = np.intp(step.targets.ctypes.data) + i * row_places * 4, 0
+        for block in range(step.used[i]):
+            for j in range(TARGETS):
+                target = np.int64(nodes[starts[token] + taken]) if taken < length else 2 * nothing
+                store_i32(targets + 4 * (block * BLOCK + j), target)
+                taken += 1
+        slot = np.uint64(token & (_COUNTERS - 1))
+        as_center[slot] += 1
+        if step.starts[i] or as_center[slot] > _MOST_AS_CENTER:
+            as_center[:] = 0
+            step.starts[i] = 1
+
+
+@njit(nogil=True, cache=True)
+def count_pairs(step, first, last, averaged):
+    """Writes how many pairs of contexts a batch holds before each of its centers.
+
+    averaged: 1 where the contexts of a center are scored as one.
+    """
+    pairs = 0
+    for i in range(first, last):
+        if step.starts[i]:
+            pairs = 0
         step.pairs[i] = pairs
-        pairs += (left + right + 1) // 2
+        pairs += 1 if averaged else (step.left[i] + step.right[i] + 1) // 2

@@ -1,0 +1,193 @@
+"""Synchronous batches of center words: the same bytes for any number of threads.
+
+A center word's window has up to 2w context rows of ``inputs``; its targets are rows of ``outputs``: the center and
+noise words drawn once for the window (HogBatch: Ji et al. 2016, arXiv:1604.04661), or the nodes on its path through a
+Huffman tree. A batch is up to a few hundred centers. First all scores are computed from the rows as they stood; then,
+center by center, the updates are applied.
+
+Threads divide columns, 16 floats (one cache line) at a time. The update of a column depends on no other column, so any
+deal of columns to threads gives the same bytes. A score is a sum over columns: it is added up within each of a fixed
+number of slices of the columns, by whichever thread has the slice, and then over the slices in their order.
+"""
+
+from numba import njit
+
+from streamvec.kernels.cbow import score_average, update_average
+from streamvec.kernels.layout import (
+    BLOCK_BYTES,
+    TARGETS,
+    VECTOR_BYTES,
+    count_contexts,
+    places_of,
+    slice_edge,
+    target_row,
+    targets_of,
+    write_contexts,
+)
+from streamvec.kernels.nonlinear import error_of, loss_of
+from streamvec.kernels.simd import (
+    first_half,
+    load16,
+    load_i32,
+    prefetch,
+    signs_of,
+    splat16,
+    store,
+    store_f32,
+    sum16,
+    zero16,
+)
+from streamvec.kernels.skipgram import score_center, update_center
+from streamvec.kernels.team import wait_for_team
+
+_AHEAD = 6  # centers between the prefetch of a row and its use
+
+
+@njit(nogil=True, cache=True)
+def score(rows, places, first, last, piece, end):
+    """Partial scores of centers first .. last-1 over slice *piece*; asks early for rows of centers before *end*."""
+    edge = slice_edge(rows, piece)
+    width = slice_edge(rows, piece + 1) - edge
+    inputs, outputs = rows.inputs + rows.height * edge, rows.outputs + rows.height * edge
+    for i in range(first, last):
+        if i + _AHEAD < end:
+            ahead = targets_of(places, i + _AHEAD)
+            for j in range(TARGETS):
+                row = outputs + target_row(ahead + 4 * j) * width
+                for c in range(0, width, VECTOR_BYTES):
+                    prefetch(row + c)
+        count = write_contexts(places, i, inputs, width, rows.height - 1)
+        scores = places.scores + piece * places.slice_bytes + load_i32(places.pairs + 4 * i) * places.pair_bytes
+        targets = targets_of(places, i)
+        for _ in range(load_i32(places.used + 4 * i)):
+            if rows.averaged == 0:
+                score_center(outputs, width, targets, places.contexts, count, scores, places.pair_bytes)
+            elif count > 0:
+                score_average(outputs, width, targets, places.contexts, count, scores)
+            scores, targets = scores + VECTOR_BYTES, targets + BLOCK_BYTES
+
+
+@njit(nogil=True, cache=True)
+def _errors_of_center(rows, places, i, count, learning_rate, with_loss):
+    """Adds up the partial scores of center i and writes learning rate * (label - sigmoid(score)) to places.errors.
+
+    count: its contexts, 1 where they are averaged. Where *with_loss*, writes the center's loss too: -log sigmoid of
+    each score with its sign, over all its pairs.
+    """
+    scores = places.scores + load_i32(places.pairs + 4 * i) * places.pair_bytes
+    targets = targets_of(places, i)
+    total = zero16()
+    for block in range(load_i32(places.used + 4 * i)):
+        sign = signs_of(targets + block * BLOCK_BYTES, rows.height - 1)
+        for k in range(0, count, 2):
+            here = (k >> 1) * places.pair_bytes + block * VECTOR_BYTES
+            s = load16(scores + here)
+            for piece in range(1, rows.slices):
+                s = s + load16(scores + piece * places.slice_bytes + here)
+            store(places.errors + here, learning_rate * error_of(s, sign))
+            if with_loss:
+                total = total + loss_of(s, first_half(sign) if k + 1 == count else sign)
+    if with_loss:
+        store_f32(places.losses + 4 * i, sum16(total))
+
+
+@njit(nogil=True, cache=True)
+def update(rows, places, first, last, low, high, rate, loss_from, loss_to):
+    """Turns the scores of a batch into errors, and applies them to the columns [low, high) in bytes.
+
+    Losses are written for centers loss_from .. loss_to-1: two threads must not share a line of them.
+    """
+    learning_rate = splat16(rate)
+    for i in range(first, last):
+        count = count_contexts(places, i)
+        own = min(count, 1) if rows.averaged else count
+        _errors_of_center(rows, places, i, own, learning_rate, loss_from <= i < loss_to)
+        if count == 0:
+            continue
+        blocks = load_i32(places.used + 4 * i)
+        for piece in range(rows.slices):
+            edge, next_edge = slice_edge(rows, piece), slice_edge(rows, piece + 1)
+            if low < next_edge and high > edge:
+                width, outputs = next_edge - edge, rows.outputs + rows.height * edge
+                from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
+                contexts, targets = places.contexts, targets_of(places, i)
+                write_contexts(places, i, rows.inputs + rows.height * edge, width, rows.height - 1)
+                if rows.averaged:
+                    update_average(outputs, width, targets, blocks, contexts, count, from_byte, to_byte, places.errors)
+                    continue
+                for block in range(blocks):
+                    here, errors = targets + block * BLOCK_BYTES, places.errors + block * VECTOR_BYTES
+                    update_center(outputs, width, here, contexts, count, from_byte, to_byte, errors, places.pair_bytes)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def batch_end(step, first, last):
+    """One past the last center of the batch that begins at *first*."""
+    end = first + 1
+    while end < last and step.starts[end] == 0:
+        end += 1
+    return end
+
+
+@njit(nogil=True, cache=True)
+def train(rows, step, scratch, kept, rate, thread, threads, barrier):
+    """Trains on a drawn step as one of *threads*; all must call it. Rows and step.losses are updated.
+
+    scratch: this thread's, its scores shared by all; rate: learning rate, float32; barrier: see kernels/team.py.
+    """
+    first_piece, last_piece = rows.slices * thread // threads, rows.slices * (thread + 1) // threads
+    low, high = slice_edge(rows, first_piece), slice_edge(rows, last_piece)
+    share, shares = 0, 1
+    if threads > rows.slices:  # threads of one slice divide its centers for scores, and columns anew for updates
+        last_piece = first_piece + 1
+        for other in range(threads):
+            if other != thread and rows.slices * other // threads == first_piece:
+                share += other < thread
+                shares += 1
+        low = rows.vectors * thread // threads * VECTOR_BYTES
+        high = rows.vectors * (thread + 1) // threads * VECTOR_BYTES
+    places = places_of(step, scratch)
+    first = 0
+    while first < kept:
+        last = batch_end(step, first, kept)
+        size = last - first
+        for piece in range(first_piece, last_piece):
+            from_center, to_center = first + size * share // shares, first + size * (share + 1) // shares
+            score(rows, places, from_center, to_center, piece, kept)
+        wait_for_team(barrier, threads)
+        loss_from, loss_to = first + size * thread // threads, first + size * (thread + 1) // threads
+        update(rows, places, first, last, low, high, rate, loss_from, loss_to)
+        wait_for_team(barrier, threads)
+        first = last
+
+
+@njit(nogil=True, cache=True)
+def train_racing(rows, step, scratch, kept, rate, thread, threads):
+    """The same without barriers (Hogwild): each thread takes whole batches, and rows are whoever's writes them last.
+
+    scratch: this thread's alone, scores too.
+    """
+    places = places_of(step, scratch)
+    first, batch = 0, 0
+    while first < kept:
+        last = batch_end(step, first, kept)
+        if batch % threads == thread:
+            for piece in range(rows.slices):
+                score(rows, places, first, last, piece, last)
+            update(rows, places, first, last, 0, rows.vectors * VECTOR_BYTES, rate, first, last)
+        first, batch = last, batch + 1
+
+
+@njit(nogil=True, cache=True)
+def measure(rows, step, scratch, kept):
+    """Writes step.losses of a drawn step and leaves the rows as they are."""
+    places = places_of(step, scratch)
+    first = 0
+    while first < kept:
+        last = batch_end(step, first, kept)
+        for piece in range(rows.slices):
+            score(rows, places, first, last, piece, last)
+        for i in range(first, last):
+            count = count_contexts(places, i)
+            _errors_of_center(rows, places, i, min(count, 1) if rows.averaged else count, zero16(), True)
+        first = last

@@ -1,0 +1,133 @@
+"""Where the word models' kernels find things: matrices in slices of columns, drawn steps, scratch, addresses.
+
+Numba counts references of arrays in every call, with atomic instructions; the inner functions therefore get addresses.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from streamvec.kernels.simd import load_i32, store_i64
+
+VECTOR_BYTES = 64  # 16 floats
+TARGETS = 6  # targets of one block: what a register block takes; a longer list takes several blocks
+BLOCK = 8  # int32 places of one block of targets, the last two never used
+BLOCK_BYTES = 4 * BLOCK
+
+
+class Rows(NamedTuple):
+    """Two matrices of *height* rows, slice after slice: each slice is float32[height, its columns], 64-byte aligned.
+
+    A row's columns of different slices lie far apart: hardware prefetchers run past the end of what is read, and must
+    not pull another thread's columns out of its cache. The last row is zero and stays so.
+    """
+
+    inputs: int  # address
+    outputs: int  # address
+    height: int  # rows of each matrix, the zero row included
+    vectors: int  # columns / 16
+    slices: int
+    averaged: int  # 1: contexts are averaged into one (CBOW); 0: each predicts for itself (skip-gram)
+
+
+class Step(NamedTuple):
+    """What is drawn for one record batch of m kept tokens, m <= capacity (see kernels/windows.py)."""
+
+    tokens: np.ndarray  # int32[capacity]: rows of the kept tokens
+    places: np.ndarray  # int64[capacity]: where each stood in the corpus
+    begin: np.ndarray  # int32[capacity]: first kept token of its document
+    end: np.ndarray  # int32[capacity]: one past the last
+    left: np.ndarray  # int32[capacity]: contexts to the left
+    right: np.ndarray  # int32[capacity]: contexts to the right
+    targets: np.ndarray  # int32[capacity, blocks, BLOCK]: row * 2 + label, and `nothing` * 2 in the places left
+    used: np.ndarray  # int32[capacity]: blocks that hold targets
+    pairs: np.ndarray  # int32[capacity]: pairs of contexts in the batch before this center
+    starts: np.ndarray  # uint8[capacity]: 1 where a batch begins
+    losses: np.ndarray  # float32[capacity]: loss of each center, a sum over its contexts (written by training)
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread, and the partial scores that all threads share."""
+
+    scores: np.ndarray  # float32[slices, pairs of a batch, blocks, 16] (shared)
+    errors: np.ndarray  # float32[pairs of a center, blocks, 16]
+    contexts: np.ndarray  # int64[2 window + 2]: addresses of the context rows of one center
+
+
+class Places(NamedTuple):
+    """Addresses of the arrays of Step and Scratch."""
+
+    tokens: int
+    left: int
+    right: int
+    targets: int
+    used: int
+    pairs: int
+    losses: int
+    scores: int
+    errors: int
+    contexts: int
+    blocks: int
+    pair_bytes: int  # of the scores of a pair of contexts
+    slice_bytes: int  # of the partial scores of one slice
+
+
+@njit(nogil=True, cache=True)
+def places_of(step, scratch):
+    """The addresses of a step and of one thread's scratch."""
+    blocks = step.targets.shape[1]
+    return Places(
+        np.intp(step.tokens.ctypes.data),
+        np.intp(step.left.ctypes.data),
+        np.intp(step.right.ctypes.data),
+        np.intp(step.targets.ctypes.data),
+        np.intp(step.used.ctypes.data),
+        np.intp(step.pairs.ctypes.data),
+        np.intp(step.losses.ctypes.data),
+        np.intp(scratch.scores.ctypes.data),
+        np.intp(scratch.errors.ctypes.data),
+        np.intp(scratch.contexts.ctypes.data),
+        blocks,
+        blocks * VECTOR_BYTES,
+        scratch.scores.shape[1] * blocks * VECTOR_BYTES,
+    )
+
+
+@njit(nogil=True, cache=True, inline="always")
+def slice_edge(rows, piece):
+    """Where slice *piece* begins within a row, in bytes."""
+    return (rows.vectors * piece + rows.slices - 1) // rows.slices * VECTOR_BYTES
+
+
+@njit(nogil=True, cache=True, inline="always")
+def targets_of(places, i):
+    """Address of the first block of targets of center i."""
+    return places.targets + i * places.blocks * BLOCK_BYTES
+
+
+@njit(nogil=True, cache=True, inline="always")
+def target_row(target):
+    """The row of the target at an address."""
+    return load_i32(target) >> 1
+
+
+@njit(nogil=True, cache=True, inline="always")
+def count_contexts(places, i):
+    """How many context words center i has."""
+    return load_i32(places.left + 4 * i) + load_i32(places.right + 4 * i)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def write_contexts(places, i, base, width, nothing):
+    """Writes the addresses of the context rows of center i, and of the zero row after them; returns how many."""
+    here = places.contexts
+    left, right = load_i32(places.left + 4 * i), load_i32(places.right + 4 * i)
+    for j in range(i - left, i):
+        store_i64(here, base + load_i32(places.tokens + 4 * j) * width)
+        here += 8
+    for j in range(i + 1, i + 1 + right):
+        store_i64(here, base + load_i32(places.tokens + 4 * j) * width)
+        here += 8
+    store_i64(here, base + nothing * width)
+    return left + right
