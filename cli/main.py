@@ -18,6 +18,7 @@ VERBS = {
     "nn": ("lookup", "Nearest neighbours of words."),
     "analogy": ("lookup", "man is to king as woman is to ...?"),
     "similarity": ("lookup", "Cosine similarity of two words."),
+    "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
     "export": ("convert", "Write vectors in another tool's format."),
     "import": ("convert", "Read another tool's vectors into vectors.arrow."),
     "info": ("inspect", "What a RUN or a file holds."),
