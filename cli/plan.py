@@ -48,10 +48,11 @@ def _lines(plan: "Plan", options: dict[str, Any]) -> list[str]:
         ("text", _size(corpus["text_bytes"]), f"{sampled}; {told}{corpus['tokens']:,} tokens"),
         ("vocabulary", f"{corpus['words']:,}", f"words; {told}{corpus['known_tokens']:,} tokens are of these"),
         ("memory", _size(plan.peak_memory), _made_of({name: _size(size) for name, size in plan.memory.items()})),
-        ("", "", f"the model: {_size(plan.model_bytes)}, {corpus['words']:,} words of {options['dim']} numbers, twice"),
+        ("", "", f"the model {_size(plan.model_bytes)}: {corpus['words']:,} words of {options['dim']} numbers, twice"),
+        ("", "", f"allowed {_size(plan.allowed_bytes)}{'' if options['memory'] else ' (half of what is free)'}"),
         ("disk", _size(plan.peak_disk), _made_of({name: _size(size) for name, size in plan.disk.items() if size})),
         ("time", _time(plan.total_seconds), _made_of({name: _time(time) for name, time in plan.seconds.items()})),
-        ("", "", f"training: {plan.words_per_second / 1e6:.2f} M words/s, {options['epochs']} epochs"),
+        ("", "", f"training at {plan.words_per_second / 1e6:.2f} M words/s, {options['epochs']} epochs"),
     ]
     width = max(len(value) for _, value, _ in rows)
     return [f"{name:<10}  {value:>{width}}  {note}".rstrip() for name, value, note in rows]
@@ -69,6 +70,8 @@ def _size(size: int) -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 1:
+        return "1 s" if seconds > 0.5 else "under 1 s"
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -38,7 +38,7 @@ from streamvec.kernels.wordtable import (
 )
 
 _MOST_BYTES, _MOST_REMOTE = 1 << 27, 1 << 23  # text read for a sample
-_MOST_SECONDS = 1.5  # spent on reading and counting it
+_MOST_SECONDS = 1.2  # spent on reading and counting it
 _BLOCK = 1 << 20
 _RATIO_FROM, _RATIO_TO = 1 << 22, 1 << 24  # of a compressed text, the part whose ratio stands for all
 _MOST_SOURCES = 48  # opened, of many

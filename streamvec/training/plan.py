@@ -41,6 +41,7 @@ class Plan:
     seconds: dict[str, float]
     words_per_second: int  # of training
     model_bytes: int
+    allowed_bytes: int  # --memory, or half of what is free
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -108,7 +109,7 @@ def plan_skipgram(inputs: str | Path | Sequence[str | Path], out: str | Path = "
     memory, counting = _memory(config, machine, seen)
     seconds = _seconds(config, machine, seen, rate)
     disk = _disk(config, machine, seen, counting, seconds["training"])
-    plan = Plan(seen.about, memory, disk, seconds, round(rate), config.model_bytes(corpus.words))
+    plan = Plan(seen.about, memory, disk, seconds, round(rate), config.model_bytes(corpus.words), allowed)
     plan.warnings.extend(_warnings(plan, config, machine, corpus, Path(out), picked[2].get("memory") is not None))
     return plan
 

@@ -9,8 +9,8 @@ from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
 from streamvec.models.skipgram import SkipGram, SkipGramConfig
 from streamvec.models.step import Position
 
-_MOST_MODEL = 256 << 20  # bytes: several times any cache, and made in no time
-_SECONDS = 1.2
+_MOST_MODEL = 192 << 20  # bytes: several times any cache, and made in no time
+_SECONDS = 1.0
 _FIRST = 4096  # tokens of the step that compiles and warms
 
 
