@@ -239,6 +239,12 @@ def sample_corpus(
     return sample
 
 
+def _steady(sizes: np.ndarray, seconds: np.ndarray) -> float:
+    """The sum of *seconds*, without what stands out: a machine that was busy elsewhere for a while."""
+    rates = seconds / np.maximum(sizes, 1)
+    return float((np.minimum(rates, 4 * np.median(rates)) * sizes).sum())
+
+
 def _text_sizes(sources: Sequence[Source], column: str | None) -> list[int]:
     """Estimated bytes of text of each source; of many alike only some are looked into."""
     groups: dict[tuple[str, str], list[int]] = {}
@@ -348,6 +354,7 @@ class _Counter:
         self._table = WordTable(new_table(_FIRST_SLOTS, 0).slots, np.empty(_ARENA, np.uint8), np.zeros(8, np.int64))
         self._found = new_spans()
         self._next_point = 1 << 12
+        self._times: list[tuple[int, float, float]] = []  # bytes, and seconds to read and to count them
         self.is_full = False
 
     def take(self, texts: Iterator[bytes], part: _Part, seconds: float) -> tuple[bool, float]:
@@ -359,10 +366,9 @@ class _Counter:
             read = time.perf_counter()
             if text is None:
                 return True, spent
-            sample.read_seconds += read - began
             self._count(text)
             counted = time.perf_counter() - read
-            sample.count_seconds += counted
+            self._times.append((len(text), read - began, counted))
             sample.sampled_bytes += len(text)
             spent += counted + read - began
             if self.is_full or spent >= seconds:
@@ -402,6 +408,9 @@ class _Counter:
     def close(self) -> None:
         """Leaves counts, lengths and the table of ranks in the sample."""
         sample, slots = self._sample, self._table.slots
+        if self._times:
+            sizes, read, count = np.array(self._times, np.float64).T
+            sample.read_seconds, sample.count_seconds = _steady(sizes, read), _steady(sizes, count)
         used = np.flatnonzero(slots[:, PLACE])
         counts = slots[used, NUMBER].astype(np.int64)
         order = np.argsort(-counts, kind="stable")
