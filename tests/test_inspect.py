@@ -3,6 +3,8 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +268,18 @@ def test_info_of_damaged_files_never_ends_in_a_traceback(run_copy: Path, name: s
             assert info(path)["path"] == str(path)
         except StreamvecError as problem:
             assert str(path) in str(problem)
+
+
+def test_looking_while_somebody_trains_finds_nothing_wrong(corpus: Path, tmp_path: Path) -> None:
+    """Checkpoints come and go between two looks."""
+    run = tmp_path / "run"
+    options = ("--dim", "8", "--epochs", "60", "--checkpoint-batches", "1", "--out", str(run))
+    command = [sys.executable, "-m", "streamvec_cli.main", "train", "skipgram", str(corpus), *options]
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    looks = 0
+    while started.poll() is None:
+        if (run / "metrics.jsonl").exists():
+            assert [file for file in verify(run) if file.state == DAMAGED] == []
+            assert info(run)["what"] == "run"
+            looks += 1
+    assert started.returncode == 0 and looks > 10

@@ -1,6 +1,7 @@
 """Reads every byte of what streamvec wrote against its checksum, and goes on after a problem: all are found."""
 
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from streamvec.training.run import CHECKPOINTS, METRICS, RUN_JSON, VECTORS
 
 OK, DAMAGED, UNFINISHED, NO_CHECKSUM = "ok", "damaged", "unfinished", "no checksum"
 _JSON = (RUN_JSON, PREPARED, INDEX, RECORD, STATE)
+_KEPT = 2  # checkpoints that a trainer keeps
 _END = 1 << 16  # the schema with the checksum lies within so many bytes of either end of an Arrow file
 _AGAIN = "train again with --overwrite"
 _FOREIGN = "written by another program, which kept none: streamvec import makes a file that carries one"
@@ -81,8 +83,11 @@ def _run(run: Path) -> Iterator[Checked]:
         yield _checked(vectors, lambda: verify_arrow(vectors), f"remove it, and {resume} writes it again")
     else:
         yield _unfinished(vectors, f"training has not finished: {resume}")
-    for place in sorted(run.rglob("*" + PARTIAL)):
-        yield _unfinished(place, "left by a write that was interrupted, and not needed")
+    pieces = [
+        Path(at) / name for at, *found in os.walk(run) for names in found for name in names if name.endswith(PARTIAL)
+    ]
+    for piece in sorted(pieces):  # os.walk, unlike rglob, does not mind folders that go while it looks
+        yield _unfinished(piece, "left by a write that was interrupted, or one that goes on: not needed")
 
 
 def _counting(folder: Path) -> Iterator[Checked]:
@@ -145,11 +150,17 @@ def _fits(index: Checked, content: dict[str, Any], vocabulary: Path) -> Checked:
 
 def _checkpoint(folder: Path) -> Iterator[Checked]:
     found = [_json(folder / STATE, ""), _arrays(folder)]
-    if not folder.exists():
-        return  # a trainer has saved newer ones meanwhile, and removed this
+    damaged = any(one.state == DAMAGED for one in found)
+    if damaged and (folder in _outdated(folder.parent) or not folder.exists()):
+        return
     advice = "streamvec resume goes on from the one before"
     for one in found:
         yield one._replace(what=f"{one.what}: {advice}") if one.state == DAMAGED else one
+
+
+def _outdated(checkpoints: Path) -> list[Path]:
+    """Checkpoints that a trainer has saved enough newer ones after: it removes them, file by file, perhaps just now."""
+    return Checkpoints(checkpoints).paths()[_KEPT:]
 
 
 def _arrays(folder: Path) -> Checked:
@@ -163,7 +174,7 @@ def _arrays(folder: Path) -> Checked:
         return found
 
     if stated is None and path.exists():
-        return Checked(path, path.stat().st_size, None, NO_CHECKSUM, f"it stands in {STATE}, which cannot be read")
+        return Checked(path, _size(path), None, NO_CHECKSUM, f"it stands in {STATE}, which cannot be read")
     return _checked(path, read, "")
 
 
@@ -210,7 +221,8 @@ def _arrow(path: Path, advice: str) -> Checked:
 def _json(path: Path, advice: str) -> Checked:
     def read() -> str:
         read_json(path)
-        return json.loads(path.read_bytes())["checksum"]
+        with named_problems(path):
+            return json.loads(path.read_bytes())["checksum"]
 
     return _checked(path, read, advice)
 
@@ -223,17 +235,22 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _unfinished(path: Path, what: str) -> Checked:
-    size = path.stat().st_size if path.is_file() else 0
-    return Checked(path, size, None, UNFINISHED, what)
+    return Checked(path, 0 if path.is_dir() else _size(path), None, UNFINISHED, what)
 
 
 def _checked(path: Path, read: Callable[[], str], advice: str) -> Checked:
-    if not path.exists():
-        what, size = "missing", 0
-    else:
-        size = path.stat().st_size
+    size, what = _size(path), "missing"
+    if path.exists():
         try:
             return Checked(path, size, read(), OK)
         except StreamvecError as problem:
             what = str(problem).removeprefix(f"{path}: ").removeprefix("damaged: ")
     return Checked(path, size, None, DAMAGED, f"{what}: {advice}" if advice else what)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for one that is not there, or not any more: a trainer may be at work."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
