@@ -1,6 +1,7 @@
 """Look-ups: nn, analogy and similarity, for words given as arguments or a line at a time on stdin."""
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ def nn_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> Non
       streamvec nn wiki-run river -n 5
       printf 'river\\nnew york\\n' | streamvec nn wiki-run --json
     """
-    opened = _opened(vectors)
+    opened = _opened(vectors, few=bool(words))
 
     def answer(queries: list[str]) -> Iterator[Answer]:
         parts = [_parts(opened, query) for query in queries]
@@ -74,7 +75,7 @@ def analogy_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -
     """
     if words and len(words) != 3:
         raise click.UsageError(f"analogy takes three words (man king woman), got {len(words)}")
-    opened = _opened(vectors)
+    opened = _opened(vectors, few=bool(words))
 
     def answer(queries: list[str] | list[tuple[str, ...]]) -> Iterator[Answer]:
         for query in queries:
@@ -105,7 +106,7 @@ def similarity_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
     """
     if words and len(words) != 2:
         raise click.UsageError(f"similarity takes two words, got {len(words)}")
-    opened = _opened(vectors)
+    opened = _opened(vectors, few=bool(words))
 
     def answer(queries: list[str] | list[tuple[str, ...]]) -> Iterator[Answer]:
         for query in queries:
@@ -121,7 +122,9 @@ def similarity_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
         _stream(answer, as_json)
 
 
-def _opened(path: str) -> "KeyedVectors":
+def _opened(path: str, few: bool) -> "KeyedVectors":
+    if few:  # starting the threads of BLAS and keeping them awake takes longer than the product of one query
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from streamvec.vectors import KeyedVectors
 
     vectors = KeyedVectors.load(path)

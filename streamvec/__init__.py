@@ -9,7 +9,6 @@ Names are imported when they are first used: a look-up must not wait for the tra
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _HOMES = {
@@ -25,6 +24,8 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
         try:
             return version("streamvec")
         except PackageNotFoundError:

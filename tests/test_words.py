@@ -119,6 +119,12 @@ def test_a_folder_that_is_no_run_is_never_removed(corpus, tmp_path):
     assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
 
 
+def test_what_a_kill_in_the_first_moment_leaves_is_no_hindrance(corpus, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json.partial").write_bytes(b"{")
+    assert streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | {"epochs": 1}).dim == 24
+
+
 def test_a_run_in_use_is_refused(corpus, tmp_path):
     from streamvec.disk.lock import locked
 

@@ -121,13 +121,10 @@ def count_contexts(places, i):
 @njit(nogil=True, cache=True, inline="always")
 def write_contexts(places, i, base, width, nothing):
     """Writes the addresses of the context rows of center i, and of the zero row after them; returns how many."""
-    here = places.contexts
     left, right = load_i32(places.left + 4 * i), load_i32(places.right + 4 * i)
-    for j in range(i - left, i):
-        store_i64(here, base + load_i32(places.tokens + 4 * j) * width)
-        here += 8
-    for j in range(i + 1, i + 1 + right):
-        store_i64(here, base + load_i32(places.tokens + 4 * j) * width)
+    token, here = places.tokens + 4 * (i - left), places.contexts
+    for k in range(left + right):  # one loop: each loop's end is a branch that cannot be foreseen
+        store_i64(here, base + load_i32(token + 4 * (k + (k >= left))) * width)
         here += 8
     store_i64(here, base + nothing * width)
     return left + right

@@ -10,7 +10,7 @@ from typing import Any
 from streamvec.corpus.layout import SHARDS, VOCABULARY
 from streamvec.corpus.shards import INDEX
 from streamvec.corpus.sources import Source, fingerprint
-from streamvec.disk.files import checksum_of, named_problems, read_json, write_json
+from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json, write_json
 from streamvec.disk.lock import locked
 from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import Checkpoints
@@ -121,7 +121,8 @@ def fingerprint_of(source: Source) -> dict[str, Any]:
 def _make_way(folder: Path, overwrite: bool) -> None:
     if folder.is_file():
         raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
-    if not folder.exists() or not any(folder.iterdir()):
+    begun = RUN_JSON + PARTIAL  # all that a kill in its first moment leaves
+    if not folder.exists() or all(path.name == begun for path in folder.iterdir()):
         return
     if not (folder / RUN_JSON).exists():
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
