@@ -44,6 +44,7 @@ _RATIO_FROM, _RATIO_TO = 1 << 22, 1 << 24  # of a compressed text, the part whos
 _MOST_SOURCES = 48  # opened, of many
 _FIRST_SLOTS, _MOST_SLOTS, _ARENA = 1 << 18, 1 << 22, 1 << 26
 _KEPT = 1 << 23  # text kept for timing
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples, modulo 1, spread evenly
 _WHITE = b" \n\t\r"
 
 
@@ -221,6 +222,8 @@ def sample_corpus(
     counter = _Counter(sample, tokenizer)
     complete = _all_of(sources, sizes, most_bytes)
     parts = complete or _parts(sources, sizes, encoding, most_bytes)
+    if not complete:  # from everywhere at any time, so that words grow as they would in a text that is alike all over
+        parts = [part for _, part in sorted(zip(np.arange(len(parts)) * _GOLDEN % 1, parts, strict=True))]
     wanted = sum(part.size for part in parts)
     spent = 0.0
     ended = True
