@@ -18,7 +18,7 @@ from streamvec.disk.files import named_problems, whole_file, whole_folder
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, distinct, plain_bytes
 from streamvec.vectors.finding import find_vectors
-from streamvec.vectors.keyedvectors import KeyedVectors
+from streamvec.vectors.keyedvectors import KeyedVectors, Subwords
 from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of
 from streamvec.vectors.texts import header_of, row_shape
 
@@ -33,7 +33,6 @@ _SUFFIXES = {
 }
 _STREAMED = ("word2vec-text", "word2vec-binary", "glove", "fasttext-vec")  # these may be compressed
 _OTHERS = {
-    b"\xba\x16\x4f\x2f": "a fastText model (.bin): give the .vec that fastText wrote beside it",
     b"PK\x03\x04": "a zip archive: unpack it first, then give the file inside",
     b"\x80": "a Python pickle (a gensim model?), which could run code, so streamvec does not read it: in gensim, "
     "model.wv.save_word2vec_format(FILE), then give that file",
@@ -56,7 +55,10 @@ def format_of_name(path: Path) -> str | None:
 
 
 def detect(path: Path) -> str:
-    """The format of a file or folder by its content, "arrow" for an Arrow table; StreamvecError for what is none."""
+    """The format of a file or folder by its content; StreamvecError for what is none.
+
+    Two of them are read and not written: "arrow" is an Arrow table, "fasttext-bin" a fastText model.
+    """
     if path.is_dir():
         return "projector"
     pieces = plain_bytes(path)
@@ -95,6 +97,8 @@ def _by_magic(start: bytes) -> str | None:
         return "parquet"
     if start.startswith(b"ARROW1"):
         return "arrow"
+    if start.startswith(b"\xba\x16\x4f\x2f"):
+        return "fasttext-bin"
     if start[8:9] == b"{" and 2 <= int.from_bytes(start[:8], "little") < 1 << 32:
         return "safetensors"
     return None
@@ -136,6 +140,10 @@ def _reader(path: Path, notes: Notes, format: str, words: Path | None) -> Iterat
         from streamvec.vectors.projector import read_projector
 
         return read_projector(path, notes)
+    if format == "fasttext-bin":
+        from streamvec.vectors.fasttext import read_fasttext
+
+        return read_fasttext(path, notes)
     raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
 
 
@@ -151,6 +159,15 @@ def read_vectors(path: Path, format: str | None = None, words: Path | None = Non
     if not chunks:
         raise StreamvecError(f"{path}: there are no vectors in it")
     return Vectors(chunks, dim, {"imported_from": path.name, "format": format}), notes.sentences(path)
+
+
+def open_subwords(path: Path) -> tuple[Vectors, str, list[str], Subwords]:
+    """(the words of a fastText model, its name, a sentence for each kind of thing left out, its n-grams), mapped."""
+    from streamvec.vectors.fasttext import open_model
+
+    model, said = open_model(path)
+    notes = Notes()
+    return model.vectors(notes), str(path), said + notes.sentences(path), model
 
 
 def _gathered(blocks: Iterator[Block]) -> Iterator[Block]:
@@ -194,7 +211,10 @@ def import_vectors(
         writer.write(first.words, first.vectors, first.counts)
         for block in blocks:
             writer.write(block.words, block.vectors, block.counts)
-    return Imported(writer.rows, dim, format, notes.sentences(path))
+    said = notes.sentences(path)
+    if format == "fasttext-bin":
+        said.append(f"{path}: its words were read, its n-grams were not: {out.name} does not know words never seen")
+    return Imported(writer.rows, dim, format, said)
 
 
 def export_vectors(vectors: KeyedVectors, out: Path, format: str | None = None, overwrite: bool = False) -> str:

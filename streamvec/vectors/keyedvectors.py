@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Protocol, Self, overload
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +14,37 @@ from streamvec.vectors.words import UnknownWord, Words
 Asked = str | np.ndarray  # a word, or a vector float[dim]
 
 
+class Subwords(Protocol):
+    """What makes vectors of words from those of their n-grams."""
+
+    def rows(self, ranks: np.ndarray) -> np.ndarray:
+        """float32[n, dim]: the vectors of the words of those ranks, as the chunks have them."""
+
+    def unseen(self, word: str) -> np.ndarray | None:
+        """float32[dim] of a word that has no rank; None when it has no n-grams."""
+
+
 class KeyedVectors:
     """A vocabulary of V words by rank and a matrix float32[V, dim], held as chunks of neighbouring rows.
 
     Made by ``KeyedVectors.load(path)`` or ``KeyedVectors.from_arrays(words, vectors)``. Similarities are cosines,
     computed in float64; a vector of zeros has similarity 0 to everything. An unknown word raises UnknownWord, which
-    is a KeyError and a StreamvecError and carries suggestions.
+    is a KeyError and a StreamvecError and carries suggestions; with the n-grams of a fastText model it is answered by
+    them, though it is not ``in`` the vocabulary and has no rank.
     """
 
-    def __init__(self, vectors: Vectors, name: str = "these vectors", notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        vectors: Vectors,
+        name: str = "these vectors",
+        notes: Sequence[str] = (),
+        subwords: Subwords | None = None,
+    ) -> None:
         self.dim = vectors.dim
         self.info = vectors.info  # how they were made
         self.name = name
         self.notes = list(notes)  # what a reader of a foreign file left out or changed, a sentence each
+        self._subwords = subwords
         self._chunks = vectors.chunks
         self._starts = np.cumsum([0, *(len(chunk.words) for chunk in self._chunks)])
         self.words = Words([chunk.words for chunk in self._chunks])
@@ -36,8 +54,9 @@ class KeyedVectors:
         """Opens a RUN, a vectors.arrow (mapped, nothing is copied) or another tool's file (read into memory).
 
         Other tools' files: word2vec text and binary, GloVe text, fastText .vec (each also .gz .bz2 .xz .zst), parquet,
-        safetensors, npy with its words beside it, a projector folder. Raises StreamvecError when it is damaged, is
-        not vectors, or the training of the RUN has not finished.
+        safetensors, npy with its words beside it, a projector folder. A fastText model (.bin) is mapped, and answers
+        for unseen words too. Raises StreamvecError when it is damaged, is not vectors, or the training of the RUN has
+        not finished.
         """
         from streamvec.vectors.finding import find_vectors
 
@@ -45,9 +64,12 @@ class KeyedVectors:
         place, ours = find_vectors(path)
         if ours:
             return cls(open_vectors(place), str(path))
-        from streamvec.vectors.formats import read_vectors
+        from streamvec.vectors.formats import detect, open_subwords, read_vectors
 
-        vectors, notes = read_vectors(place)
+        format = detect(place)
+        if format == "fasttext-bin":
+            return cls(*open_subwords(place))
+        vectors, notes = read_vectors(place, format)
         return cls(vectors, str(path), notes)
 
     @classmethod
@@ -92,12 +114,30 @@ class KeyedVectors:
     def __getitem__(self, words: Sequence[str]) -> np.ndarray: ...
     def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
         """float32[dim] of a word, or float32[n, dim] of a list of words."""
-        if isinstance(words, str):
-            return self.row(self.get_index(words))
-        return self.rows(np.array([self.get_index(word) for word in words], np.int64))
+        return self.get_vector(words) if isinstance(words, str) else self._vectors_of(words)[0]
+
+    def get_vector(self, word: str) -> np.ndarray:
+        """float32[dim] of *word*, by its n-grams where it has no rank; UnknownWord when there is neither."""
+        rank = self.words.rank(word)
+        return self.row(rank) if rank >= 0 else self._unseen(word)
+
+    def _unseen(self, word: str) -> np.ndarray:
+        vector = self._subwords.unseen(word) if self._subwords else None
+        if vector is None:
+            raise UnknownWord(word, self.name, self.words.suggest(word))
+        return vector
+
+    def _vectors_of(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(``get_vector`` of each float32[n, dim], ranks int64[n], -1 for what has none)."""
+        ranks = self.words.ranks(words)
+        out = np.empty((len(ranks), self.dim), np.float32)
+        for place in np.flatnonzero(ranks < 0).tolist():
+            out[place] = self._unseen(words[place])
+        out[ranks >= 0] = self.rows(ranks[ranks >= 0])
+        return out, ranks
 
     def get_index(self, word: str) -> int:
-        """The rank of *word*; UnknownWord when there is none."""
+        """The rank of *word*; UnknownWord when there is none: n-grams give a vector, but no rank."""
         rank = self.words.rank(word)
         if rank < 0:
             raise UnknownWord(word, self.name, self.words.suggest(word))
@@ -105,12 +145,17 @@ class KeyedVectors:
 
     def row(self, rank: int) -> np.ndarray:
         """float32[dim]: the vector of that rank, a read-only view where the file is mapped."""
+        if self._subwords:
+            summed: np.ndarray = self._subwords.rows(np.array([rank]))[0]
+            return summed
         number = int(np.searchsorted(self._starts, rank, "right")) - 1
         found: np.ndarray = self._chunks[number].vectors[rank - int(self._starts[number])]
         return found
 
     def rows(self, ranks: np.ndarray) -> np.ndarray:
         """float32[n, dim]: a copy of the vectors of those ranks."""
+        if self._subwords:
+            return self._subwords.rows(ranks)
         out = np.empty((len(ranks), self.dim), np.float32)
         numbers = np.searchsorted(self._starts, ranks, "right") - 1
         for number in np.unique(numbers):
@@ -176,8 +221,8 @@ class KeyedVectors:
         """``most_similar`` of each word (itself left out) or of each row of float[q, dim] (nothing left out)."""
         if isinstance(queries, np.ndarray):
             return self._answers(queries, [()] * len(np.atleast_2d(queries)), topn, restrict)
-        ranks = np.array([self.get_index(word) for word in queries], np.int64)
-        return self._answers(self.rows(ranks), [(int(rank),) for rank in ranks], topn, restrict)
+        rows, ranks = self._vectors_of(queries)
+        return self._answers(rows, [(rank,) for rank in ranks.tolist()], topn, restrict)
 
     def most_similar_groups(
         self, groups: Sequence[Sequence[str]], topn: int = 10, restrict: int | None = None
@@ -202,18 +247,19 @@ class KeyedVectors:
         return self.most_similar([b, c], [a], topn, restrict)
 
     def _combined(self, positive: list[Asked], negative: list[Asked]) -> tuple[np.ndarray, tuple[int, ...]]:
-        """(float64[dim]: the signed sum, ranks of the words among them)."""
+        """(float64[dim]: the signed sum, ranks of the words among them, -1 for a word without)."""
         if not positive and not negative:
             raise ValueError("positive or negative must hold at least one word or vector, got none")
         if len(positive) == 1 and not negative and isinstance(positive[0], str):
-            rank = self.get_index(positive[0])  # its length does not matter: exactly the row, exactly similarity()
-            return self.row(rank).astype(np.float64), (rank,)
+            rows, ranks = self._vectors_of([positive[0]])  # its length does not matter: exactly as similarity()
+            return rows[0].astype(np.float64), tuple(ranks.tolist())
         total = np.zeros(self.dim)
         given = []
         for asked, sign in [(one, 1.0) for one in positive] + [(one, -1.0) for one in negative]:
             if isinstance(asked, str):
-                given.append(self.get_index(asked))
-                total += sign * unit_rows(self.row(given[-1])[None, :])[0]
+                rows, ranks = self._vectors_of([asked])
+                given += ranks.tolist()
+                total += sign * unit_rows(rows)[0]
             elif np.shape(asked) == (self.dim,):
                 total += sign * np.asarray(asked, np.float64)
             else:
