@@ -4,6 +4,7 @@ tests/data/fasttext.bin was made by fasttext-wheel 0.9.2, train_unsupervised(min
 epoch=10, minCount=1, neg=3) on lines of random words; fasttext.json holds that package's answers.
 """
 
+import gzip
 import json
 import struct
 from pathlib import Path
@@ -135,9 +136,7 @@ def test_questions_with_unseen_words() -> None:
     with pytest.raises(UnknownWord, match="'riverside' is not among the words"):
         vectors.get_index(unseen)
     row = vectors.get_vector(unseen)
-    assert vectors.similarity(unseen, unseen) == pytest.approx(1) and vectors.similarity(unseen, row) == pytest.approx(
-        1
-    )
+    assert [vectors.similarity(unseen, other) for other in (unseen, row)] == pytest.approx([1, 1])
     assert vectors.most_similar_batch([unseen, "river"], topn=3) == [
         vectors.most_similar(unseen, topn=3),
         vectors.most_similar("river", topn=3),
@@ -277,6 +276,13 @@ def test_damage_is_named(tmp_path: Path, start: int, content: bytes, message: st
     with pytest.raises(StreamvecError, match=message) as problem:
         KeyedVectors.load(changed(tmp_path, start, content))
     assert str(tmp_path) in str(problem.value)
+
+
+def test_a_compressed_model_is_to_be_decompressed(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin.gz"
+    path.write_bytes(gzip.compress(MODEL.read_bytes()))
+    with pytest.raises(StreamvecError, match=r"model\.bin\.gz: a compressed fasttext-bin file: decompress it first"):
+        KeyedVectors.load(path)
 
 
 def test_nan_is_named(tmp_path: Path) -> None:
