@@ -1,6 +1,7 @@
 """The command ``streamvec``: finds the verb, and turns what goes wrong into one line and an exit status."""
 
 import importlib
+import os
 import sys
 import traceback
 
@@ -70,10 +71,10 @@ def main() -> None:
     """Runs the command line; the only place where exceptions become text and exit statuses."""
     debug = "--debug" in sys.argv
     try:
-        sys.exit(
-            streamvec(args=[a for a in sys.argv[1:] if a != "--debug"], prog_name="streamvec", standalone_mode=False)
-            or 0
-        )
+        arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+        with streamvec.make_context("streamvec", arguments) as context:
+            streamvec.invoke(context)
+        sys.stdout.flush()
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.exceptions.NoArgsIsHelpError as problem:
@@ -91,9 +92,11 @@ def main() -> None:
         sys.exit(130)
     except StreamvecError as problem:
         fail(str(problem), 1, debug)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our pipe (head, say) has seen enough
-        sys.exit(0)
+    except OSError as problem:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written there
+        if isinstance(problem, BrokenPipeError):  # the reader of our pipe (head, say) has seen enough
+            sys.exit(0)
+        fail(f"{problem.filename or 'standard output'}: {problem.strerror}", 1, debug)
     except MemoryError:
         fail("out of memory: see streamvec plan, lower --dim or --max-vocab, or use a machine with more", 1, debug)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streamvec.models.skipgram import SkipGramConfig
+from streamvec.models.skipgram import CbowConfig, SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.vectors import KeyedVectors
 
@@ -25,34 +25,41 @@ def train_() -> None:
     """
 
 
-@train_.command("skipgram")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@out_option
-@overwrite_option
-@options_of(SkipGramConfig, TextOptions, MachineOptions)
-@json_option
-def skipgram(inputs: tuple[str, ...], out: str, overwrite: bool, as_json: bool, **options: Any) -> None:
-    """Skip-gram vectors with negative sampling.
+def _verb(kind: str, config: type[SkipGramConfig], help_text: str) -> None:
+    """Adds ``train KIND``: words of one model differ in their options and their help alone."""
 
-    INPUT is plain text (a line is a document), also .gz .bz2 .xz .zst; a folder; a glob; - for standard input;
-    s3:// gs:// or http(s):// addresses; Parquet, Arrow or JSON Lines (--column); a MediaWiki XML dump; or a finished
-    RUN, whose shards are then used as they are.
+    @train_.command(kind, help=help_text)
+    @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+    @out_option
+    @overwrite_option
+    @options_of(config, TextOptions, MachineOptions)
+    @json_option
+    def train(inputs: tuple[str, ...], out: str, overwrite: bool, as_json: bool, **options: Any) -> None:
+        import streamvec
 
-    \b
-    Example:
-      streamvec train skipgram wiki.txt.zst --out wiki-run --dim 100 --epochs 5
-    """
-    from streamvec.training.words import train_skipgram
-
-    usage_checked(options)
-    with watching() as report, StopRequest(report.note).listening() as stop:
-        vectors = train_skipgram(inputs, out, overwrite=overwrite, report=report, stop=stop, **options)
-    announce(out, vectors, as_json)
+        usage_checked(options, config)
+        begin = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow}[kind]
+        with watching() as report, StopRequest(report.note).listening() as stop:
+            vectors = begin(inputs, out, overwrite=overwrite, report=report, stop=stop, **options)
+        announce(out, vectors, as_json)
 
 
-def usage_checked(options: dict[str, Any]) -> None:
+_INPUT = """
+INPUT is plain text (a line is a document), also .gz .bz2 .xz .zst; a folder; a glob; - for standard input;
+s3:// gs:// or http(s):// addresses; Parquet, Arrow or JSON Lines (--column); a MediaWiki XML dump; or a finished
+RUN, whose shards are then used as they are.
+
+\b
+Example:
+  streamvec train {kind} wiki.txt.zst --out wiki-run --dim 100 --epochs 5
+"""
+_verb("skipgram", SkipGramConfig, "Skip-gram: each word predicts its neighbours.\n" + _INPUT.format(kind="skipgram"))
+_verb("cbow", CbowConfig, "CBOW: the average of its neighbours predicts a word.\n" + _INPUT.format(kind="cbow"))
+
+
+def usage_checked(options: dict[str, Any], config: type[SkipGramConfig] = SkipGramConfig) -> None:
     """Refuses options that can never be right as wrong usage."""
-    for kind in (SkipGramConfig, TextOptions, MachineOptions):
+    for kind in (config, TextOptions, MachineOptions):
         try:
             kind(**pick(kind, options))
         except ValueError as problem:

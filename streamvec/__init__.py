@@ -16,8 +16,10 @@ _HOMES = {
     "StreamvecError": "streamvec.errors",
     "Interrupted": "streamvec.errors",
     "train_skipgram": "streamvec.training.words",
+    "train_cbow": "streamvec.training.words",
     "resume": "streamvec.training.words",
     "SkipGramConfig": "streamvec.models.skipgram",
+    "CbowConfig": "streamvec.models.skipgram",
 }
 __all__ = sorted(_HOMES)
 

@@ -149,22 +149,16 @@ def test_text_without_words_leaves_nothing(tmp_path, text, message):
     assert not (tmp_path / "run").exists()
 
 
-def stopped_run(corpus, folder, after):
-    """A RUN stopped when `stop` was asked for the so-manieth time."""
-    asked = []
-
-    def stop():
-        asked.append(1)
-        return len(asked) > after
-
+def stopped_run(corpus, folder, when):
+    """A RUN stopped when its file *when* is there."""
     with pytest.raises(Interrupted, match="go on with: streamvec resume"):
-        streamvec.train_skipgram(corpus, folder, stop=stop, **OPTIONS)
+        streamvec.train_skipgram(corpus, folder, stop=(folder / when).exists, **OPTIONS)
 
 
 def test_changed_input_is_not_gone_on_with(corpus, tmp_path):
     text = tmp_path / "text.txt"
     text.write_bytes(corpus.read_bytes())
-    stopped_run(text, tmp_path / "run", after=0)
+    stopped_run(text, tmp_path / "run", when="run.json")
     text.write_bytes(text.read_bytes() + b"and one more line\n")
     with pytest.raises(StreamvecError, match=r"text.txt: changed since .* was begun"):
         streamvec.resume(tmp_path / "run")
@@ -173,7 +167,7 @@ def test_changed_input_is_not_gone_on_with(corpus, tmp_path):
 def test_input_is_not_needed_once_the_shards_are_there(vectors, corpus, tmp_path):
     text = tmp_path / "text.txt"
     text.write_bytes(corpus.read_bytes())
-    stopped_run(text, tmp_path / "run", after=4)
+    stopped_run(text, tmp_path / "run", when="shards/index.json")
     assert (tmp_path / "run" / "shards" / "index.json").exists()
     text.unlink()
     streamvec.resume(tmp_path / "run")
@@ -183,3 +177,12 @@ def test_input_is_not_needed_once_the_shards_are_there(vectors, corpus, tmp_path
 def test_unknown_options_are_named(corpus, tmp_path):
     with pytest.raises(ValueError, match="size"):
         streamvec.train_skipgram(corpus, tmp_path / "run", size=100)
+
+
+@pytest.mark.parametrize("objective", ["ns", "hs"])
+def test_cbow_learns_the_topics_too(corpus, tmp_path, objective):
+    options = OPTIONS | {"objective": objective, "epochs": 5, "learning_rate": 0.1}
+    vectors = streamvec.train_cbow(corpus, tmp_path / "run", **options)
+    assert vectors.info["kind"] == "cbow" and vectors.info["objective"] == objective
+    assert all(other.startswith("sea") for other, _ in vectors.most_similar("sea3", topn=8))
+    assert streamvec.resume(tmp_path / "run").most_similar("sea3") == vectors.most_similar("sea3")

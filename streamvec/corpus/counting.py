@@ -175,7 +175,7 @@ class Counting:
                     self._record(piece.start)
                     recorded = time.monotonic()
                 if stopped:
-                    raise Interrupted("stopped while counting words: the same command goes on from here")
+                    raise Interrupted("stopped while counting words")
                 self._take(pipeline.submit(piece), report)
             self._take(pipeline.drain(), report)
             self._record(None)

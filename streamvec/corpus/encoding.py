@@ -84,7 +84,7 @@ class Encoding:
             with Pipeline(self._encode, self._threads) as pipeline:
                 for piece in pieces:
                     if stop():
-                        raise Interrupted("stopped while writing shards: the same command goes on from here")
+                        raise Interrupted("stopped while writing shards")
                     for done, ids in pipeline.submit(piece):
                         self._take(done, ids, report)
                 for done, ids in pipeline.drain():

@@ -148,9 +148,11 @@ def open_arrow(path: Path, mapped: bool = True) -> pa.ipc.RecordBatchFileReader:
     with named_problems(path):
         source = pa.memory_map(str(path)) if mapped else pa.OSFile(str(path))
         try:
-            return pa.ipc.open_file(source)
-        except pa.ArrowInvalid as problem:
-            raise StreamvecError(f"{path}: not a whole Arrow file ({problem})") from problem
+            reader = pa.ipc.open_file(source)
+            _ = reader.schema.names  # a damaged name shows only when it is read
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:
+            raise StreamvecError(f"{path}: damaged, or not a whole Arrow file ({problem})") from problem
+    return reader
 
 
 def read_batches(path: Path, mapped: bool = True) -> Iterator[pa.RecordBatch]:
@@ -165,6 +167,6 @@ def read_batch(reader: pa.ipc.RecordBatchFileReader, number: int, path: Path) ->
     try:
         batch = reader.get_batch(number)
         batch.validate(full=True)
-    except pa.ArrowException as problem:
+    except (pa.ArrowException, OSError) as problem:
         raise StreamvecError(f"{path}: damaged: record batch {number} is not valid Arrow ({problem})") from problem
     return batch

@@ -6,11 +6,12 @@ An address is an ``intp``; nothing checks it.
 """
 
 import operator
+import os
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.extending import intrinsic, overload, register_model
 
@@ -39,8 +40,9 @@ class _FloatsModel(models.PrimitiveModel):
 
 def has_wide_registers() -> bool:
     """Whether kernels are compiled for 32 registers of 16 floats (AVX-512), so that bigger blocks stay in them."""
-    if config.CPU_FEATURES is not None:  # set by NUMBA_CPU_FEATURES: code for another machine than this
-        return "+avx512f" in config.CPU_FEATURES
+    features = os.environ.get("NUMBA_CPU_FEATURES")  # code for another machine than this
+    if features is not None:
+        return "+avx512f" in features
     return bool(llvm.get_host_cpu_features().get("avx512f"))
 
 

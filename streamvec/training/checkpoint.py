@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from streamvec.disk.files import checksum_of, named_problems, read_json, whole_folder, write_json
+from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json, whole_folder, write_json
 from streamvec.disk.tensors import load_tensors, save_tensors
 from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
@@ -42,11 +42,13 @@ class Checkpoints:
             self.folder.mkdir(exist_ok=True)
         if path.exists():
             return path
+        for half in self.folder.glob("*" + PARTIAL):  # left by a kill
+            shutil.rmtree(half, ignore_errors=True)
         with whole_folder(path) as beside:
             checksum = save_tensors(beside / ARRAYS, arrays)
             write_json(beside / STATE, {**state, "position": list(position), "arrays": checksum})
         for old in self.paths()[_KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
         return path
 
     def load(self, arrays: Mapping[str, np.ndarray], note: Callable[[str], None]) -> tuple[Position, dict] | None:
@@ -62,7 +64,7 @@ class Checkpoints:
                 load_tensors(path / ARRAYS, into=arrays)
             except StreamvecError as problem:
                 note(f"checkpoint {path} is damaged and is left out, going on from the one before: {problem}")
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
                 continue
             return Position(*state["position"]), state
         if paths:
@@ -79,6 +81,13 @@ class Checkpoints:
         if list(_position(path)) != state.get("position"):
             raise StreamvecError(f"{path}: is not the checkpoint its {STATE} speaks of")
         return state
+
+
+def _remove(path: Path) -> None:
+    """Removes a checkpoint; a kill on the way leaves no half of it under its name."""
+    beside = path.with_name(path.name + PARTIAL)
+    path.rename(beside)
+    shutil.rmtree(beside, ignore_errors=True)
 
 
 def _position(path: Path) -> Position:

@@ -15,7 +15,7 @@ from streamvec.corpus.pipeline import AHEAD
 from streamvec.corpus.prepare import shares
 from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
 from streamvec.errors import StreamvecError
-from streamvec.kernels.skipgram import train, train_racing
+from streamvec.kernels.batches import train, train_racing
 from streamvec.kernels.wordtable import SLOT_BYTES, count_tokens
 from streamvec.models.skipgram import SkipGramConfig
 from streamvec.training.options import MachineOptions

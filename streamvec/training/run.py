@@ -1,5 +1,6 @@
 """A RUN: the folder that holds one training from its options to its vectors."""
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -128,7 +129,8 @@ def _make_way(folder: Path, overwrite: bool) -> None:
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
     if not overwrite:
         raise StreamvecError(
-            f"{folder}: exists already: go on with `streamvec resume {folder}`, or replace it with --overwrite"
+            f"{folder}: exists already: go on with `streamvec resume {shlex.quote(str(folder))}`, "
+            "or replace it with --overwrite"
         )
     with locked(folder):
         shutil.rmtree(folder)

@@ -1,17 +1,20 @@
 """The first half of every training: the inputs, their vocabulary, and shards, made or taken from another RUN."""
 
+import io
 import os
+import select
 import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from streamvec.corpus import pipeline
 from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.prepare import PREPARED, SHARDS, VOCABULARY, prepare
 from streamvec.corpus.shards import Shards
-from streamvec.corpus.sources import Source, resolve, spool, without_date
+from streamvec.corpus.sources import Source, inspect, resolve, spool, without_date
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.files import named_problems
 from streamvec.errors import Interrupted, StreamvecError
@@ -51,7 +54,7 @@ def prepared(
     try:
         if not run.is_prepared:
             _refuse_changed_input(run)
-            sources = [_readable(source, run, text) for source in run.sources]
+            sources = [_readable(source, run, text, stop) for source in run.sources]
             if sources[0].kind == "run":
                 _adopt(Path(sources[0].path), run.folder)
             else:
@@ -75,14 +78,45 @@ def _refuse_changed_input(run: Run) -> None:
             raise StreamvecError(f"{source.path}: changed since {run.folder} was begun: train again with --overwrite")
 
 
-def _readable(source: Source, run: Run, text: TextOptions) -> Source:
+def _readable(source: Source, run: Run, text: TextOptions, stop: Callable[[], bool]) -> Source:
     """Standard input can be read once; it is kept, compressed, until the shards are made."""
     if source.path != "-":
         return source
     kept = run.folder / _SPOOL
     if kept.exists():
-        return Source(str(kept), "text" if text.column is None else "jsonl", "zst", kept.stat().st_size)
-    return spool(sys.stdin.buffer, kept, text.column)
+        return inspect(str(kept), text.column)
+    try:
+        return spool(io.BufferedReader(_Stoppable(sys.stdin.fileno(), stop)), kept, text.column)
+    except Interrupted:
+        run.remove_if_empty()
+        raise
+
+
+class _Stoppable(io.RawIOBase):
+    """Standard input that ends with Interrupted when *stop* says so, while it waits for more, too.
+
+    Ctrl-C also ends what writes into a pipe: the end that then comes is not the end of the text.
+    """
+
+    def __init__(self, handle: int, stop: Callable[[], bool]) -> None:
+        self._handle = handle
+        self._stop = stop
+
+    def readable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return os.isatty(self._handle)
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            ready, _, _ = select.select([self._handle], [], [], 0.2)
+            some = os.read(self._handle, len(buffer)) if ready else b""
+            if self._stop():
+                raise Interrupted("stopped before the end of standard input came: nothing is kept, pipe it in again")
+            if ready:
+                buffer[: len(some)] = some
+                return len(some)
 
 
 def _prepare(

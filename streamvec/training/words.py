@@ -1,5 +1,6 @@
 """Training of word vectors from the first byte of text to vectors.arrow, and going on with it."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.skipgram import CbowConfig, SkipGram, SkipGramConfig
 from streamvec.models.step import Position
 from streamvec.training.loop import Schedule, train
 from streamvec.training.needs import compiling_bytes, refuse_too_large
@@ -23,6 +24,7 @@ from streamvec.training.text import prepared, resolve_inputs
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.store import write_vectors
 
+CONFIGS: dict[str, type[SkipGramConfig]] = {"skipgram": SkipGramConfig, "cbow": CbowConfig}
 _HELD_OUT_BATCHES = 128  # record batches, evenly spread, whose held-out documents the loss is measured on
 
 
@@ -42,17 +44,41 @@ def train_skipgram(
     Raises ValueError for options that can never be right, StreamvecError for data or machine, Interrupted after a
     checkpoint when *stop* says so.
     """
-    kinds = (SkipGramConfig, TextOptions, MachineOptions)
-    picked = [pick(kind, options) for kind in kinds]
+    return _begin("skipgram", inputs, out, overwrite, report or Silence(), stop, options)
+
+
+def train_cbow(
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    report: Reporter | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> KeyedVectors:
+    """Trains CBOW vectors on text: all as `train_skipgram`, with fields of CbowConfig."""
+    return _begin("cbow", inputs, out, overwrite, report or Silence(), stop, options)
+
+
+def _begin(
+    kind: str,
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    overwrite: bool,
+    report: Reporter,
+    stop: Callable[[], bool],
+    options: Mapping[str, Any],
+) -> KeyedVectors:
+    kinds = (CONFIGS[kind], TextOptions, MachineOptions)
+    picked = [pick(each, options) for each in kinds]
     unknown = set(options) - {name for part in picked for name in part}
     if unknown:
-        raise ValueError(f"options must be those of train skipgram, got {', '.join(sorted(unknown))}")
-    config, text, machine = SkipGramConfig(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+        raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
+    config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     sources = resolve_inputs(names, text)
-    settings = {"config": asdict(config), "text": asdict(text)}
-    run = Run.create(out, "skipgram", settings, sources, overwrite)
-    return _go_on(run, machine, report or Silence(), stop)
+    run = Run.create(out, kind, {"config": asdict(config), "text": asdict(text)}, sources, overwrite)
+    return _go_on(run, machine, report, stop)
 
 
 def resume(
@@ -70,9 +96,9 @@ def resume(
 
 
 def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
-    if run.kind != "skipgram":
+    if run.kind not in CONFIGS:
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
-    config, text = SkipGramConfig(**run.about["config"]), TextOptions(**run.about["text"])
+    config, text = CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
     try:
         with locked(run.folder):
             is_ready = run.is_prepared or run.sources[0].kind == "run"
@@ -81,7 +107,10 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
                 text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
                 _train(run, config, vocabulary, shards, text_bytes, machine, report, stop)
     except Interrupted as interrupted:
-        raise Interrupted(f"{interrupted}; go on with: streamvec resume {run.folder}") from None
+        if not run.folder.exists():  # stopped before there was anything to go on with
+            raise
+        command = f"streamvec resume {shlex.quote(str(run.folder))}"
+        raise Interrupted(f"{interrupted}; go on with: {command}") from None
     return KeyedVectors.load(run.vectors)
 
 
@@ -111,7 +140,7 @@ def _train(
             machine.checkpoint_batches or float("inf"),
         )
         train(model, shards, start, schedule, run.checkpoints, run.metrics, report, stop, held_out)
-        info = {"streamvec": version("streamvec"), "kind": "skipgram", **run.about["config"]}
+        info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
         write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
     finally:
         model.close()

@@ -1,5 +1,6 @@
 """Which file a person means by VECTORS: a RUN's vectors.arrow, a vectors file, or another tool's."""
 
+import shlex
 from pathlib import Path
 
 from streamvec.disk.arrow import open_arrow
@@ -20,7 +21,7 @@ def find_vectors(path: Path) -> tuple[Path, bool]:
         if (path / "vectors.arrow").exists():
             return path / "vectors.arrow", True
         if (path / "run.json").exists():
-            raise StreamvecError(f"{path}: its training has not finished: streamvec resume {path}")
+            raise StreamvecError(f"{path}: its training has not finished: streamvec resume {shlex.quote(str(path))}")
         if (path / "tensors.tsv").exists():
             return path, False
         raise StreamvecError(
