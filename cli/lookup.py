@@ -138,7 +138,7 @@ def _parts(vectors: "KeyedVectors", query: str) -> list[str] | StreamvecError:
     words = [query] if query in vectors else query.split() or [query]
     try:
         for word in words:
-            vectors.get_index(word)
+            vectors.get_vector(word)  # of an unseen word too, where its n-grams say
     except StreamvecError as problem:
         return problem
     return words
