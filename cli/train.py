@@ -33,14 +33,17 @@ def _verb(kind: str, config: type[SkipGramConfig], help_text: str) -> None:
     @out_option
     @overwrite_option
     @options_of(config, TextOptions, MachineOptions)
+    @click.option("--evaluate", multiple=True, type=click.Path(), help="A similarity set to score after each epoch.")
     @json_option
-    def train(inputs: tuple[str, ...], out: str, overwrite: bool, as_json: bool, **options: Any) -> None:
+    def train(
+        inputs: tuple[str, ...], out: str, overwrite: bool, evaluate: tuple[str, ...], as_json: bool, **options: Any
+    ) -> None:
         import streamvec
 
         usage_checked(options, config)
         begin = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow}[kind]
         with watching() as report, StopRequest(report.note).listening() as stop:
-            vectors = begin(inputs, out, overwrite=overwrite, report=report, stop=stop, **options)
+            vectors = begin(inputs, out, overwrite=overwrite, evaluate=evaluate, report=report, stop=stop, **options)
         announce(out, vectors, as_json)
 
 

@@ -45,10 +45,28 @@ SHARDS = SimpleNamespace(batch=lambda number: TokenBatch(np.array([number + 1], 
 START = Position(0, 0)
 
 
-def run(folder, model, start=START, stop=lambda: False, **schedule):
+class Watched:
+    """Counts epochs, and is done after as many as it was told."""
+
+    def __init__(self, epochs=math.inf):
+        self.epochs, self.seen = epochs, 0
+
+    @property
+    def is_done(self):
+        return self.seen >= self.epochs
+
+    def look(self, position):
+        self.seen += 1
+        return {"heldout_loss": 2.0}
+
+    def state(self):
+        return {"seen": self.seen}
+
+
+def run(folder, model, start=START, stop=lambda: False, watch=None, **schedule):
     plan = Schedule(epochs=3, batches=4, **schedule)
     checkpoints, metrics = Checkpoints(folder / "checkpoints"), Metrics(folder / "metrics.jsonl")
-    train(model, SHARDS, start, plan, checkpoints, metrics, Silence(), stop, lambda position: {"heldout_loss": 2.0})
+    train(model, SHARDS, start, plan, checkpoints, metrics, Silence(), stop, watch or Watched())
     return checkpoints
 
 
@@ -123,6 +141,18 @@ def test_metrics_are_json_lines_and_forget_what_will_be_done_again(tmp_path):
         file.write('{"epoch":3,"batch":1,"cut sho')
     Metrics(path).forget_after(Position(1, 0))
     assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == [1]
+
+
+def test_watching_ends_the_training_and_stands_in_the_checkpoint(tmp_path):
+    model, again = Diary(), Diary()
+    checkpoints = run(tmp_path, model, watch=Watched(epochs=2))
+    assert model.steps[-1] == (1, 3) and checkpoints.paths()[0].name == "0002-000000000"
+    start, state = checkpoints.load(again.arrays, pytest.fail)
+    assert state["seen"] == 2
+    done = Watched(epochs=2)
+    done.seen = state["seen"]
+    run(tmp_path, again, start, watch=done)
+    assert again.steps == []
 
 
 def test_what_reading_raises_arrives(tmp_path):

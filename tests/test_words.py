@@ -1,5 +1,6 @@
 """Training of word vectors as a function: the same bytes whatever the machine, and what is refused."""
 
+import json
 import random
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import streamvec
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.run import Run
+from streamvec.vectors.evaluation import evaluate_similarity
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +77,6 @@ def test_resume_of_a_finished_run_gives_its_vectors(vectors):
 
 
 def test_held_out_loss_is_recorded_each_epoch(corpus, tmp_path):
-    import json
-
     streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | {"holdout": 0.1})
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     losses = [json.loads(line)["heldout_loss"] for line in lines if "heldout_loss" in line]
@@ -186,3 +186,48 @@ def test_cbow_learns_the_topics_too(corpus, tmp_path, objective):
     assert vectors.info["kind"] == "cbow" and vectors.info["objective"] == objective
     assert all(other.startswith("sea") for other, _ in vectors.most_similar("sea3", topn=8))
     assert streamvec.resume(tmp_path / "run").most_similar("sea3") == vectors.most_similar("sea3")
+
+
+PATIENT = {"epochs": 40, "holdout": 0.2, "patience": 2, "learning_rate": 0.5, "final_learning_rate": 0.5, "dim": 8}
+
+
+def test_patience_stops_early_and_takes_the_best_epoch(corpus, tmp_path):
+    run = tmp_path / "run"
+    vectors = streamvec.train_skipgram(corpus, run, **OPTIONS | PATIENT)
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    losses = [record["heldout_loss"] for record in records if "heldout_loss" in record]
+    best = losses.index(min(losses)) + 1
+    assert len(losses) == best + 2 < 40
+    streamvec.train_skipgram(corpus, tmp_path / "short", **OPTIONS | PATIENT | {"epochs": best, "patience": 0})
+    expected = streamvec.KeyedVectors.load(tmp_path / "short")
+    assert (vectors[["sea1", "court1"]] == expected[["sea1", "court1"]]).all()
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_patience_is_the_same_after_going_on(corpus, tmp_path, after):
+    options = OPTIONS | PATIENT | {"checkpoint_batches": 1}
+    streamvec.train_skipgram(corpus, tmp_path / "whole", **options)
+    run = tmp_path / "run"
+
+    def stop():
+        path = run / "metrics.jsonl"
+        return path.exists() and path.read_text().count("heldout_loss") >= after
+
+    with pytest.raises(Interrupted):
+        streamvec.train_skipgram(corpus, run, stop=stop, **options)
+    streamvec.resume(run)
+    assert (run / "vectors.arrow").read_bytes() == (tmp_path / "whole" / "vectors.arrow").read_bytes()
+
+
+def test_similarity_sets_are_scored_after_each_epoch(corpus, tmp_path):
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("sea1\tsea2\t9\nSea3\tsea4\t8\nsea1\tcourt1\t1\ncourt2\tsea2\t2\nsea1\tnowhere\t5\n")
+    vectors = streamvec.train_skipgram(corpus, tmp_path / "run", evaluate=[pairs], **OPTIONS)
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    scores = [record["similarity"]["pairs.tsv"] for record in records if "similarity" in record]
+    assert len(scores) == 3 and scores[-1] > 0.7
+    assert scores[-1] == pytest.approx(evaluate_similarity(vectors, pairs).spearman)
+    pairs.write_text("sea1 sea2 many\n")
+    with pytest.raises(StreamvecError, match=r"pairs.tsv.*1"):
+        streamvec.train_skipgram(corpus, tmp_path / "other", evaluate=[pairs], **OPTIONS)
+    assert not (tmp_path / "other").exists()

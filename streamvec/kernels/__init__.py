@@ -14,12 +14,13 @@ def _use_cache_keyed_by_source() -> None:
     digest = sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "streamvec" / f"kernels-{digest.hexdigest()[:16]}"
+    base = Path(os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = f"kernels-{digest.hexdigest()[:16]}"
+    folder = base if base.name == name else base / "streamvec" / name  # a child process inherits what is set below
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        folder = Path(tempfile.gettempdir()) / f"streamvec-kernels-{os.getuid()}-{digest.hexdigest()[:16]}"
+        folder = Path(tempfile.mkdtemp(prefix="streamvec-kernels-"))  # ours alone: a cache of code is not for sharing
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
 
 

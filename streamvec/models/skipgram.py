@@ -51,6 +51,9 @@ class SkipGramConfig:
         0, "Most center words scored before their updates are applied; 0 is 256, and with --objective hs 32."
     )
     holdout: float = _option(0.0, "Share of documents held out of training, to report the loss on.")
+    patience: int = _option(
+        0, "Stop after so many epochs without a lower held-out loss, and take the best epoch; 0 never stops early."
+    )
     seed: int = _option(1, "Seed of everything random.")
     mode: str = _option(
         "exact",
@@ -74,6 +77,10 @@ class SkipGramConfig:
             raise ValueError(f"final_learning_rate must be at most learning_rate, got {low} above {high}")
         if not 0 <= self.holdout < 1:
             raise ValueError(f"holdout must be at least 0 and below 1, got {self.holdout}")
+        if self.patience < 0:
+            raise ValueError(f"patience must be at least 0, got {self.patience}")
+        if self.patience and not self.holdout:
+            raise ValueError("patience needs a share of documents held out (holdout above 0), got none")
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
         for chosen in fields(self):

@@ -19,14 +19,14 @@ from streamvec.models.step import Position
 
 ARRAYS, STATE = "arrays.safetensors", "state.json"
 _NAME = re.compile(r"\d{4,}-\d{9,}")
-_KEPT = 2
 
 
 class Checkpoints:
-    """The checkpoints of one RUN."""
+    """The checkpoints of one RUN, the last *kept* of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: int = 2) -> None:
         self.folder = folder
+        self.kept = kept
 
     def paths(self) -> list[Path]:
         """All whole checkpoints, the newest first."""
@@ -36,7 +36,7 @@ class Checkpoints:
         return sorted(found, key=lambda path: _position(path), reverse=True)
 
     def save(self, position: Position, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path:
-        """Writes a checkpoint and then removes all but the last two; StreamvecError when the disk is full."""
+        """Writes a checkpoint and then removes all but the last ones; StreamvecError when the disk is full."""
         path = self.folder / f"{position.epoch:04d}-{position.batch:09d}"
         with named_problems(self.folder):
             self.folder.mkdir(exist_ok=True)
@@ -47,7 +47,7 @@ class Checkpoints:
         with whole_folder(path) as beside:
             checksum = save_tensors(beside / ARRAYS, arrays)
             write_json(beside / STATE, {**state, "position": list(position), "arrays": checksum})
-        for old in self.paths()[_KEPT:]:
+        for old in self.paths()[self.kept :]:
             _remove(old)
         return path
 

@@ -44,6 +44,20 @@ class Model(Protocol):
         """The name of an array that holds a NaN or an infinity."""
 
 
+class Watching(Protocol):
+    """Who looks at the model after each epoch."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether further epochs are not wanted."""
+
+    def look(self, position: Position) -> Mapping[str, Any]:
+        """What the record of an epoch says besides the training loss."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What a checkpoint must hold of it."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long to train and when to save."""
@@ -87,16 +101,17 @@ def train(
     metrics: Metrics,
     report: Reporter,
     stop: Callable[[], bool],
-    at_epoch_end: Callable[[Position], Mapping[str, Any]],
+    watch: Watching,
 ) -> None:
-    """Trains from *start* to the schedule's end and leaves a checkpoint there.
+    """Trains from *start* to the schedule's end, or until *watch* is done, and leaves a checkpoint there.
 
-    *at_epoch_end* is called after each epoch; what it returns joins that record of the metrics. Raises Interrupted
-    after a checkpoint when *stop* says so, StreamvecError when the model diverges (the last good checkpoint stays) or
-    the disk is full.
+    Raises Interrupted after a checkpoint when *stop* says so, StreamvecError when the model diverges (the last good
+    checkpoint stays) or the disk is full.
     """
     saved_at, recorded_at, saved = time.monotonic(), time.monotonic(), start
     loss, examples, tokens = 0.0, 0, 0
+    if watch.is_done:
+        return
     for position, batch in read_ahead(shards, schedule.from_(start)):
         result = model.step(batch, position)
         _refuse_divergence(model, result, position, checkpoints)
@@ -105,7 +120,7 @@ def train(
 
         if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS:
             rate, mean = tokens / (now - recorded_at), loss / examples if examples else None
-            extra = at_epoch_end(here) if here.batch == 0 else {}
+            extra = watch.look(here) if here.batch == 0 else {}
             done = schedule.done(here)
             metrics.write(
                 here,
@@ -122,18 +137,21 @@ def train(
         due = (
             now - saved_at >= schedule.checkpoint_seconds or schedule.steps(saved, here) >= schedule.checkpoint_batches
         )
-        if stopping or due or here == schedule.end:
-            _save(model, checkpoints, here)
+        ends = here == schedule.end or watch.is_done
+        if stopping or due or ends:
+            _save(model, checkpoints, here, watch)
             saved_at, saved = time.monotonic(), here
-        if stopping and here != schedule.end:
+        if ends:
+            return
+        if stopping:
             raise Interrupted(f"stopped in epoch {here.epoch + 1} of {schedule.epochs}, {schedule.done(here):.1%} done")
 
 
-def _save(model: Model, checkpoints: Checkpoints, position: Position) -> None:
+def _save(model: Model, checkpoints: Checkpoints, position: Position, watch: Watching) -> None:
     name = model.not_finite()
     if name:
         _diverged(f"array {name!r} holds numbers that are not finite", position, checkpoints)
-    checkpoints.save(position, model.arrays, {})
+    checkpoints.save(position, model.arrays, watch.state())
 
 
 def _refuse_divergence(model: Model, result: StepResult, position: Position, checkpoints: Checkpoints) -> None:

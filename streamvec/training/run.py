@@ -18,6 +18,7 @@ from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.metrics import Metrics
 
 RUN_JSON, VECTORS, METRICS, CHECKPOINTS = "run.json", "vectors.arrow", "metrics.jsonl", "checkpoints"
+BEST = "best"
 _FORMAT = 1
 
 
@@ -52,6 +53,11 @@ class Run:
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
         return Checkpoints(self.folder / CHECKPOINTS)
+
+    @property
+    def best(self) -> Path:
+        """The folder of the best epoch's checkpoint, where --patience keeps one."""
+        return self.folder / BEST
 
     @property
     def metrics(self) -> Metrics:

@@ -1,5 +1,6 @@
 """The first half of every training: the inputs, their vocabulary, and shards, made or taken from another RUN."""
 
+import ctypes
 import io
 import os
 import select
@@ -9,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from streamvec.corpus import pipeline
 from streamvec.corpus.estimate import estimate_text_bytes
@@ -151,7 +154,16 @@ def _prepare(
         stop=stop,
     )
     (run.folder / _SPOOL).unlink(missing_ok=True)
+    _give_memory_back()
     _tell_what_was_lost(shards, report)
+
+
+def _give_memory_back() -> None:
+    """Returns to the system what preparing freed and allocators still hold: training needs it within the ceiling."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
 
 
 def _tell_what_was_lost(shards: Shards, report: Reporter) -> None:

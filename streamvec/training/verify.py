@@ -14,7 +14,7 @@ from streamvec.disk.arrow import CHECKSUM_KEY, verify_arrow
 from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json
 from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import ARRAYS, STATE, Checkpoints
-from streamvec.training.run import CHECKPOINTS, METRICS, RUN_JSON, VECTORS
+from streamvec.training.run import BEST, CHECKPOINTS, METRICS, RUN_JSON, VECTORS
 
 OK, DAMAGED, UNFINISHED, NO_CHECKSUM = "ok", "damaged", "unfinished", "no checksum"
 _JSON = (RUN_JSON, PREPARED, INDEX, RECORD, STATE)
@@ -74,7 +74,7 @@ def _run(run: Path) -> Iterator[Checked]:
         yield from _shards(run / SHARDS, trains, words)
     else:
         yield _unfinished(run / SHARDS, "shards are still to be written")
-    for folder in Checkpoints(run / CHECKPOINTS).paths():
+    for folder in [*Checkpoints(run / CHECKPOINTS).paths(), *Checkpoints(run / BEST).paths()]:
         yield from _checkpoint(folder)
     if (run / METRICS).exists():
         yield _metrics(run / METRICS)

@@ -7,8 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.lock import locked
@@ -21,11 +19,12 @@ from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run
 from streamvec.training.text import prepared, resolve_inputs
+from streamvec.training.warming import warm
+from streamvec.training.watch import Watch, absolute
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.store import write_vectors
 
 CONFIGS: dict[str, type[SkipGramConfig]] = {"skipgram": SkipGramConfig, "cbow": CbowConfig}
-_HELD_OUT_BATCHES = 128  # record batches, evenly spread, whose held-out documents the loss is measured on
 
 
 def train_skipgram(
@@ -33,6 +32,7 @@ def train_skipgram(
     out: str | Path,
     *,
     overwrite: bool = False,
+    evaluate: Sequence[str | Path] = (),
     report: Reporter | None = None,
     stop: Callable[[], bool] = lambda: False,
     **options: Any,
@@ -40,11 +40,12 @@ def train_skipgram(
     """Trains skip-gram vectors on text: the command ``streamvec train skipgram`` as a function.
 
     inputs: paths or addresses as INPUT of the command line; out: the folder of the RUN; options: fields of
-    SkipGramConfig, TextOptions and MachineOptions (dim=100, window=5, min_count=5, threads=0, ...).
+    SkipGramConfig, TextOptions and MachineOptions (dim=100, window=5, min_count=5, threads=0, ...); evaluate:
+    similarity sets whose Spearman correlation goes into metrics.jsonl after each epoch.
     Raises ValueError for options that can never be right, StreamvecError for data or machine, Interrupted after a
     checkpoint when *stop* says so.
     """
-    return _begin("skipgram", inputs, out, overwrite, report or Silence(), stop, options)
+    return _begin("skipgram", inputs, out, overwrite, evaluate, report or Silence(), stop, options)
 
 
 def train_cbow(
@@ -52,12 +53,13 @@ def train_cbow(
     out: str | Path,
     *,
     overwrite: bool = False,
+    evaluate: Sequence[str | Path] = (),
     report: Reporter | None = None,
     stop: Callable[[], bool] = lambda: False,
     **options: Any,
 ) -> KeyedVectors:
     """Trains CBOW vectors on text: all as `train_skipgram`, with fields of CbowConfig."""
-    return _begin("cbow", inputs, out, overwrite, report or Silence(), stop, options)
+    return _begin("cbow", inputs, out, overwrite, evaluate, report or Silence(), stop, options)
 
 
 def _begin(
@@ -65,6 +67,7 @@ def _begin(
     inputs: str | Path | Sequence[str | Path],
     out: str | Path,
     overwrite: bool,
+    evaluate: Sequence[str | Path],
     report: Reporter,
     stop: Callable[[], bool],
     options: Mapping[str, Any],
@@ -77,7 +80,8 @@ def _begin(
     config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     sources = resolve_inputs(names, text)
-    run = Run.create(out, kind, {"config": asdict(config), "text": asdict(text)}, sources, overwrite)
+    settings = {"config": asdict(config), "text": asdict(text), "evaluate": absolute(evaluate)}
+    run = Run.create(out, kind, settings, sources, overwrite)
     return _go_on(run, machine, report, stop)
 
 
@@ -101,6 +105,8 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
     config, text = CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
     try:
         with locked(run.folder):
+            if not run.vectors.exists():
+                warm(report)
             is_ready = run.is_prepared or run.sources[0].kind == "run"
             vocabulary, shards = prepared(run, text, machine, report, stop)
             if not run.vectors.exists():
@@ -132,30 +138,19 @@ def _train(
         found = run.checkpoints.load(model.arrays, report.note)
         start = found[0] if found else Position(0, 0)
         run.metrics.forget_after(start)
-        held_out = _HeldOut(model, run, shards)
+        watch = Watch(model, run, shards, vocabulary)
+        watch.restore(found[1] if found else {})
         schedule = Schedule(
             config.epochs,
             shards.batches,
             machine.checkpoint_seconds,
             machine.checkpoint_batches or float("inf"),
         )
-        train(model, shards, start, schedule, run.checkpoints, run.metrics, report, stop, held_out)
+        train(model, shards, start, schedule, run.checkpoints, run.metrics, report, stop, watch)
+        best = watch.take_best()
+        if best is not None:
+            report.note(f"the held-out loss was lowest after epoch {best}: these are its vectors")
         info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
         write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
     finally:
         model.close()
-
-
-class _HeldOut:
-    """Measures the loss on held-out documents at the end of an epoch."""
-
-    def __init__(self, model: SkipGram, run: Run, shards: Shards) -> None:
-        self.model = model
-        self.shards = Shards.open(run.shards)  # the training loop's reads in a thread of its own
-        self.numbers = np.unique(np.linspace(0, shards.batches - 1, _HELD_OUT_BATCHES).astype(int))
-
-    def __call__(self, position: Position) -> Mapping[str, Any]:
-        if not self.model.config.holdout:
-            return {}
-        batches = ((int(number), self.shards.batch(int(number))) for number in self.numbers)
-        return {"heldout_loss": self.model.held_out_loss(batches)}

@@ -1,0 +1,50 @@
+"""Has all kernels compiled by a process of its own, once: what a compiler takes would otherwise stay within ours."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from streamvec.corpus.compiling import compile_kernels
+from streamvec.corpus.shards import TokenBatch
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.step import Position
+from streamvec.training.progress import Reporter
+
+
+def warm(report: Reporter) -> None:
+    """Fills numba's cache where that has not been done for these kernels; does nothing where it has.
+
+    When no process can be started, or the cache cannot be written, kernels are compiled here when they are called.
+    """
+    mark = _mark()
+    if mark.exists():
+        return
+    report.note("compiling kernels, which happens once and takes some twenty seconds")
+    code = "from streamvec.training.warming import compile_all; compile_all()"
+    try:
+        subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError:
+        return
+
+
+def compile_all() -> None:
+    """Calls every kernel that a training needs with a few words, of the types that it will have."""
+    compile_kernels(Tokenizer())
+    values = np.array([0, 1, 0], np.int32)
+    values.setflags(write=False)  # as those of record batches are
+    offsets = np.array([0, 3], np.int32)
+    offsets.setflags(write=False)
+    for options in ({}, {"objective": "hs"}, {"mode": "hogwild"}):
+        config = SkipGramConfig(dim=8, **options)  # type: ignore[arg-type]
+        model = SkipGram(config, np.array([2, 1]), steps=1)
+        model.step(TokenBatch(values, offsets), Position(0, 0))
+        model.held_out_loss([(0, TokenBatch(values, offsets))])
+    _mark().touch()
+
+
+def _mark() -> Path:
+    return Path(os.environ["NUMBA_CACHE_DIR"]) / "compiled"

@@ -1,0 +1,98 @@
+"""What is looked at after each epoch: the loss on held-out documents, similarity sets, and what patience is left."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamvec.corpus.shards import Shards
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.models.skipgram import SkipGram
+from streamvec.models.step import Position
+from streamvec.training.checkpoint import Checkpoints
+from streamvec.training.run import Run
+from streamvec.vectors.evaluation import evaluate_similarity
+from streamvec.vectors.keyedvectors import KeyedVectors
+from streamvec.vectors.testsets import read_pairs
+
+_HELD_OUT_BATCHES = 128  # record batches, evenly spread, whose held-out documents the loss is measured on
+
+
+class Watch:
+    """Looks at a model at the end of each epoch, keeps the best, and says when patience has run out."""
+
+    def __init__(self, model: SkipGram, run: Run, shards: Shards, vocabulary: Vocabulary) -> None:
+        self.model = model
+        self.best = Checkpoints(run.best, kept=1)
+        self._shards = Shards.open(run.shards)  # the training loop's reads in a thread of its own
+        self._numbers = np.unique(np.linspace(0, shards.batches - 1, _HELD_OUT_BATCHES).astype(int))
+        self._sets = [_SimilaritySet(Path(path), vocabulary) for path in run.about.get("evaluate", [])]
+        self._lowest: float | None = None
+        self._waited = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether as many epochs as --patience allows have brought nothing better."""
+        return 0 < self.model.config.patience <= self._waited
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold so that patience is the same after going on."""
+        return {"lowest_heldout_loss": self._lowest, "epochs_without_better": self._waited}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes up a checkpoint's state."""
+        self._lowest, self._waited = state.get("lowest_heldout_loss"), state.get("epochs_without_better", 0)
+
+    def look(self, position: Position) -> dict[str, Any]:
+        """What the record of this epoch says besides the training loss."""
+        found: dict[str, Any] = {}
+        if self.model.config.holdout:
+            batches = ((int(number), self._shards.batch(int(number))) for number in self._numbers)
+            found["heldout_loss"] = loss = self.model.held_out_loss(batches)
+            if self.model.config.patience and loss is not None:
+                self._judge(loss, position)
+        if self._sets:
+            found["similarity"] = {one.path.name: one.spearman(self.model) for one in self._sets}
+        return found
+
+    def take_best(self) -> int | None:
+        """Gives the model the arrays of its best epoch, where patience kept them; returns which, from 1."""
+        if not self.model.config.patience:
+            return None
+        found = self.best.load(self.model.arrays, note=lambda text: None)
+        return found[0].epoch if found else None
+
+    def _judge(self, loss: float, position: Position) -> None:
+        if self._lowest is None or loss < self._lowest:
+            self._lowest, self._waited = loss, 0
+            self.best.save(position, self.model.arrays, self.state())
+        else:
+            self._waited += 1
+
+
+class _SimilaritySet:
+    """A similarity set and the vocabulary's words in it, in any case."""
+
+    def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
+        self.path = path
+        plain = {word for pair in read_pairs(path) for word in (pair.left, pair.right)}
+        forms = sorted({form for word in plain for form in (word, word.lower(), word.upper(), word.capitalize())})
+        ranks = np.unique(vocabulary.index_of(forms))
+        self._ranks = [int(rank) for rank in ranks if rank >= 0]
+        self._words = [vocabulary.words[rank].as_py() for rank in self._ranks]
+
+    def spearman(self, model: SkipGram) -> float | None:
+        """Spearman's correlation of the model's similarities with people's; None where there is none."""
+        if not self._words:
+            return None
+        rows = np.concatenate([model.vectors(rank, rank + 1) for rank in self._ranks])
+        return evaluate_similarity(KeyedVectors.from_arrays(self._words, rows), self.path).spearman
+
+
+def absolute(paths: Sequence[str | Path]) -> list[str]:
+    """Similarity sets as they go into run.json, each read once now: a wrong one must not end an epoch."""
+    for path in paths:
+        for _ in read_pairs(Path(path)):
+            pass
+    return [str(Path(path).absolute()) for path in paths]
