@@ -188,7 +188,7 @@ def test_cbow_learns_the_topics_too(corpus, tmp_path, objective):
     assert streamvec.resume(tmp_path / "run").most_similar("sea3") == vectors.most_similar("sea3")
 
 
-PATIENT = {"epochs": 40, "holdout": 0.2, "patience": 2, "learning_rate": 0.5, "final_learning_rate": 0.5, "dim": 8}
+PATIENT = {"epochs": 40, "holdout": 0.2, "patience": 2, "learning_rate": 0.05, "final_learning_rate": 0.05, "dim": 8}
 
 
 def test_patience_stops_early_and_takes_the_best_epoch(corpus, tmp_path):
@@ -227,7 +227,7 @@ def test_similarity_sets_are_scored_after_each_epoch(corpus, tmp_path):
     scores = [record["similarity"]["pairs.tsv"] for record in records if "similarity" in record]
     assert len(scores) == 3 and scores[-1] > 0.7
     assert scores[-1] == pytest.approx(evaluate_similarity(vectors, pairs).spearman)
-    pairs.write_text("sea1 sea2 many\n")
-    with pytest.raises(StreamvecError, match=r"pairs.tsv.*1"):
+    pairs.write_text("sea1 sea2 9\nsea1 sea3 many\n")
+    with pytest.raises(StreamvecError, match=r"pairs.tsv.*2"):
         streamvec.train_skipgram(corpus, tmp_path / "other", evaluate=[pairs], **OPTIONS)
     assert not (tmp_path / "other").exists()
