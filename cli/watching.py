@@ -1,5 +1,6 @@
 """How a person follows long work: a bar on a terminal, a line now and then elsewhere, and Ctrl-C."""
 
+import os
 import signal
 import sys
 import time
@@ -27,8 +28,11 @@ class StopRequest:
         return self.asked
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        if self.asked and number == signal.SIGINT:  # as after kill -9, everything on disk is whole
+            sys.stderr.write("\x1b[?25h\n" if sys.stderr.isatty() else "")  # the bar had hidden the cursor
+            sys.stderr.write("streamvec: stopped without saving: the last checkpoint is what there is\n")
+            sys.stderr.flush()
+            os._exit(130)  # an exception would leave threads in the middle of a kernel, and wait for them
         self.asked = True
         self._say("stopping after this batch, and saving (Ctrl-C again: stop without saving)")
 

@@ -76,3 +76,19 @@ def test_a_signal_saves_and_prints_the_command_that_goes_on(corpus, tmp_path, nu
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"go on with: streamvec resume {run}" in errors and "Traceback" not in errors
+
+
+def test_a_second_interrupt_ends_at_once_and_leaves_what_can_be_gone_on_with(corpus, tmp_path):
+    run = tmp_path / "run"
+    arguments = ["train", "skipgram", corpus, "--out", run, "--dim", 32, "--epochs", 3, "--checkpoint-batches", 1]
+    process = subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True)
+    while not (run / "run.json").exists():
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    subprocess.run(command("resume", run), check=True, capture_output=True)
+    assert (run / "vectors.arrow").exists()
