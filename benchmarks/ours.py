@@ -18,6 +18,7 @@ from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress
 from streamvec.training.run import Run
 from streamvec.training.text import prepared, resolve_inputs
+from streamvec.training.watch import Watch
 
 
 class Stages:
@@ -96,7 +97,9 @@ def train_only(settings: dict[str, Any]) -> dict[str, Any]:
     stages = Stages()
     begin = time.perf_counter()
     start, never = Position(0, 0), lambda: False
-    train(model, shards, start, schedule, checkpoints, run.metrics, stages, never, lambda position: {})
+    train(
+        model, shards, start, schedule, checkpoints, run.metrics, stages, never, Watch(model, run, shards, vocabulary)
+    )
     seconds = time.perf_counter() - begin
     np.save(settings["vectors"], model.vectors(0, len(vocabulary)))
     model.close()

@@ -38,6 +38,7 @@ class Shards:
 
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
         self.folder = folder
+        self._index = index
         self.documents: int = index["documents"]
         self.tokens: int = index["tokens"]
         self.batches: int = index["batches"]
@@ -73,6 +74,12 @@ class Shards:
                     f"{file}: damaged or cut short: {found} bytes, expected {size}; prepare the text again"
                 )
         return shards
+
+    def twin(self) -> "Shards":
+        """Another reader of the same shards, for another thread: neither checks again what the other has checked."""
+        twin = Shards(self.folder, self._index)
+        twin._verified = self._verified
+        return twin
 
     def batch(self, number: int) -> TokenBatch:
         """Record batch *number*, read and validated; IndexError for one beyond the last.

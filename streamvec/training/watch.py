@@ -25,7 +25,7 @@ class Watch:
     def __init__(self, model: SkipGram, run: Run, shards: Shards, vocabulary: Vocabulary) -> None:
         self.model = model
         self.best = Checkpoints(run.best, kept=1)
-        self._shards = Shards.open(run.shards)  # the training loop's reads in a thread of its own
+        self._shards = shards.twin()  # the training loop reads in a thread of its own
         self._numbers = np.unique(np.linspace(0, shards.batches - 1, _HELD_OUT_BATCHES).astype(int))
         self._sets = [_SimilaritySet(Path(path), vocabulary) for path in run.about.get("evaluate", [])]
         self._lowest: float | None = None
