@@ -13,6 +13,7 @@ number of slices of the columns, by whichever thread has the slice, and then ove
 from numba import njit
 
 from streamvec.kernels.cbow import score_average, update_average
+from streamvec.kernels.folds import first_half, signs_of, sum16
 from streamvec.kernels.layout import (
     BLOCK_BYTES,
     TARGETS,
@@ -25,18 +26,7 @@ from streamvec.kernels.layout import (
     write_contexts,
 )
 from streamvec.kernels.nonlinear import error_of, loss_of
-from streamvec.kernels.simd import (
-    first_half,
-    load16,
-    load_i32,
-    prefetch,
-    signs_of,
-    splat16,
-    store,
-    store_f32,
-    sum16,
-    zero16,
-)
+from streamvec.kernels.simd import load16, load_i32, prefetch, splat16, store, store_f32, zero16
 from streamvec.kernels.skipgram import score_center, update_center
 from streamvec.kernels.team import wait_for_team
 

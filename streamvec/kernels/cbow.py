@@ -7,28 +7,21 @@ The gradient of the average reaches each of the averaged rows divided by their n
 import numpy as np
 from numba import njit
 
+from streamvec.kernels.folds import sums_of_12
 from streamvec.kernels.layout import BLOCK_BYTES, VECTOR_BYTES, target_row
 from streamvec.kernels.simd import (
-    broadcast8,
-    broadcast16,
+    LANES_BYTES,
+    broadcast_lanes,
     fma,
-    has_wide_registers,
-    load8,
     load16,
     load_i64,
-    splat8,
+    load_lanes,
     splat16,
+    splat_lanes,
     store,
-    sums_of_12,
-    zero8,
     zero16,
+    zero_lanes,
 )
-
-_WIDE = has_wide_registers()
-_load, _broadcast, _splat, _zero = (
-    (load16, broadcast16, splat16, zero16) if _WIDE else (load8, broadcast8, splat8, zero8)
-)
-_STRIDE = VECTOR_BYTES if _WIDE else VECTOR_BYTES // 2
 
 
 @njit(nogil=True, cache=True)
@@ -61,28 +54,28 @@ def update_average(outputs, width, targets, blocks, contexts, count, low, high, 
     outputs[target] += error * average; inputs[context] += (sum over targets of error * outputs[target]) / count, with
     the rows as they were. errors: address of float32[8] for each block, VECTOR_BYTES apart.
     """
-    share = _splat(np.float32(1.0) / np.float32(count))
-    for c in range(low, high, _STRIDE):
-        h, g = _zero(), _zero()
+    share = splat_lanes(np.float32(1.0) / np.float32(count))
+    for c in range(low, high, LANES_BYTES):
+        h, g = zero_lanes(), zero_lanes()
         for k in range(count):
-            h = h + _load(load_i64(contexts + 8 * k) + c)
+            h = h + load_lanes(load_i64(contexts + 8 * k) + c)
         h = h * share
         for block in range(blocks):
             here, error = targets + block * BLOCK_BYTES, errors + block * VECTOR_BYTES
             t0, t1 = outputs + target_row(here) * width + c, outputs + target_row(here + 4) * width + c
             t2, t3 = outputs + target_row(here + 8) * width + c, outputs + target_row(here + 12) * width + c
             t4, t5 = outputs + target_row(here + 16) * width + c, outputs + target_row(here + 20) * width + c
-            e0, e1, e2 = _broadcast(error), _broadcast(error + 4), _broadcast(error + 8)
-            e3, e4, e5 = _broadcast(error + 12), _broadcast(error + 16), _broadcast(error + 20)
-            one = fma(e2, _load(t2), fma(e1, _load(t1), fma(e0, _load(t0), g)))
-            g = one + fma(e5, _load(t5), fma(e4, _load(t4), e3 * _load(t3)))
-            store(t0, fma(e0, h, _load(t0)))
-            store(t1, fma(e1, h, _load(t1)))
-            store(t2, fma(e2, h, _load(t2)))
-            store(t3, fma(e3, h, _load(t3)))
-            store(t4, fma(e4, h, _load(t4)))
-            store(t5, fma(e5, h, _load(t5)))
+            e0, e1, e2 = broadcast_lanes(error), broadcast_lanes(error + 4), broadcast_lanes(error + 8)
+            e3, e4, e5 = broadcast_lanes(error + 12), broadcast_lanes(error + 16), broadcast_lanes(error + 20)
+            one = fma(e2, load_lanes(t2), fma(e1, load_lanes(t1), fma(e0, load_lanes(t0), g)))
+            g = one + fma(e5, load_lanes(t5), fma(e4, load_lanes(t4), e3 * load_lanes(t3)))
+            store(t0, fma(e0, h, load_lanes(t0)))
+            store(t1, fma(e1, h, load_lanes(t1)))
+            store(t2, fma(e2, h, load_lanes(t2)))
+            store(t3, fma(e3, h, load_lanes(t3)))
+            store(t4, fma(e4, h, load_lanes(t4)))
+            store(t5, fma(e5, h, load_lanes(t5)))
         g = g * share
         for k in range(count):
             place = load_i64(contexts + 8 * k) + c
-            store(place, _load(place) + g)
+            store(place, load_lanes(place) + g)

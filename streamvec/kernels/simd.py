@@ -17,7 +17,7 @@ from numba.core.extending import intrinsic, overload, register_model
 
 LANES = 16
 _F32 = ir.FloatType()
-_I32 = ir.IntType(32)
+I32 = ir.IntType(32)
 
 
 class Floats(types.Type):
@@ -46,13 +46,14 @@ def has_wide_registers() -> bool:
     return bool(llvm.get_host_cpu_features().get("avx512f"))
 
 
-def _pointer(builder, address, pointee):
+def pointer_to(builder, address, pointee):
+    """An address as LLVM's pointer to *pointee*."""
     return builder.inttoptr(address, pointee.as_pointer())
 
 
 def _load(kind):
     def codegen(context, builder, signature, args):
-        return builder.load(_pointer(builder, args[0], kind.vector), align=4)
+        return builder.load(pointer_to(builder, args[0], kind.vector), align=4)
 
     return codegen
 
@@ -74,7 +75,7 @@ def store(typing, address, value):
     """Writes all lanes of *value* to an address."""
 
     def codegen(context, builder, signature, args):
-        builder.store(args[1], _pointer(builder, args[0], signature.args[1].vector), align=4)
+        builder.store(args[1], pointer_to(builder, args[0], signature.args[1].vector), align=4)
         return context.get_dummy_value()
 
     return types.void(address, value), codegen
@@ -85,7 +86,7 @@ def load_i32(typing, address):
     """One int32 from an address, as an intp."""
 
     def codegen(context, builder, signature, args):
-        value = builder.load(_pointer(builder, args[0], _I32), align=4)
+        value = builder.load(pointer_to(builder, args[0], I32), align=4)
         return builder.sext(value, context.get_value_type(types.intp))
 
     return types.intp(address), codegen
@@ -96,7 +97,7 @@ def load_i64(typing, address):
     """One int64 from an address, as an intp."""
 
     def codegen(context, builder, signature, args):
-        return builder.load(_pointer(builder, args[0], ir.IntType(64)), align=8)
+        return builder.load(pointer_to(builder, args[0], ir.IntType(64)), align=8)
 
     return types.intp(address), codegen
 
@@ -106,7 +107,7 @@ def store_i64(typing, address, value):
     """Writes an integer as int64 to an address."""
 
     def codegen(context, builder, signature, args):
-        builder.store(args[1], _pointer(builder, args[0], ir.IntType(64)), align=8)
+        builder.store(args[1], pointer_to(builder, args[0], ir.IntType(64)), align=8)
         return context.get_dummy_value()
 
     return types.void(address, types.int64), codegen
@@ -117,7 +118,7 @@ def store_i32(typing, address, value):
     """Writes the low 32 bits of an integer to an address."""
 
     def codegen(context, builder, signature, args):
-        builder.store(builder.trunc(args[1], _I32), _pointer(builder, args[0], _I32), align=4)
+        builder.store(builder.trunc(args[1], I32), pointer_to(builder, args[0], I32), align=4)
         return context.get_dummy_value()
 
     return types.void(address, types.int64), codegen
@@ -128,7 +129,7 @@ def store_f32(typing, address, value):
     """Writes a number as float32 to an address."""
 
     def codegen(context, builder, signature, args):
-        builder.store(args[1], _pointer(builder, args[0], _F32), align=4)
+        builder.store(args[1], pointer_to(builder, args[0], _F32), align=4)
         return context.get_dummy_value()
 
     return types.void(address, types.float32), codegen
@@ -137,9 +138,9 @@ def store_f32(typing, address, value):
 def _prefetch(for_writing):
     def codegen(context, builder, signature, args):
         byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [builder.inttoptr(args[0], byte), _I32(for_writing), _I32(3), _I32(1)])
+        builder.call(function, [builder.inttoptr(args[0], byte), I32(for_writing), I32(3), I32(1)])
         return context.get_dummy_value()
 
     return codegen
@@ -158,15 +159,15 @@ def prefetch_read(typing, address):
 
 
 def _splat(builder, vector, scalar):
-    single = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, _I32(0))
+    single = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, I32(0))
     return builder.shuffle_vector(
-        single, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_I32, vector.count), None)
+        single, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(I32, vector.count), None)
     )
 
 
 def _broadcast(kind):
     def codegen(context, builder, signature, args):
-        return _splat(builder, kind.vector, builder.load(_pointer(builder, args[0], _F32), align=4))
+        return _splat(builder, kind.vector, builder.load(pointer_to(builder, args[0], _F32), align=4))
 
     return codegen
 
@@ -290,7 +291,7 @@ def times_two_to(typing, a, exponent):
     """a * 2**exponent for whole exponents that keep the result a normal number."""
 
     def codegen(context, builder, signature, args):
-        integers = ir.VectorType(_I32, signature.return_type.lanes)
+        integers = ir.VectorType(I32, signature.return_type.lanes)
         shift = ir.Constant(integers, [23] * integers.count)
         power = builder.shl(builder.fptosi(args[1], integers), shift)
         bits = builder.add(builder.bitcast(args[0], integers), power)
@@ -323,92 +324,8 @@ for _function, _instruction in (
     _overload_operator(_function, _instruction)
 
 
-def _mix(builder, a, b, lanes):
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
-
-
-def _fold(builder, vectors, low, high):
-    """Halves the number of vectors: each pair's *low* lanes plus its *high* lanes."""
-    pairs = zip(vectors[::2], vectors[1::2], strict=True)
-    return [builder.fadd(_mix(builder, a, b, low), _mix(builder, a, b, high)) for a, b in pairs]
-
-
-def _quarters(chosen):
-    return [4 * quarter + lane for quarter in chosen for lane in range(4)]
-
-
-# What one shuffle instruction can do in 16 lanes; each fold adds lanes that stood 8, 4, 2, 1 apart.
-_FOLDS = (
-    (_quarters([0, 1, 4, 5]), _quarters([2, 3, 6, 7])),
-    (_quarters([0, 2, 4, 6]), _quarters([1, 3, 5, 7])),
-    *(
-        ([q + lane for q in range(0, 16, 4) for lane in low], [q + lane for q in range(0, 16, 4) for lane in high])
-        for low, high in (((0, 1, 16, 17), (2, 3, 18, 19)), ((0, 2, 16, 18), (1, 3, 17, 19)))
-    ),
-)
-# Which input's sum the folds leave in which lane.
-_ORDER = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
-
-
-@intrinsic
-def sums_of_12(typing, a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5):
-    """[sum(a0) ... sum(a5), 0, 0, sum(b0) ... sum(b5), 0, 0]: twelve horizontal sums by one tree of shuffles."""
-
-    def codegen(context, builder, signature, args):
-        zero = ir.Constant(f32x16.vector, None)
-        wanted = [*args[:6], zero, zero, *args[6:], zero, zero]
-        vectors = [wanted[0]] * 16
-        for lane, place in enumerate(_ORDER):
-            vectors[place] = wanted[lane]
-        for low, high in _FOLDS:
-            vectors = _fold(builder, vectors, low, high)
-        return vectors[0]
-
-    return f32x16(a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5), codegen
-
-
-@intrinsic
-def sum16(typing, a):
-    """The sum of 16 lanes, folding halves: lanes 8 apart, then 4, 2, 1."""
-
-    def codegen(context, builder, signature, args):
-        value = args[0]
-        for half in (8, 4, 2, 1):
-            low = _mix(builder, value, value, list(range(half)))
-            high = _mix(builder, value, value, list(range(half, 2 * half)))
-            value = builder.fadd(low, high)
-        return builder.extract_element(value, _I32(0))
-
-    return types.float32(a), codegen
-
-
-@intrinsic
-def signs_of(typing, targets, nothing):
-    """From 8 int32 targets (row * 2 + label) at an address: +1 for label 1, -1 for 0, 0 where the row is *nothing*.
-
-    Twice over, for two contexts.
-    """
-
-    def codegen(context, builder, signature, args):
-        integers = ir.VectorType(_I32, 8)
-        ones = ir.Constant(integers, [1] * 8)
-        row = builder.load(_pointer(builder, args[0], integers), align=4)
-        scalar = builder.trunc(args[1], _I32)
-        other = builder.insert_element(ir.Constant(integers, ir.Undefined), scalar, _I32(0))
-        other = builder.shuffle_vector(other, other, ir.Constant(integers, None))
-        labels = builder.sitofp(builder.sub(builder.shl(builder.and_(row, ones), ones), ones), f32x8.vector)
-        absent = builder.icmp_signed("==", builder.ashr(row, ones), other)
-        signs = builder.select(absent, ir.Constant(f32x8.vector, None), labels)
-        return _mix(builder, signs, signs, [*range(8), *range(8)])
-
-    return f32x16(targets, nothing), codegen
-
-
-@intrinsic
-def first_half(typing, a):
-    """Lanes 8 to 15 set to zero."""
-
-    def codegen(context, builder, signature, args):
-        return _mix(builder, args[0], ir.Constant(f32x16.vector, None), list(range(8)) + [16] * 8)
-
-    return a(a), codegen
+# Where lanes are independent, the wider machine takes 16 columns at a time and the narrower 8: the bytes are the same.
+WIDE = has_wide_registers()
+load_lanes, broadcast_lanes = (load16, broadcast16) if WIDE else (load8, broadcast8)
+splat_lanes, zero_lanes = (splat16, zero16) if WIDE else (splat8, zero8)
+LANES_BYTES = 64 if WIDE else 32

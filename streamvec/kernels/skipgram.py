@@ -2,26 +2,20 @@
 
 from numba import njit
 
+from streamvec.kernels.folds import sums_of_12
 from streamvec.kernels.layout import VECTOR_BYTES, target_row
 from streamvec.kernels.simd import (
-    broadcast8,
-    broadcast16,
+    LANES_BYTES,
+    WIDE,
+    broadcast_lanes,
     fma,
-    has_wide_registers,
-    load8,
     load16,
     load_i64,
+    load_lanes,
     store,
-    sums_of_12,
-    zero8,
     zero16,
+    zero_lanes,
 )
-
-_WIDE = has_wide_registers()
-
-# Where lanes are independent, the wider machine takes 16 columns at a time and the narrower 8: the bytes are the same.
-_load, _broadcast, _zero = (load16, broadcast16, zero16) if _WIDE else (load8, broadcast8, zero8)
-_STRIDE = VECTOR_BYTES if _WIDE else VECTOR_BYTES // 2
 
 
 @njit(nogil=True, cache=True)
@@ -39,7 +33,7 @@ def score_center(outputs, width, targets, contexts, count, scores, between):
         a, b = load_i64(contexts + 8 * k), load_i64(contexts + 8 * k + 8)
         a0 = a1 = a2 = a3 = a4 = a5 = zero16()
         b0 = b1 = b2 = b3 = b4 = b5 = zero16()
-        if _WIDE:
+        if WIDE:
             for c in range(0, width, VECTOR_BYTES):
                 x, y = load16(a + c), load16(b + c)
                 w = load16(t0 + c)
@@ -86,24 +80,24 @@ def update_center(outputs, width, targets, contexts, count, low, high, errors, b
     t0, t1 = outputs + target_row(targets) * width, outputs + target_row(targets + 4) * width
     t2, t3 = outputs + target_row(targets + 8) * width, outputs + target_row(targets + 12) * width
     t4, t5 = outputs + target_row(targets + 16) * width, outputs + target_row(targets + 20) * width
-    for c in range(low, high, _STRIDE):
-        w0, w1, w2 = _load(t0 + c), _load(t1 + c), _load(t2 + c)
-        w3, w4, w5 = _load(t3 + c), _load(t4 + c), _load(t5 + c)
-        g0 = g1 = g2 = g3 = g4 = g5 = _zero()
+    for c in range(low, high, LANES_BYTES):
+        w0, w1, w2 = load_lanes(t0 + c), load_lanes(t1 + c), load_lanes(t2 + c)
+        w3, w4, w5 = load_lanes(t3 + c), load_lanes(t4 + c), load_lanes(t5 + c)
+        g0 = g1 = g2 = g3 = g4 = g5 = zero_lanes()
         for k in range(count):
             place = load_i64(contexts + 8 * k) + c
             error = errors + (k >> 1) * between + (k & 1) * 32
-            x = _load(place)
-            e0, e1, e2 = _broadcast(error), _broadcast(error + 4), _broadcast(error + 8)
-            e3, e4, e5 = _broadcast(error + 12), _broadcast(error + 16), _broadcast(error + 20)
+            x = load_lanes(place)
+            e0, e1, e2 = broadcast_lanes(error), broadcast_lanes(error + 4), broadcast_lanes(error + 8)
+            e3, e4, e5 = broadcast_lanes(error + 12), broadcast_lanes(error + 16), broadcast_lanes(error + 20)
             g0, g1, g2 = fma(e0, x, g0), fma(e1, x, g1), fma(e2, x, g2)
             g3, g4, g5 = fma(e3, x, g3), fma(e4, x, g4), fma(e5, x, g5)
             one = fma(e2, w2, fma(e1, w1, fma(e0, w0, x)))
             other = fma(e5, w5, fma(e4, w4, e3 * w3))
             store(place, one + other)
-        store(t0 + c, _load(t0 + c) + g0)
-        store(t1 + c, _load(t1 + c) + g1)
-        store(t2 + c, _load(t2 + c) + g2)
-        store(t3 + c, _load(t3 + c) + g3)
-        store(t4 + c, _load(t4 + c) + g4)
-        store(t5 + c, _load(t5 + c) + g5)
+        store(t0 + c, load_lanes(t0 + c) + g0)
+        store(t1 + c, load_lanes(t1 + c) + g1)
+        store(t2 + c, load_lanes(t2 + c) + g2)
+        store(t3 + c, load_lanes(t3 + c) + g3)
+        store(t4 + c, load_lanes(t4 + c) + g4)
+        store(t5 + c, load_lanes(t5 + c) + g5)
