@@ -1,15 +1,7 @@
-"""What a part of a corpus says about all of it: its tokens, its words and how their number will grow.
+"""Reads a part of a corpus, from its beginning and from places spread over it, and counts its words."""
 
-A word occurs min_count times in N tokens when its rate is about min_count / N; so a sample of n tokens, in which rates
-down to 1 / n show, tells how many words a corpus of up to min_count times its size has. Beyond that the growth that the
-sample itself shows is prolonged, and bends as it did there (Heaps' law with a falling exponent).
-"""
-
-import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +10,7 @@ from streamvec.corpus.blocks import Place, read_blocks
 from streamvec.corpus.compiling import compile_kernels
 from streamvec.corpus.compression import Readable, plain_pieces
 from streamvec.corpus.estimate import estimate_text_bytes
+from streamvec.corpus.growth import Sample
 from streamvec.corpus.remote import is_remote
 from streamvec.corpus.sources import Source
 from streamvec.corpus.streams import is_utf8, open_stored
@@ -32,7 +25,6 @@ from streamvec.kernels.wordtable import (
     WORDS,
     WordTable,
     count_tokens,
-    encode_tokens,
     move_words,
     new_table,
 )
@@ -48,14 +40,6 @@ _GOLDEN = (5**0.5 - 1) / 2  # its multiples, modulo 1, spread evenly
 _WHITE = b" \n\t\r"
 
 
-class Known(NamedTuple):
-    """What is told of the vocabulary of a whole corpus."""
-
-    words: int
-    tokens: int  # of these words in the corpus
-    word_bytes: float  # mean length of a word
-
-
 class _Part(NamedTuple):
     """A stretch of text to sample."""
 
@@ -63,140 +47,6 @@ class _Part(NamedTuple):
     offset: int
     size: int  # bytes wanted
     inside: bool  # begins anywhere within a line
-
-
-@dataclass
-class Sample:
-    """A corpus seen in part, or whole."""
-
-    tokenizer: Tokenizer
-    text_bytes: int  # of the whole corpus: an estimate, unless the sample is the whole
-    stored_bytes: int | None = None
-    sampled_bytes: int = 0
-    is_whole: bool = False
-    tokens: int = 0  # in the sample, as the next ones
-    documents: int = 0
-    read_seconds: float = 0.0
-    count_seconds: float = 0.0  # of one thread
-    growth: list[tuple[int, int]] = field(default_factory=list)  # (tokens, different words) on the way
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # int64[words], falling
-    sizes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # int64[words]: bytes of each
-    texts: list[np.ndarray] = field(default_factory=list)  # uint8[n]: some of it, as the kernels take it
-    table: WordTable | None = None  # words to ranks
-
-    @property
-    def is_python(self) -> bool:
-        """Whether tokens are found by code that only one thread runs at a time."""
-        return self.tokenizer.kind == "regex"
-
-    @property
-    def scale(self) -> float:
-        """How many times the sample the whole corpus is."""
-        return 1.0 if self.is_whole else max(1.0, self.text_bytes / max(1, self.sampled_bytes))
-
-    def all_tokens(self) -> int:
-        """Tokens of the whole corpus."""
-        return round(self.tokens * self.scale)
-
-    def all_documents(self) -> int:
-        """Documents of the whole corpus."""
-        return round(self.documents * self.scale)
-
-    def words(self, tokens: float, min_count: int = 1) -> float:
-        """How many different words occur *min_count* times in *tokens* tokens of this corpus."""
-        times, words = self._equal(tokens, min_count)
-        if times < 1:
-            return min(tokens, words)
-        low = int(times)
-        few, more = max(1, self._at_least(low + 1)), max(1, self._at_least(low))
-        return float(more * (few / more) ** (times - low))
-
-    def vocabulary(self, min_count: int, max_vocab: int | None) -> Known:
-        """The vocabulary that the whole corpus will have; no word at all is possible."""
-        total = self.all_tokens()
-        if self.is_whole:
-            number: float = self._at_least(min_count)
-        else:
-            number = self.words(total, min_count) if self.tokens else 0
-        times = float(min_count) if self.is_whole else max(1.0, self._equal(total, min_count)[0])
-        rare = self._rare_tokens(times) / max(1, self.tokens)
-        shown = self._at_least(round(times))
-        if max_vocab is not None and number > max_vocab:
-            number, shown = max_vocab, min(shown, max_vocab)
-            rare = max(rare, 1 - float(self.counts[:max_vocab].sum()) / max(1, self.tokens))
-        mean = float(self.sizes[:shown].mean()) if shown else 0.0
-        return Known(round(number), round(total * (1 - rare)), mean)
-
-    def ids(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(ids by rank in the sample int32[n], lengths of documents int32[documents]) of the texts kept."""
-        found, spans = [], new_spans()
-        for data in self.texts:
-            ids, lengths = np.empty(data.size + 1, np.int32), np.empty(data.size + 1, np.int32)
-            number, documents = encode_tokens(self.table, self.tokenizer.alphabet, data, spans, ids, lengths)
-            found.append((ids[:number].copy(), lengths[:documents].copy()))
-        return found
-
-    def _equal(self, tokens: float, min_count: int) -> tuple[float, float]:
-        """How often a word occurs in the sample that occurs *min_count* times in *tokens*; where that is below once, 0
-        and how many words there are."""
-        times, words = 0.0, 0.0
-        slope = self._slope(1)
-        for _ in range(4):  # the place depends on the slope there
-            wanted = _place(min_count, slope) * self.tokens / max(1.0, tokens)
-            first = _place(1, slope)
-            if wanted < first:
-                grown, slope = self._grown(first / wanted)
-                times, words = 0.0, self._at_least(1) * grown
-            else:
-                times = _times(wanted, slope)
-                slope = self._slope(round(times))
-        return times, words
-
-    def _slope(self, times: int) -> float:
-        """The slope of the logarithm of how many words occur *times* times over that of the tokens, at the sample."""
-        words = self._at_least(times)
-        return min(0.97, max(0.02, times * (words - self._at_least(times + 1)) / max(1, words)))
-
-    def _at_least(self, times: int) -> int:
-        return int(np.searchsorted(-self.counts, -times, side="right"))
-
-    def _rare_tokens(self, times: float) -> float:
-        low = int(times)
-        below = [float(self.counts[self._at_least(step) :].sum()) for step in (low, low + 1)]
-        return below[0] + (below[1] - below[0]) * (times - low)
-
-    def _grown(self, factor: float) -> tuple[float, float]:
-        """How many times more words a text *factor* times as long as the sample has, and the slope there."""
-        points = self.growth[-5:]
-        slopes = [
-            math.log(later[1] / earlier[1]) / math.log(later[0] / earlier[0]) for earlier, later in pairwise(points)
-        ] or [self._slope(1)]
-        half = max(1, len(slopes) // 2)
-        late, early = float(np.mean(slopes[-half:])), float(np.mean(slopes[:half]))
-        bend = min(1.0, max(0.9, (late / max(early, 1e-9)) ** (1 / half)))  # a doubling's slope to the one before
-        grown, left, slope = 0.0, math.log2(factor), min(1.0, late)
-        while left > 0:
-            slope *= bend
-            grown += slope * min(1.0, left)
-            left -= 1
-        return 2**grown, max(0.02, min(0.97, slope))
-
-
-def _place(times: int, slope: float) -> float:
-    """The rate r, in words a sample, with as many words of rate r and more as occur *times* times in the sample.
-
-    Of words by a power law with exponent b (Zipf), sum P(Poisson(rate) >= k) = r^-b, r^-b = gamma(k - b) / gamma(k).
-    """
-    return math.exp((math.lgamma(times) - math.lgamma(times - slope)) / slope)
-
-
-def _times(place: float, slope: float) -> float:
-    """The inverse of _place, logarithmic between whole numbers; at least 1."""
-    times = 1
-    while _place(times + 1, slope) <= place:
-        times += 1
-    low, high = math.log(_place(times, slope)), math.log(_place(times + 1, slope))
-    return max(1.0, times + (math.log(place) - low) / (high - low))
 
 
 def sample_corpus(

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from streamvec.corpus.growth import Sample
 from streamvec.corpus.layout import SHARDS, VOCABULARY
-from streamvec.corpus.sampling import Sample, sample_corpus
+from streamvec.corpus.sampling import sample_corpus
 from streamvec.corpus.shards import BATCH_TOKENS, Shards
 from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
