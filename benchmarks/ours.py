@@ -48,7 +48,7 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
     sources = resolve_inputs([settings["input"]], text)
     options = {"config": asdict(SkipGramConfig()), "text": asdict(text)}
-    run = Run.create(settings["run"], "skipgram", options, sources, False)
+    run = Run.create(settings["run"], "skipgram", options, sources)
     vocabulary, shards = prepared(run, text, machine, stages, lambda: False)
     end = time.perf_counter()
     counted = stages.times["counting"][1] if "counting" in stages.times else begin

@@ -111,6 +111,32 @@ def test_an_existing_run_is_refused_and_overwritten_on_request(corpus, tmp_path)
     assert streamvec.train_skipgram(corpus, tmp_path / "run", overwrite=True, **small | {"dim": 8}).dim == 8
 
 
+def test_overwrite_keeps_the_old_run_until_the_new_one_is_known_to_come(corpus, tmp_path):
+    run, small = tmp_path / "run", OPTIONS | {"epochs": 1}
+    streamvec.train_skipgram(corpus, run, **small)
+    before = (run / "vectors.arrow").read_bytes()
+    empty = tmp_path / "empty.txt"
+    empty.write_text("")
+    for inputs in (empty, run, run / "run.json"):
+        with pytest.raises(StreamvecError, match=r"no words|lies in"):
+            streamvec.train_skipgram(inputs, run, overwrite=True, **small)
+        assert (run / "vectors.arrow").read_bytes() == before
+    (run / "thesis.txt").write_text("mine")
+    with pytest.raises(StreamvecError, match=r"thesis.txt: is not a RUN's"):
+        streamvec.train_skipgram(corpus, run, overwrite=True, **small)
+    (run / "thesis.txt").unlink()
+    with pytest.raises(StreamvecError, match="needs"):
+        streamvec.train_skipgram(corpus, run, overwrite=True, **OPTIONS | {"dim": 2_000_000})
+    assert (tmp_path / "run.replaced" / "vectors.arrow").read_bytes() == before
+
+
+def test_text_options_that_shards_were_not_made_with_are_refused(vectors, tmp_path):
+    first = vectors_file(vectors).parent
+    with pytest.raises(StreamvecError, match=r"made with min_count=5, not 50: leave --min-count out"):
+        streamvec.train_skipgram(first, tmp_path / "run", **OPTIONS | {"min_count": 50})
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_that_is_no_run_is_never_removed(corpus, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
@@ -128,7 +154,7 @@ def test_what_a_kill_in_the_first_moment_leaves_is_no_hindrance(corpus, tmp_path
 def test_a_run_in_use_is_refused(corpus, tmp_path):
     from streamvec.disk.lock import locked
 
-    Run.create(tmp_path / "run", "skipgram", {"config": {}, "text": {}}, [], overwrite=False)
+    Run.create(tmp_path / "run", "skipgram", {"config": {}, "text": {}}, [])
     with locked(tmp_path / "run"), pytest.raises(StreamvecError, match="in use by another streamvec"):
         streamvec.resume(tmp_path / "run")
 

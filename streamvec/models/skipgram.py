@@ -81,8 +81,8 @@ class SkipGramConfig:
             raise ValueError(f"patience must be at least 0, got {self.patience}")
         if self.patience and not self.holdout:
             raise ValueError("patience needs a share of documents held out (holdout above 0), got none")
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed}")
+        if not 0 <= self.seed < 2**40:
+            raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
         for chosen in fields(self):
             choices = chosen.metadata.get("choices", ())
             if choices and getattr(self, chosen.name) not in choices:

@@ -54,8 +54,8 @@ class Checkpoints:
     def load(self, arrays: Mapping[str, np.ndarray], note: Callable[[str], None]) -> tuple[Position, dict] | None:
         """Fills *arrays* from the newest checkpoint that is whole; returns its position and state.
 
-        A damaged one is removed and the one before is taken, with a *note*. None when there is no checkpoint;
-        StreamvecError when there are some and all are damaged.
+        A damaged one is put aside (NAME.damaged) and the one before is taken, with a *note*. None when there is no
+        checkpoint; StreamvecError when there are some and all are damaged, or the system refuses to read one.
         """
         paths = self.paths()
         for path in paths:
@@ -63,8 +63,10 @@ class Checkpoints:
                 state = self.verify(path)
                 load_tensors(path / ARRAYS, into=arrays)
             except StreamvecError as problem:
-                note(f"checkpoint {path} is damaged and is left out, going on from the one before: {problem}")
-                _remove(path)
+                if isinstance(problem.__cause__, OSError) and not isinstance(problem.__cause__, FileNotFoundError):
+                    raise  # the disk or a permission, not the bytes: nothing is known to be damaged
+                note(f"checkpoint {path} is damaged and is put aside: {problem}")
+                path.rename(path.with_name(path.name + ".damaged"))
                 continue
             return Position(*state["position"]), state
         if paths:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from streamvec.corpus.layout import SHARDS, VOCABULARY
+from streamvec.corpus.layout import COUNTING, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.shards import INDEX
 from streamvec.corpus.sources import Source, fingerprint
 from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json, write_json
@@ -20,6 +20,7 @@ from streamvec.training.metrics import Metrics
 RUN_JSON, VECTORS, METRICS, CHECKPOINTS = "run.json", "vectors.arrow", "metrics.jsonl", "checkpoints"
 BEST = "best"
 _FORMAT = 1
+_OWN = {RUN_JSON, VECTORS, METRICS, CHECKPOINTS, BEST, "lock", "input.zst", PREPARED, VOCABULARY, SHARDS, COUNTING}
 
 
 class Run:
@@ -90,12 +91,9 @@ class Run:
         return cls(folder, about)
 
     @classmethod
-    def create(
-        cls, folder: Path | str, kind: str, options: dict[str, Any], sources: Sequence[Source], overwrite: bool
-    ) -> "Run":
-        """Makes the folder and its run.json. An existing RUN is replaced with *overwrite*; StreamvecError otherwise."""
+    def create(cls, folder: Path | str, kind: str, options: dict[str, Any], sources: Sequence[Source]) -> "Run":
+        """Makes the folder, which holds nothing yet, and its run.json."""
         folder = Path(folder)
-        _make_way(folder, overwrite)
         about = {
             "format": _FORMAT,
             "streamvec": version("streamvec"),
@@ -125,12 +123,16 @@ def fingerprint_of(source: Source) -> dict[str, Any]:
     return fingerprint(source)
 
 
-def _make_way(folder: Path, overwrite: bool) -> None:
+def set_aside(folder: Path, overwrite: bool) -> Path | None:
+    """Moves a RUN that is to be replaced out of the way; returns where to, or None where there was none.
+
+    Raises StreamvecError where the folder holds anything else, or *overwrite* does not say that it may be replaced.
+    """
     if folder.is_file():
         raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
     begun = RUN_JSON + PARTIAL  # all that a kill in its first moment leaves
     if not folder.exists() or all(path.name == begun for path in folder.iterdir()):
-        return
+        return None
     if not (folder / RUN_JSON).exists():
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
     if not overwrite:
@@ -138,8 +140,19 @@ def _make_way(folder: Path, overwrite: bool) -> None:
             f"{folder}: exists already: go on with `streamvec resume {shlex.quote(str(folder))}`, "
             "or replace it with --overwrite"
         )
-    with locked(folder):
-        shutil.rmtree(folder)
+    foreign = [path.name for path in folder.iterdir() if path.name not in _OWN and not path.name.endswith(PARTIAL)]
+    if foreign:
+        raise StreamvecError(
+            f"{folder / foreign[0]}: is not a RUN's, and would be lost: move it, or choose another --out"
+        )
+    aside = folder.with_name(folder.name + ".replaced")
+    if aside.exists():
+        raise StreamvecError(
+            f"{aside}: is there, kept from an earlier --overwrite that did not end: remove or rename it"
+        )
+    with locked(folder), named_problems(folder):
+        folder.rename(aside)
+    return aside
 
 
 def is_prepared_folder(path: str) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,26 @@ def resolve_inputs(inputs: Sequence[str], text: TextOptions) -> list[Source]:
             raise StreamvecError(f"{inputs[0]}: a RUN as INPUT must be the only one: it stands for its finished shards")
         return [Source(str(Path(inputs[0]).absolute()), "run", "", None)]
     if inputs.count("-") > 1:
-        raise ValueError("inputs must name - (standard input) once, got it more often")
+        raise StreamvecError("-: standard input can be read once: name it once")
     sources = resolve(inputs, text.column)
     local = [Path(source.path).exists() for source in sources]
     return [
         Source(str(Path(source.path).absolute()), source.kind, source.compression, source.size) if here else source
         for source, here in zip(sources, local, strict=True)
     ]
+
+
+def text_of_run(source: Source, wanted: TextOptions) -> TextOptions:
+    """The text options of a RUN that stands for its shards; StreamvecError where others were asked for."""
+    made = TextOptions(**Run.open(source.path).about["text"])
+    for field in fields(TextOptions):
+        name, value, fixed = field.name, getattr(wanted, field.name), getattr(made, field.name)
+        if value != field.default and value != fixed:
+            raise StreamvecError(
+                f"{source.path}: its shards were made with {name}={fixed}, not {value}: leave "
+                f"--{name.replace('_', '-')} out, or name the text itself"
+            )
+    return made
 
 
 def prepared(

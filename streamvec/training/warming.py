@@ -26,7 +26,9 @@ def warm(report: Reporter) -> None:
     report.note("compiling kernels, which happens once and takes some twenty seconds")
     code = "from streamvec.training.warming import compile_all; compile_all()"
     try:
-        subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-P", "-c", code], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     except OSError:
         return
 

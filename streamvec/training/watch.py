@@ -8,6 +8,7 @@ import numpy as np
 
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.errors import StreamvecError
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.training.checkpoint import Checkpoints
@@ -61,6 +62,10 @@ class Watch:
         if not self.model.config.patience:
             return None
         found = self.best.load(self.model.arrays, note=lambda text: None)
+        if found is None and self._lowest is not None:
+            raise StreamvecError(
+                f"{self.best.folder}: the best epoch's checkpoint is gone: train again with --overwrite"
+            )
         return found[0].epoch if found else None
 
     def _judge(self, loss: float, position: Position) -> None:

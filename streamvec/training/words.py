@@ -1,6 +1,7 @@
 """Training of word vectors from the first byte of text to vectors.arrow, and going on with it."""
 
 import shlex
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,8 +18,8 @@ from streamvec.training.loop import Schedule, train
 from streamvec.training.needs import compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
-from streamvec.training.run import Run
-from streamvec.training.text import prepared, resolve_inputs
+from streamvec.training.run import Run, set_aside
+from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
 from streamvec.training.watch import Watch, absolute
 from streamvec.vectors.keyedvectors import KeyedVectors
@@ -79,10 +80,31 @@ def _begin(
         raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
     config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    sources = resolve_inputs(names, text)
+    folder, sources = Path(out), resolve_inputs(names, text)
+    for source in sources:
+        if folder.exists() and Path(source.path).resolve().is_relative_to(folder.resolve()):
+            raise StreamvecError(f"{source.path}: lies in {folder}, which would be replaced: choose another --out")
+    if sources[0].kind == "run":
+        text = text_of_run(sources[0], text)
     settings = {"config": asdict(config), "text": asdict(text), "evaluate": absolute(evaluate)}
-    run = Run.create(out, kind, settings, sources, overwrite)
-    return _go_on(run, machine, report, stop)
+    aside = set_aside(folder, overwrite)
+    try:
+        vectors = _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
+    except Interrupted:
+        if aside is not None and folder.exists():
+            shutil.rmtree(aside)
+        elif aside is not None:
+            aside.rename(folder)
+        raise
+    except StreamvecError:
+        if aside is not None and folder.exists():
+            report.note(f"the RUN that was there before is kept as {aside}")
+        elif aside is not None:
+            aside.rename(folder)
+        raise
+    if aside is not None:
+        shutil.rmtree(aside)
+    return vectors
 
 
 def resume(
