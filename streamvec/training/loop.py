@@ -150,7 +150,7 @@ def train(
 def _save(model: Model, checkpoints: Checkpoints, position: Position, watch: Watching) -> None:
     name = model.not_finite()
     if name:
-        _diverged(f"array {name!r} holds numbers that are not finite", position, checkpoints)
+        _diverged(model, f"array {name!r} holds numbers that are not finite", position, checkpoints)
     checkpoints.save(position, model.arrays, watch.state())
 
 
@@ -159,13 +159,14 @@ def _refuse_divergence(model: Model, result: StepResult, position: Position, che
         return
     mean = result.loss / result.examples
     if not math.isfinite(mean) or mean > _DIVERGED * model.loss_at_chance:
-        _diverged(f"the loss is {mean:.4g}, and {model.loss_at_chance:.4g} would be chance", position, checkpoints)
+        what = f"the loss is {mean:.4g}, and {model.loss_at_chance:.4g} would be chance"
+        _diverged(model, what, position, checkpoints)
 
 
-def _diverged(what: str, position: Position, checkpoints: Checkpoints) -> None:
-    paths = checkpoints.paths()
+def _diverged(model: Model, what: str, position: Position, checkpoints: Checkpoints) -> None:
+    paths, lower = checkpoints.paths(), model.learning_rate(Position(0, 0)) * 0.4
     kept = f"the last good checkpoint is {paths[0]}" if paths else "there is no checkpoint yet"
     raise StreamvecError(
         f"training diverged in epoch {position.epoch + 1}, batch {position.batch}: {what}; {kept}; "
-        "train again with a lower --learning-rate"
+        f"train again with --overwrite and a lower --learning-rate, such as {lower:.2g}"
     )
