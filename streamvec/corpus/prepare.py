@@ -107,7 +107,9 @@ def prepare(
             share = shares(memory, threads, resident_bytes())
 
         def pieces(start: Start) -> Generator[Piece, None, None]:
-            blocks = read_blocks(sources, column, encoding, start.place, start.number, share.block_bytes)
+            # A pattern may match across the cuts within a line longer than a block, so these must not depend on memory.
+            block_bytes = _LARGEST_BLOCK if tokenizer.kind == "regex" else share.block_bytes
+            blocks = read_blocks(sources, column, encoding, start.place, start.number, block_bytes)
             return read_ahead(whole_tokens(blocks, tokenizer, start.carried))
 
         work = _Work(folder, tokenizer, share.table_bytes, threads, pieces, report, stop)

@@ -124,7 +124,13 @@ def resume(
 def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
     if run.kind not in CONFIGS:
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
-    config, text = CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
+    try:
+        config, text = CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
+    except TypeError as problem:
+        raise StreamvecError(
+            f"{run.folder}: run.json holds options that this streamvec does not know ({problem}): use streamvec "
+            f"{run.about.get('streamvec')}, which made it"
+        ) from None
     try:
         with locked(run.folder):
             if not run.vectors.exists():
