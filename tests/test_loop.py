@@ -155,6 +155,15 @@ def test_watching_ends_the_training_and_stands_in_the_checkpoint(tmp_path):
     assert again.steps == []
 
 
+def test_text_without_a_single_example_is_refused(tmp_path):
+    class Idle(Diary):
+        def step(self, batch, position):
+            return super().step(batch, position)._replace(examples=0)
+
+    with pytest.raises(StreamvecError, match="nothing is left to train on"):
+        run(tmp_path, Idle())
+
+
 def test_what_reading_raises_arrives(tmp_path):
     def broken(number):
         if number == 2:

@@ -109,14 +109,19 @@ def train(
     checkpoint stays) or the disk is full.
     """
     saved_at, recorded_at, saved = time.monotonic(), time.monotonic(), start
-    loss, examples, tokens = 0.0, 0, 0
+    loss, examples, tokens, seen = 0.0, 0, 0, 0
     if watch.is_done:
         return
     for position, batch in read_ahead(shards, schedule.from_(start)):
         result = model.step(batch, position)
         _refuse_divergence(model, result, position, checkpoints)
         loss, examples, tokens = loss + result.loss, examples + result.examples, tokens + result.tokens
-        here, now = schedule.after(position), time.monotonic()
+        here, now, seen = schedule.after(position), time.monotonic(), seen + result.examples
+        if here == Position(1, 0) and start == Position(0, 0) and not seen:
+            raise StreamvecError(
+                "nothing is left to train on: no two words stand near each other in a document that is not held out; "
+                "give documents of several words, or a lower --holdout"
+            )
 
         if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS:
             rate, mean = tokens / (now - recorded_at), loss / examples if examples else None
