@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -261,15 +262,21 @@ for folder in folders:
 """
 
 
-def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
-    for folder in (tmp_path, *(above for above in tmp_path.parents if "pytest-of" in str(above))):
-        folder.chmod(0o755)  # so that another user comes as far as here
-    source = tmp_path / "a.txt"
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter; pytest's own are closed again whenever a pytest starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_folder_without_permission_is_named(open_folder: Path) -> None:
+    source = open_folder / "a.txt"
     source.write_text("some words\n")
-    closed, inside = tmp_path / "closed", tmp_path / "closed" / "run"
+    closed, inside = open_folder / "closed", open_folder / "closed" / "run"
     closed.mkdir(mode=0o555)
     arguments = [sys.executable, "-c", NOBODY, str(source), str(closed), str(inside)]
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(open_folder / "cache")}
     ended = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
     if "ModuleNotFoundError" in ended.stderr or "PermissionError" in ended.stderr:
         pytest.skip("another user may not read this installation of Python")
