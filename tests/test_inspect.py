@@ -1,12 +1,15 @@
 """info and verify: what a RUN or a file is, and that no byte of it can change unnoticed."""
 
+import contextlib
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -16,7 +19,7 @@ from streamvec.disk.files import read_json
 from streamvec.disk.lock import locked
 from streamvec.errors import StreamvecError
 from streamvec.training.info import info
-from streamvec.training.verify import DAMAGED, NO_CHECKSUM, OK, UNFINISHED, Checked, verify
+from streamvec.training.verify import DAMAGED, NO_CHECKSUM, OK, UNFINISHED, Checked, _metrics, verify
 from streamvec.vectors import KeyedVectors
 
 CHECKSUMMED = (
@@ -268,6 +271,23 @@ def test_info_of_damaged_files_never_ends_in_a_traceback(run_copy: Path, name: s
             assert info(path)["path"] == str(path)
         except StreamvecError as problem:
             assert str(path) in str(problem)
+
+
+def test_a_line_that_is_being_written_is_not_a_broken_one(run_copy: Path) -> None:
+    """A file object that meets its end in the middle of a line, as while a trainer appends, and then has the rest."""
+
+    class Growing:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def open(self, mode: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
+            return contextlib.nullcontext(iter([b'{"epoch":0}\n', b'{"epo', b'ch":1}\n']))
+
+        def stat(self) -> os.stat_result:
+            return self.path.stat()
+
+    found = _metrics(cast(Path, Growing(run_copy / "metrics.jsonl")))
+    assert (found.state, found.what) == (NO_CHECKSUM, "a log that grows, 1 lines, all readable")
 
 
 def test_looking_while_somebody_trains_finds_nothing_wrong(corpus: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Reads every byte of what streamvec wrote against its checksum, and goes on after a problem: all are found."""
 
+import itertools
 import json
 import os
 import shlex
@@ -179,15 +180,19 @@ def _arrays(folder: Path) -> Checked:
 
 
 def _metrics(path: Path) -> Checked:
-    """A log that grows has no checksum; each line must be an object, but for a last one cut short by a kill."""
-    wrong, records, whole = 0, 0, True
+    """A log that grows has no checksum; each line must be an object, but for a last one cut short by a kill.
+
+    A line without an end is also what a trainer is writing just now: the reading stops there, lest the rest
+    of that line, there a moment later, be taken for a line of its own.
+    """
+    wrong, records = 0, 0
     with named_problems(path), path.open("rb") as lines:
-        for line in lines:
-            records, whole = records + 1, line.endswith(b"\n")
+        for line in itertools.takewhile(lambda line: line.endswith(b"\n"), lines):
+            records += 1
             try:
                 wrong += not isinstance(json.loads(line), dict)
             except ValueError:
-                wrong += whole
+                wrong += 1
     size = path.stat().st_size
     if wrong:
         what = f"{wrong:,} of its {records:,} lines are not JSON objects: only the log of the training is hurt"
