@@ -10,8 +10,9 @@ import numpy as np
 from benchmarks.bench import answer
 from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.loop import Schedule, train
 from streamvec.training.options import MachineOptions, TextOptions

@@ -63,7 +63,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
 def cells(settings: dict[str, Any]) -> dict[str, Any]:
     """Rates of both modes on each number of threads, measured in turns on the same record batches."""
     from benchmarks.ours import warm_up
-    from streamvec.models.skipgram import SkipGramConfig
+    from streamvec.models.wordconfig import SkipGramConfig
 
     source, counts, first = _source(settings)
     found: dict[tuple[str, int], list[float]] = {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamvec.models.skipgram import SkipGramConfig
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions
 
 from .options import json_option, options_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streamvec.models.skipgram import CbowConfig, SkipGramConfig
+from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.vectors import KeyedVectors
 

@@ -18,8 +18,8 @@ _HOMES = {
     "train_skipgram": "streamvec.training.words",
     "train_cbow": "streamvec.training.words",
     "resume": "streamvec.training.words",
-    "SkipGramConfig": "streamvec.models.skipgram",
-    "CbowConfig": "streamvec.models.skipgram",
+    "SkipGramConfig": "streamvec.models.wordconfig",
+    "CbowConfig": "streamvec.models.wordconfig",
 }
 __all__ = sorted(_HOMES)
 

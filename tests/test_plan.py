@@ -19,7 +19,7 @@ from streamvec.corpus.shards import Shards
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.errors import StreamvecError
-from streamvec.models.skipgram import SkipGramConfig
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs, timing, words
 from streamvec.training import plan as planning
 from streamvec.training.options import MachineOptions, TextOptions

@@ -18,8 +18,9 @@ from streamvec.errors import StreamvecError
 from streamvec.kernels import random
 from streamvec.kernels.alias import alias_table
 from streamvec.kernels.huffman import huffman_paths
-from streamvec.models.skipgram import CbowConfig, SkipGram, SkipGramConfig
+from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
+from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
 
 
 def some_batch(words: int, tokens: int, seed: int = 0) -> TokenBatch:

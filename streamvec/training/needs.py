@@ -17,7 +17,7 @@ from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
 from streamvec.errors import StreamvecError
 from streamvec.kernels.batches import train, train_racing
 from streamvec.kernels.wordtable import SLOT_BYTES, count_tokens
-from streamvec.models.skipgram import SkipGramConfig
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.options import MachineOptions
 from streamvec.vectors.store import ROWS
 

@@ -20,7 +20,7 @@ from streamvec.corpus.sampling import sample_corpus
 from streamvec.corpus.shards import BATCH_TOKENS, Shards
 from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
-from streamvec.models.skipgram import SkipGramConfig
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
 from streamvec.training.text import resolve_inputs

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
-from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
+from streamvec.models.wordconfig import SkipGramConfig
 
 _MOST_MODEL = 192 << 20  # bytes: several times any cache, and made in no time
 _SECONDS = 1.0

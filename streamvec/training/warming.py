@@ -10,8 +10,9 @@ import numpy as np
 from streamvec.corpus.compiling import compile_kernels
 from streamvec.corpus.shards import TokenBatch
 from streamvec.corpus.tokens import Tokenizer
-from streamvec.models.skipgram import SkipGram, SkipGramConfig
+from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.progress import Reporter
 
 

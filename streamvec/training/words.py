@@ -12,8 +12,9 @@ from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.models.skipgram import CbowConfig, SkipGram, SkipGramConfig
+from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
+from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
 from streamvec.training.loop import Schedule, train
 from streamvec.training.needs import compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick

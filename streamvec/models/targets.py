@@ -1,0 +1,42 @@
+"""What a center word is told from: itself and noise words, or the nodes on its path through a Huffman tree."""
+
+import numpy as np
+
+from streamvec.errors import StreamvecError
+from streamvec.kernels import layout, windows
+from streamvec.kernels.alias import alias_table
+from streamvec.kernels.huffman import huffman_paths
+from streamvec.models.wordconfig import LONGEST_PATH, SkipGramConfig
+
+
+class Noise:
+    """The targets of negative sampling: the center and noise words."""
+
+    def __init__(self, config: SkipGramConfig, counts: np.ndarray) -> None:
+        self.negative, self.nothing = config.negative, len(counts)
+        self.mean_number = 1.0 + config.negative
+        self.table = alias_table(counts.astype(np.float64) ** config.noise_power)
+
+    def draw(self, step: layout.Step, first: int, last: int, key: np.uint64) -> None:
+        """Writes the targets of tokens first .. last-1."""
+        windows.draw_noise(step, first, last, self.negative, self.table, key, self.nothing)
+
+
+class Tree:
+    """The targets of hierarchical softmax: the nodes on the center's path."""
+
+    def __init__(self, config: SkipGramConfig, counts: np.ndarray) -> None:
+        if len(counts) < 2:
+            raise StreamvecError("a Huffman tree needs at least two words: use --objective ns, or lower --min-count")
+        self.starts, self.nodes = huffman_paths(counts)
+        lengths, self.nothing = np.diff(self.starts), len(counts)
+        self.mean_number = float((counts * lengths).sum() / counts.sum())
+        if lengths.max(initial=0) > config.target_blocks * layout.TARGETS:
+            raise StreamvecError(
+                f"the counts of this vocabulary give a Huffman path of {lengths.max()} nodes, at most {LONGEST_PATH} "
+                "are allowed: use --objective ns, or raise --min-count"
+            )
+
+    def draw(self, step: layout.Step, first: int, last: int, key: np.uint64) -> None:
+        """Writes the targets of tokens first .. last-1."""
+        windows.take_paths(step, first, last, self.starts, self.nodes, self.nothing)

@@ -1,0 +1,123 @@
+"""What decides the bytes of word vectors besides the text: options of skip-gram and CBOW, checked on construction."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from streamvec.corpus.shards import BATCH_TOKENS
+from streamvec.kernels import layout
+
+LANES = 16
+LONGEST_PATH = 42  # nodes: a Huffman path of n nodes needs a corpus of Fibonacci(n + 2) tokens, here 7e8, to exist
+
+
+def _option(default: Any, help_text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help_text, **more})
+
+
+@dataclass(frozen=True)
+class SkipGramConfig:
+    """Everything that decides the bytes of the vectors, besides the text. ValueError for what can never be right."""
+
+    dim: int = _option(100, "Length of the vectors.")
+    window: int = _option(5, "Largest distance of a context word.")
+    reach: str = _option(
+        "dynamic",
+        "dynamic: each window's reach is drawn from 1 to --window. fixed: it is --window.",
+        choices=("dynamic", "fixed"),
+    )
+    sides: str = _option("both", "On which side of a word its contexts lie.", choices=("both", "left", "right"))
+    objective: str = _option(
+        "ns", "ns: negative sampling. hs: hierarchical softmax over a Huffman tree.", choices=("ns", "hs")
+    )
+    negative: int = _option(5, "Noise words for each window (--objective ns).")
+    sample: float = _option(1e-3, "Frequency above which words are subsampled; 0 keeps all.")
+    noise_power: float = _option(0.75, "Noise words are drawn by count to this power.")
+    epochs: int = _option(5, "Passes over the text.")
+    learning_rate: float = _option(0.025, "Learning rate at the start; it falls linearly to --final-learning-rate.")
+    final_learning_rate: float = _option(1e-4, "Learning rate at the end.")
+    batch: int = _option(
+        0, "Most center words scored before their updates are applied; 0 is 256, and with --objective hs 32."
+    )
+    holdout: float = _option(0.0, "Share of documents held out of training, to report the loss on.")
+    patience: int = _option(
+        0, "Stop after so many epochs without a lower held-out loss, and take the best epoch; 0 never stops early."
+    )
+    seed: int = _option(1, "Seed of everything random.")
+    mode: str = _option(
+        "exact",
+        "exact: the same bytes on any number of threads. hogwild: threads race; not repeatable.",
+        choices=("exact", "hogwild"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.batch == 0:  # every path begins at the root of the tree, whose errors go stale the sooner
+            object.__setattr__(self, "batch", 32 if self.objective == "hs" else 256)
+        for name in ("dim", "window", "negative", "epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("sample", "noise_power", "final_learning_rate"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
+        if self.final_learning_rate > self.learning_rate:
+            low, high = self.final_learning_rate, self.learning_rate
+            raise ValueError(f"final_learning_rate must be at most learning_rate, got {low} above {high}")
+        if not 0 <= self.holdout < 1:
+            raise ValueError(f"holdout must be at least 0 and below 1, got {self.holdout}")
+        if self.patience < 0:
+            raise ValueError(f"patience must be at least 0, got {self.patience}")
+        if self.patience and not self.holdout:
+            raise ValueError("patience needs a share of documents held out (holdout above 0), got none")
+        if not 0 <= self.seed < 2**40:
+            raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
+        for chosen in fields(self):
+            choices = chosen.metadata.get("choices", ())
+            if choices and getattr(self, chosen.name) not in choices:
+                raise ValueError(f"{chosen.name} must be {' or '.join(choices)}, got {getattr(self, chosen.name)!r}")
+
+    @property
+    def averaged(self) -> bool:
+        """Whether the contexts of a word are averaged into one (CBOW)."""
+        return False
+
+    @property
+    def target_blocks(self) -> int:
+        """Blocks of six targets that a center may have; of a Huffman path, more than any but absurd counts need."""
+        return -(-(LONGEST_PATH if self.objective == "hs" else self.negative + 1) // layout.TARGETS)
+
+    @property
+    def vectors(self) -> int:
+        """Groups of 16 floats in a row."""
+        return -(-self.dim // LANES)
+
+    @property
+    def slices(self) -> int:
+        """Slices of the columns in which scores are added up: fixed by dim, so that threads change nothing.
+
+        Two cost little on few threads; longer rows can feed four.
+        """
+        return 1 if self.vectors == 1 else 2 if self.vectors < LANES else 4
+
+    def model_bytes(self, words: int) -> int:
+        """Memory that grows with the vocabulary, in bytes."""
+        return 2 * (words + 1) * self.vectors * LANES * 4 + words * (8 + 8 + 4)
+
+    def scratch_bytes(self, threads: int) -> int:
+        """Memory that does not grow with the vocabulary, in bytes."""
+        blocks = self.target_blocks
+        drawn = BATCH_TOKENS * (4 * 8 + 8 + 1 + blocks * layout.BLOCK * 4)
+        copies = threads if self.mode == "hogwild" else 1
+        return drawn + copies * self.slices * self.batch * self.window * blocks * LANES * 4
+
+
+@dataclass(frozen=True)
+class CbowConfig(SkipGramConfig):
+    """The same for CBOW: the average of a window's words predicts the word in its middle."""
+
+    learning_rate: float = _option(0.05, "Learning rate at the start; it falls linearly to --final-learning-rate.")
+
+    @property
+    def averaged(self) -> bool:
+        """Whether the contexts of a word are averaged into one (CBOW)."""
+        return True
