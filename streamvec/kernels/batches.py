@@ -26,11 +26,36 @@ from streamvec.kernels.layout import (
     write_contexts,
 )
 from streamvec.kernels.nonlinear import error_of, loss_of
-from streamvec.kernels.simd import load16, load_i32, prefetch, splat16, store, store_f32, zero16
+from streamvec.kernels.simd import load16, load_i32, prefetch_read, splat16, store, store_f32, zero16
 from streamvec.kernels.skipgram import score_center, update_center
 from streamvec.kernels.team import wait_for_team
 
 _AHEAD = 6  # centers between the prefetch of a row and its use
+
+
+@njit(nogil=True, cache=True, inline="always")
+def ask_ahead(places, i, end, inputs, outputs, width):
+    """Asks early for the rows that center i will be the first to read: its targets, and its window's last word.
+
+    Of several blocks of targets the first holds the top of a Huffman tree, which is always near.
+    """
+    used = load_i32(places.used + 4 * i)
+    for block in range(min(1, used - 1), used):
+        targets = targets_of(places, i) + block * BLOCK_BYTES
+        t0, t1 = outputs + target_row(targets) * width, outputs + target_row(targets + 4) * width
+        t2, t3 = outputs + target_row(targets + 8) * width, outputs + target_row(targets + 12) * width
+        t4, t5 = outputs + target_row(targets + 16) * width, outputs + target_row(targets + 20) * width
+        for c in range(0, width, VECTOR_BYTES):
+            prefetch_read(t0 + c)
+            prefetch_read(t1 + c)
+            prefetch_read(t2 + c)
+            prefetch_read(t3 + c)
+            prefetch_read(t4 + c)
+            prefetch_read(t5 + c)
+    if i + places.window < end:
+        row = inputs + load_i32(places.tokens + 4 * (i + places.window)) * width
+        for c in range(0, width, VECTOR_BYTES):
+            prefetch_read(row + c)
 
 
 @njit(nogil=True, cache=True)
@@ -41,11 +66,7 @@ def score(rows, places, first, last, piece, end):
     inputs, outputs = rows.inputs + rows.height * edge, rows.outputs + rows.height * edge
     for i in range(first, last):
         if i + _AHEAD < end:
-            ahead = targets_of(places, i + _AHEAD)
-            for j in range(TARGETS):
-                row = outputs + target_row(ahead + 4 * j) * width
-                for c in range(0, width, VECTOR_BYTES):
-                    prefetch(row + c)
+            ask_ahead(places, i + _AHEAD, end, inputs, outputs, width)
         count = write_contexts(places, i, inputs, width, rows.height - 1)
         scores = places.scores + piece * places.slice_bytes + load_i32(places.pairs + 4 * i) * places.pair_bytes
         targets = targets_of(places, i)
@@ -57,7 +78,7 @@ def score(rows, places, first, last, piece, end):
             scores, targets = scores + VECTOR_BYTES, targets + BLOCK_BYTES
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _errors_of_center(rows, places, i, count, learning_rate, with_loss):
     """Adds up the partial scores of center i and writes learning rate * (label - sigmoid(score)) to places.errors.
 
@@ -136,18 +157,20 @@ def train(rows, step, scratch, kept, rate, thread, threads, barrier):
                 shares += 1
         low = rows.vectors * thread // threads * VECTOR_BYTES
         high = rows.vectors * (thread + 1) // threads * VECTOR_BYTES
-    places = places_of(step, scratch)
+    this, other = places_of(step, scratch, 0), places_of(step, scratch, 1)
     first = 0
     while first < kept:
         last = batch_end(step, first, kept)
         size = last - first
         for piece in range(first_piece, last_piece):
             from_center, to_center = first + size * share // shares, first + size * (share + 1) // shares
-            score(rows, places, from_center, to_center, piece, kept)
+            score(rows, this, from_center, to_center, piece, kept)
         wait_for_team(barrier, threads)
         loss_from, loss_to = first + size * thread // threads, first + size * (thread + 1) // threads
-        update(rows, places, first, last, low, high, rate, loss_from, loss_to)
-        wait_for_team(barrier, threads)
+        update(rows, this, first, last, low, high, rate, loss_from, loss_to)
+        if threads > rows.slices:  # the next scores are of columns that others are updating
+            wait_for_team(barrier, threads)
+        this, other = other, this  # nobody can come to write these scores again before all have read them
         first = last
 
 
@@ -157,7 +180,7 @@ def train_racing(rows, step, scratch, kept, rate, thread, threads):
 
     scratch: this thread's alone, scores too.
     """
-    places = places_of(step, scratch)
+    places = places_of(step, scratch, 0)
     first, batch = 0, 0
     while first < kept:
         last = batch_end(step, first, kept)
@@ -171,7 +194,7 @@ def train_racing(rows, step, scratch, kept, rate, thread, threads):
 @njit(nogil=True, cache=True)
 def measure(rows, step, scratch, kept):
     """Writes step.losses of a drawn step and leaves the rows as they are."""
-    places = places_of(step, scratch)
+    places = places_of(step, scratch, 0)
     first = 0
     while first < kept:
         last = batch_end(step, first, kept)

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from streamvec.kernels.addresses import ROWS_AT_ONCE, store_rows
 from streamvec.kernels.simd import load_i32, store_i64
 
 VECTOR_BYTES = 64  # 16 floats
 TARGETS = 6  # targets of one block: what a register block takes; a longer list takes several blocks
 BLOCK = 8  # int32 places of one block of targets, the last two never used
 BLOCK_BYTES = 4 * BLOCK
+MORE_ROWS = ROWS_AT_ONCE + 2  # places beside a window's own that its addresses need
 
 
 class Rows(NamedTuple):
@@ -50,9 +52,9 @@ class Step(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of one thread, and the partial scores that all threads share."""
 
-    scores: np.ndarray  # float32[slices, pairs of a batch, blocks, 16] (shared)
+    scores: np.ndarray  # float32[2, slices, pairs of a batch, blocks, 16] (shared): of one batch and of the next
     errors: np.ndarray  # float32[pairs of a center, blocks, 16]
-    contexts: np.ndarray  # int64[2 window + 2]: addresses of the context rows of one center
+    contexts: np.ndarray  # int64[2 window + MORE_ROWS]: addresses of the context rows of one center
 
 
 class Places(NamedTuple):
@@ -68,15 +70,17 @@ class Places(NamedTuple):
     scores: int
     errors: int
     contexts: int
+    window: int
     blocks: int
     pair_bytes: int  # of the scores of a pair of contexts
     slice_bytes: int  # of the partial scores of one slice
 
 
 @njit(nogil=True, cache=True)
-def places_of(step, scratch):
-    """The addresses of a step and of one thread's scratch."""
+def places_of(step, scratch, turn):
+    """The addresses of a step and of one thread's scratch, with the scores of *turn*, 0 or 1."""
     blocks = step.targets.shape[1]
+    slice_bytes = scratch.scores.shape[2] * blocks * VECTOR_BYTES
     return Places(
         np.intp(step.tokens.ctypes.data),
         np.intp(step.left.ctypes.data),
@@ -85,12 +89,13 @@ def places_of(step, scratch):
         np.intp(step.used.ctypes.data),
         np.intp(step.pairs.ctypes.data),
         np.intp(step.losses.ctypes.data),
-        np.intp(scratch.scores.ctypes.data),
+        np.intp(scratch.scores.ctypes.data) + turn * scratch.scores.shape[1] * slice_bytes,
         np.intp(scratch.errors.ctypes.data),
         np.intp(scratch.contexts.ctypes.data),
+        (scratch.contexts.shape[0] - MORE_ROWS) // 2,
         blocks,
         blocks * VECTOR_BYTES,
-        scratch.scores.shape[1] * blocks * VECTOR_BYTES,
+        slice_bytes,
     )
 
 
@@ -120,11 +125,18 @@ def count_contexts(places, i):
 
 @njit(nogil=True, cache=True, inline="always")
 def write_contexts(places, i, base, width, nothing):
-    """Writes the addresses of the context rows of center i, and of the zero row after them; returns how many."""
+    """Writes the addresses of the context rows of center i, and of the zero row after them; returns how many.
+
+    Eight at a time, whatever their number: a loop that ends at a random place costs more than what it computes. What is
+    written beyond the left ones, the right ones overwrite; tokens are read, and addresses written, up to ROWS_AT_ONCE
+    beyond a window.
+    """
     left, right = load_i32(places.left + 4 * i), load_i32(places.right + 4 * i)
-    token, here = places.tokens + 4 * (i - left), places.contexts
-    for k in range(left + right):  # one loop: each loop's end is a branch that cannot be foreseen
-        store_i64(here, base + load_i32(token + 4 * (k + (k >= left))) * width)
-        here += 8
-    store_i64(here, base + nothing * width)
+    center, here = places.tokens + 4 * i, places.contexts
+    for k in range(0, places.window, ROWS_AT_ONCE):
+        store_rows(here + 8 * k, center - 4 * left + 4 * k, width, base)
+    here += 8 * left
+    for k in range(0, places.window, ROWS_AT_ONCE):
+        store_rows(here + 8 * k, center + 4 + 4 * k, width, base)
+    store_i64(here + 8 * right, base + nothing * width)
     return left + right

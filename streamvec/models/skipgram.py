@@ -158,7 +158,8 @@ def _new_step(config: SkipGramConfig, nothing: int) -> layout.Step:
     blocks = config.target_blocks
     targets = aligned_zeros((capacity, blocks, layout.BLOCK), np.int32)
     targets.fill(2 * nothing)
-    tokens, begin, end, left, right, used, pairs = (aligned_zeros((capacity,), np.int32) for _ in range(7))
+    tokens = aligned_zeros((capacity + config.window + layout.MORE_ROWS,), np.int32)
+    begin, end, left, right, used, pairs = (aligned_zeros((capacity,), np.int32) for _ in range(6))
     places = aligned_zeros((capacity,), np.int64)
     starts = aligned_zeros((capacity,), np.uint8)
     losses = aligned_zeros((capacity,), np.float32)
@@ -167,13 +168,13 @@ def _new_step(config: SkipGramConfig, nothing: int) -> layout.Step:
 
 def _new_scratch(config: SkipGramConfig, threads: int) -> list[layout.Scratch]:
     blocks = config.target_blocks
-    shape = (config.slices, config.batch * config.window, blocks, LANES)
+    shape = (2, config.slices, config.batch * config.window, blocks, LANES)
     shared = aligned_zeros(shape)
     return [
         layout.Scratch(
             aligned_zeros(shape) if config.mode == "hogwild" and thread else shared,
             aligned_zeros((config.window, blocks, LANES)),
-            aligned_zeros((2 * config.window + 2,), np.int64),
+            aligned_zeros((2 * config.window + layout.MORE_ROWS,), np.int64),
         )
         for thread in range(threads)
     ]

@@ -108,7 +108,7 @@ class SkipGramConfig:
         blocks = self.target_blocks
         drawn = BATCH_TOKENS * (4 * 8 + 8 + 1 + blocks * layout.BLOCK * 4)
         copies = threads if self.mode == "hogwild" else 1
-        return drawn + copies * self.slices * self.batch * self.window * blocks * LANES * 4
+        return drawn + 2 * copies * self.slices * self.batch * self.window * blocks * LANES * 4
 
 
 @dataclass(frozen=True)
