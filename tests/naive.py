@@ -83,37 +83,38 @@ def loss(inputs, outputs, contexts, targets, averaged=False):
 
 
 def train_batch(inputs, outputs, batch, rate, averaged=False, block=6):
-    """All scores from the rows as they stood, then the updates center by center. Returns the losses.
+    """All scores from the rows as they stood, then the updates center by center. Returns each center's loss.
 
     batch: of (contexts, targets).
     """
+    losses = [loss(inputs, outputs, contexts, targets, averaged) if contexts else 0.0 for contexts, targets in batch]
     batch = [(contexts, targets) for contexts, targets in batch if contexts]
-    scores, losses = [], []
+    scores = []
     for contexts, targets in batch:
         rows = [inputs[contexts].mean(axis=0)] if averaged else inputs[contexts]
         scores.append([[outputs[row] @ x for x in rows] for row, _, _ in targets])
-        losses.append(loss(inputs, outputs, contexts, targets, averaged))
     for (contexts, targets), score in zip(batch, scores, strict=True):
-        groups = [contexts] if averaged else [[context] for context in contexts]  # each predicts as one row
-        average = inputs[contexts].mean(axis=0)
-        pulled = np.zeros_like(average)
-        for first in range(0, 1 + max(place for _, _, place in targets), block):  # targets go in blocks of six
-            some = [n for n, (_, _, place) in enumerate(targets) if first <= place < first + block]
-            before = {targets[n][0]: outputs[targets[n][0]].copy() for n in some}
-            changes = [np.zeros_like(average) for _ in some]
-            for c, group in enumerate(groups):
-                x = average if averaged else inputs[group[0]].copy()
-                for n, change in zip(some, changes, strict=True):
-                    row, label, _ = targets[n]
-                    error = rate * (label - sigmoid(score[n][c])) * (abs(score[n][c]) <= 8)
-                    change += error * x
-                    if averaged:
-                        pulled += error * before[row]
-                    else:
-                        inputs[group[0]] += error * before[row]
-            for n, change in zip(some, changes, strict=True):
-                outputs[targets[n][0]] += change
+        errors = [
+            [rate * (label - sigmoid(one)) * (abs(one) <= 8) for one in of_target]
+            for of_target, (_, label, _) in zip(score, targets, strict=True)
+        ]
         if averaged:
+            average, pulled = inputs[contexts].mean(axis=0), 0.0
+            for (row, _, _), (error,) in zip(targets, errors, strict=True):  # each target in its turn
+                pulled = pulled + error * outputs[row]
+                outputs[row] += error * average
             for context in contexts:
                 inputs[context] += pulled / len(contexts)
+            continue
+        for first in range(0, 1 + max(place for _, _, place in targets), block):  # targets go in blocks of six
+            some = [n for n, (_, _, place) in enumerate(targets) if first <= place < first + block]
+            before = [outputs[targets[n][0]].copy() for n in some]
+            changes = [np.zeros_like(row) for row in before]
+            for c, context in enumerate(contexts):
+                x = inputs[context].copy()
+                for n, row, change in zip(some, before, changes, strict=True):
+                    change += errors[n][c] * x
+                    inputs[context] += errors[n][c] * row
+            for n, change in zip(some, changes, strict=True):
+                outputs[targets[n][0]] += change
     return losses

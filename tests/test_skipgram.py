@@ -15,7 +15,7 @@ from scipy.stats import chi2
 
 from streamvec.corpus.shards import TokenBatch
 from streamvec.errors import StreamvecError
-from streamvec.kernels import random
+from streamvec.kernels import batches, random
 from streamvec.kernels.alias import alias_table
 from streamvec.kernels.huffman import huffman_paths
 from streamvec.models.skipgram import SkipGram
@@ -110,6 +110,23 @@ def test_update_is_the_gradient_of_the_loss(averaged, targets):
                 naive.train_batch(*changed, [(contexts, targets)], rate, averaged)
                 change = (changed[which] - [inputs, outputs][which])[row, column]
                 assert change / -rate == pytest.approx(slope, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_long_step_measures_the_loss_of_every_eighth_center(kind):
+    config = kind(dim=16, sample=0, learning_rate=1e-9, final_learning_rate=0)
+    model = SkipGram(config, counts_of(50), steps=1)
+    part = model.arrays["outputs"]
+    part[: -16 * 2] = np.random.default_rng(0).normal(0, 0.5, part.size - 32)
+    batch = some_batch(50, 40_000)
+    result, losses = model.step(batch, Position(0, 0)), model._step.losses[:40_000].copy()
+    kept = model._draw(batch, 1, 0, held_out=False)
+    batches.measure(model._rows, model._step, model._scratch[0], kept)
+    assert kept == 40_000 and not losses.reshape(-1, 8)[:, 1:].any()
+    np.testing.assert_allclose(losses[::8], model._step.losses[:40_000:8], rtol=1e-4)
+    assert result.loss == pytest.approx(losses.sum(dtype=np.float64), rel=1e-6)
+    pairs = (model._step.left + model._step.right)[:40_000:8]
+    assert result.examples == (np.count_nonzero(pairs) if config.averaged else pairs.sum())
 
 
 @pytest.mark.parametrize("words", [2, 3, 10, 200])

@@ -16,7 +16,7 @@ from streamvec.kernels.cbow import score_average, update_average
 from streamvec.kernels.folds import first_half, signs_of, sum16
 from streamvec.kernels.layout import (
     BLOCK_BYTES,
-    TARGETS,
+    GROUP,
     VECTOR_BYTES,
     count_contexts,
     places_of,
@@ -79,12 +79,13 @@ def score(rows, places, first, last, piece, end):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _errors_of_center(rows, places, i, count, learning_rate, with_loss):
-    """Adds up the partial scores of center i and writes learning rate * (label - sigmoid(score)) to places.errors.
+def _errors_of_center(rows, places, i, errors, learning_rate, with_loss):
+    """Adds up the partial scores of center i and writes learning rate * (label - sigmoid(score)) to address *errors*.
 
-    count: its contexts, 1 where they are averaged. Where *with_loss*, writes the center's loss too: -log sigmoid of
-    each score with its sign, over all its pairs.
+    Where *with_loss*, writes the center's loss too: -log sigmoid of each score with its sign, over all its pairs.
     """
+    count = count_contexts(places, i)
+    count = min(count, 1) if rows.averaged else count
     scores = places.scores + load_i32(places.pairs + 4 * i) * places.pair_bytes
     targets = targets_of(places, i)
     total = zero16()
@@ -95,7 +96,7 @@ def _errors_of_center(rows, places, i, count, learning_rate, with_loss):
             s = load16(scores + here)
             for piece in range(1, rows.slices):
                 s = s + load16(scores + piece * places.slice_bytes + here)
-            store(places.errors + here, learning_rate * error_of(s, sign))
+            store(errors + here, learning_rate * error_of(s, sign))
             if with_loss:
                 total = total + loss_of(s, first_half(sign) if k + 1 == count else sign)
     if with_loss:
@@ -103,32 +104,40 @@ def _errors_of_center(rows, places, i, count, learning_rate, with_loss):
 
 
 @njit(nogil=True, cache=True)
-def update(rows, places, first, last, low, high, rate, loss_from, loss_to):
+def update(rows, places, first, last, low, high, rate, every, loss_from, loss_to):
     """Turns the scores of a batch into errors, and applies them to the columns [low, high) in bytes.
 
-    Losses are written for centers loss_from .. loss_to-1: two threads must not share a line of them.
+    Losses are written for every *every*-th center of loss_from .. loss_to-1: two threads must not share a line.
+    Errors are made for several centers before the first of them is applied, or each would wait for its own.
     """
     learning_rate = splat16(rate)
-    for i in range(first, last):
-        count = count_contexts(places, i)
-        own = min(count, 1) if rows.averaged else count
-        _errors_of_center(rows, places, i, own, learning_rate, loss_from <= i < loss_to)
-        if count == 0:
-            continue
-        blocks = load_i32(places.used + 4 * i)
-        for piece in range(rows.slices):
-            edge, next_edge = slice_edge(rows, piece), slice_edge(rows, piece + 1)
-            if low < next_edge and high > edge:
-                width, outputs = next_edge - edge, rows.outputs + rows.height * edge
-                from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
-                contexts, targets = places.contexts, targets_of(places, i)
-                write_contexts(places, i, rows.inputs + rows.height * edge, width, rows.height - 1)
-                if rows.averaged:
-                    update_average(outputs, width, targets, blocks, contexts, count, from_byte, to_byte, places.errors)
-                    continue
-                for block in range(blocks):
-                    here, errors = targets + block * BLOCK_BYTES, places.errors + block * VECTOR_BYTES
-                    update_center(outputs, width, here, contexts, count, from_byte, to_byte, errors, places.pair_bytes)
+    for group in range(first, last, GROUP):
+        end = min(group + GROUP, last)
+        for i in range(group, end):
+            errors = places.errors + (i - group) * places.center_bytes
+            _errors_of_center(rows, places, i, errors, learning_rate, i % every == 0 and loss_from <= i < loss_to)
+        for i in range(group, end):
+            apply(rows, places, i, low, high, places.errors + (i - group) * places.center_bytes)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def apply(rows, places, i, low, high, errors):
+    """Applies the errors of center i, at an address, to the columns [low, high) in bytes."""
+    count, targets = count_contexts(places, i), targets_of(places, i)
+    blocks = load_i32(places.used + 4 * i) if count > 0 else 0
+    for piece in range(rows.slices):
+        edge, next_edge = slice_edge(rows, piece), slice_edge(rows, piece + 1)
+        if low < next_edge and high > edge:
+            width, outputs, contexts = next_edge - edge, rows.outputs + rows.height * edge, places.contexts
+            from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
+            write_contexts(places, i, rows.inputs + rows.height * edge, width, rows.height - 1)
+            if rows.averaged:
+                if count > 0:
+                    update_average(outputs, width, targets, blocks, contexts, count, from_byte, to_byte, errors)
+                continue
+            for block in range(blocks):
+                here, error = targets + block * BLOCK_BYTES, errors + block * VECTOR_BYTES
+                update_center(outputs, width, here, contexts, count, from_byte, to_byte, error, places.pair_bytes)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -141,10 +150,11 @@ def batch_end(step, first, last):
 
 
 @njit(nogil=True, cache=True)
-def train(rows, step, scratch, kept, rate, thread, threads, barrier):
+def train(rows, step, scratch, kept, rate, every, thread, threads, barrier):
     """Trains on a drawn step as one of *threads*; all must call it. Rows and step.losses are updated.
 
-    scratch: this thread's, its scores shared by all; rate: learning rate, float32; barrier: see kernels/team.py.
+    scratch: this thread's, its scores shared by all; rate: learning rate, float32; every: one center in so many has its
+    loss measured; barrier: see kernels/team.py.
     """
     first_piece, last_piece = rows.slices * thread // threads, rows.slices * (thread + 1) // threads
     low, high = slice_edge(rows, first_piece), slice_edge(rows, last_piece)
@@ -167,7 +177,7 @@ def train(rows, step, scratch, kept, rate, thread, threads, barrier):
             score(rows, this, from_center, to_center, piece, kept)
         wait_for_team(barrier, threads)
         loss_from, loss_to = first + size * thread // threads, first + size * (thread + 1) // threads
-        update(rows, this, first, last, low, high, rate, loss_from, loss_to)
+        update(rows, this, first, last, low, high, rate, every, loss_from, loss_to)
         if threads > rows.slices:  # the next scores are of columns that others are updating
             wait_for_team(barrier, threads)
         this, other = other, this  # nobody can come to write these scores again before all have read them
@@ -175,7 +185,7 @@ def train(rows, step, scratch, kept, rate, thread, threads, barrier):
 
 
 @njit(nogil=True, cache=True)
-def train_racing(rows, step, scratch, kept, rate, thread, threads):
+def train_racing(rows, step, scratch, kept, rate, every, thread, threads):
     """The same without barriers (Hogwild): each thread takes whole batches, and rows are whoever's writes them last.
 
     scratch: this thread's alone, scores too.
@@ -187,7 +197,7 @@ def train_racing(rows, step, scratch, kept, rate, thread, threads):
         if batch % threads == thread:
             for piece in range(rows.slices):
                 score(rows, places, first, last, piece, last)
-            update(rows, places, first, last, 0, rows.vectors * VECTOR_BYTES, rate, first, last)
+            update(rows, places, first, last, 0, rows.vectors * VECTOR_BYTES, rate, every, first, last)
         first, batch = last, batch + 1
 
 
@@ -201,6 +211,5 @@ def measure(rows, step, scratch, kept):
         for piece in range(rows.slices):
             score(rows, places, first, last, piece, last)
         for i in range(first, last):
-            count = count_contexts(places, i)
-            _errors_of_center(rows, places, i, min(count, 1) if rows.averaged else count, zero16(), True)
+            _errors_of_center(rows, places, i, places.errors, zero16(), True)
         first = last

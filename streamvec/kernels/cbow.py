@@ -8,19 +8,20 @@ import numpy as np
 from numba import njit
 
 from streamvec.kernels.folds import sums_of_12
-from streamvec.kernels.layout import BLOCK_BYTES, VECTOR_BYTES, target_row
+from streamvec.kernels.layout import BLOCK_BYTES, TARGETS, VECTOR_BYTES, target_row
 from streamvec.kernels.simd import (
-    LANES_BYTES,
-    broadcast_lanes,
+    WIDE,
+    broadcast_like,
     fma,
     load16,
     load_i64,
-    load_lanes,
+    load_like,
     splat16,
-    splat_lanes,
+    splat_like,
     store,
     zero16,
-    zero_lanes,
+    zero32,
+    zero64,
 )
 
 
@@ -47,35 +48,44 @@ def score_average(outputs, width, targets, contexts, count, scores):
     store(scores, sums_of_12(a0, a1, a2, a3, a4, a5, nothing, nothing, nothing, nothing, nothing, nothing))
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _update_columns(kind, outputs, width, targets, blocks, contexts, count, c, errors):
+    """`update_average` of as many columns from *c* on, in bytes, as *kind*, a vector of zeros, has.
+
+    A row's neighbouring columns are written one after the other: stores that go from row to row take twice as long.
+    """
+    share = splat_like(kind, np.float32(1.0) / np.float32(count))
+    h = g = kind
+    for k in range(count):
+        h = h + load_like(kind, load_i64(contexts + 8 * k) + c)
+    h = h * share
+    for block in range(blocks):
+        for j in range(TARGETS):
+            row = outputs + target_row(targets + block * BLOCK_BYTES + 4 * j) * width + c
+            error, target = broadcast_like(kind, errors + block * VECTOR_BYTES + 4 * j), load_like(kind, row)
+            g = fma(error, target, g)
+            store(row, fma(error, h, target))
+    g = g * share
+    for k in range(count):
+        row = load_i64(contexts + 8 * k) + c
+        store(row, load_like(kind, row) + g)
+
+
 @njit(nogil=True, cache=True)
 def update_average(outputs, width, targets, blocks, contexts, count, low, high, errors):
     """Applies the errors of all blocks of targets to the columns [low, high) of a slice, in bytes.
 
-    outputs[target] += error * average; inputs[context] += (sum over targets of error * outputs[target]) / count, with
-    the rows as they were. errors: address of float32[8] for each block, VECTOR_BYTES apart.
+    For one target after the other, outputs[target] += error * average; then inputs[context] += (sum over targets of
+    error * outputs[target], as it was when its turn came) / count.
+    errors: address of float32[8] for each block, VECTOR_BYTES apart.
     """
-    share = splat_lanes(np.float32(1.0) / np.float32(count))
-    for c in range(low, high, LANES_BYTES):
-        h, g = zero_lanes(), zero_lanes()
-        for k in range(count):
-            h = h + load_lanes(load_i64(contexts + 8 * k) + c)
-        h = h * share
-        for block in range(blocks):
-            here, error = targets + block * BLOCK_BYTES, errors + block * VECTOR_BYTES
-            t0, t1 = outputs + target_row(here) * width + c, outputs + target_row(here + 4) * width + c
-            t2, t3 = outputs + target_row(here + 8) * width + c, outputs + target_row(here + 12) * width + c
-            t4, t5 = outputs + target_row(here + 16) * width + c, outputs + target_row(here + 20) * width + c
-            e0, e1, e2 = broadcast_lanes(error), broadcast_lanes(error + 4), broadcast_lanes(error + 8)
-            e3, e4, e5 = broadcast_lanes(error + 12), broadcast_lanes(error + 16), broadcast_lanes(error + 20)
-            one = fma(e2, load_lanes(t2), fma(e1, load_lanes(t1), fma(e0, load_lanes(t0), g)))
-            g = one + fma(e5, load_lanes(t5), fma(e4, load_lanes(t4), e3 * load_lanes(t3)))
-            store(t0, fma(e0, h, load_lanes(t0)))
-            store(t1, fma(e1, h, load_lanes(t1)))
-            store(t2, fma(e2, h, load_lanes(t2)))
-            store(t3, fma(e3, h, load_lanes(t3)))
-            store(t4, fma(e4, h, load_lanes(t4)))
-            store(t5, fma(e5, h, load_lanes(t5)))
-        g = g * share
-        for k in range(count):
-            place = load_i64(contexts + 8 * k) + c
-            store(place, load_lanes(place) + g)
+    c = low
+    if WIDE:
+        while c + 256 <= high:
+            _update_columns(zero64(), outputs, width, targets, blocks, contexts, count, c, errors)
+            c += 256
+    while c + 128 <= high:
+        _update_columns(zero32(), outputs, width, targets, blocks, contexts, count, c, errors)
+        c += 128
+    if c < high:
+        _update_columns(zero16(), outputs, width, targets, blocks, contexts, count, c, errors)

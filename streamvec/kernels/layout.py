@@ -15,6 +15,7 @@ VECTOR_BYTES = 64  # 16 floats
 TARGETS = 6  # targets of one block: what a register block takes; a longer list takes several blocks
 BLOCK = 8  # int32 places of one block of targets, the last two never used
 BLOCK_BYTES = 4 * BLOCK
+GROUP = 8  # centers whose errors are made before the first of them is applied
 MORE_ROWS = ROWS_AT_ONCE + 2  # places beside a window's own that its addresses need
 
 
@@ -53,7 +54,7 @@ class Scratch(NamedTuple):
     """Memory of one thread, and the partial scores that all threads share."""
 
     scores: np.ndarray  # float32[2, slices, pairs of a batch, blocks, 16] (shared): of one batch and of the next
-    errors: np.ndarray  # float32[pairs of a center, blocks, 16]
+    errors: np.ndarray  # float32[GROUP, pairs of a center, blocks, 16]: of a few centers in a row
     contexts: np.ndarray  # int64[2 window + MORE_ROWS]: addresses of the context rows of one center
 
 
@@ -73,6 +74,7 @@ class Places(NamedTuple):
     window: int
     blocks: int
     pair_bytes: int  # of the scores of a pair of contexts
+    center_bytes: int  # of the errors of a center
     slice_bytes: int  # of the partial scores of one slice
 
 
@@ -95,6 +97,7 @@ def places_of(step, scratch, turn):
         (scratch.contexts.shape[0] - MORE_ROWS) // 2,
         blocks,
         blocks * VECTOR_BYTES,
+        scratch.errors.shape[1] * blocks * VECTOR_BYTES,
         slice_bytes,
     )
 

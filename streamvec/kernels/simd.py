@@ -30,6 +30,7 @@ class Floats(types.Type):
 
 
 f32x16, f32x8 = Floats(16), Floats(8)
+f32x64, f32x32 = Floats(64), Floats(32)  # several registers under one name: neighbouring columns of a row
 
 
 @register_model(Floats)
@@ -184,6 +185,33 @@ def broadcast8(typing, address):
     return f32x8(address), _broadcast(f32x8)
 
 
+@intrinsic
+def load_like(typing, kind, address):
+    """As many floats from an address as *kind* has."""
+    return kind(kind, address), lambda context, builder, signature, args: _load(signature.return_type)(
+        context, builder, signature, args[1:]
+    )
+
+
+@intrinsic
+def broadcast_like(typing, kind, address):
+    """The float at an address, in as many lanes as *kind* has."""
+    return kind(kind, address), lambda context, builder, signature, args: _broadcast(signature.return_type)(
+        context, builder, signature, args[1:]
+    )
+
+
+@intrinsic
+def splat_like(typing, kind, scalar):
+    """A number, as float32 in as many lanes as *kind* has."""
+
+    def codegen(context, builder, signature, args):
+        number = context.cast(builder, args[1], signature.args[1], types.float32)
+        return _splat(builder, signature.return_type.vector, number)
+
+    return kind(kind, scalar), codegen
+
+
 def _number(kind):
     def codegen(context, builder, signature, args):
         return _splat(builder, kind.vector, context.cast(builder, args[0], signature.args[0], types.float32))
@@ -220,6 +248,18 @@ def zero16(typing):
 def zero8(typing):
     """8 zeros."""
     return f32x8(), _zero(f32x8)
+
+
+@intrinsic
+def zero32(typing):
+    """32 zeros."""
+    return f32x32(), _zero(f32x32)
+
+
+@intrinsic
+def zero64(typing):
+    """64 zeros."""
+    return f32x64(), _zero(f32x64)
 
 
 def _elementwise(name, operands):
@@ -324,8 +364,4 @@ for _function, _instruction in (
     _overload_operator(_function, _instruction)
 
 
-# Where lanes are independent, the wider machine takes 16 columns at a time and the narrower 8: the bytes are the same.
-WIDE = has_wide_registers()
-load_lanes, broadcast_lanes = (load16, broadcast16) if WIDE else (load8, broadcast8)
-splat_lanes, zero_lanes = (splat16, zero16) if WIDE else (splat8, zero8)
-LANES_BYTES = 64 if WIDE else 32
+WIDE = has_wide_registers()  # where lanes are independent, fewer columns at a time give the same bytes

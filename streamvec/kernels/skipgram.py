@@ -5,16 +5,16 @@ from numba import njit
 from streamvec.kernels.folds import sums_of_12
 from streamvec.kernels.layout import VECTOR_BYTES, target_row
 from streamvec.kernels.simd import (
-    LANES_BYTES,
     WIDE,
-    broadcast_lanes,
+    broadcast_like,
     fma,
     load16,
     load_i64,
-    load_lanes,
+    load_like,
     store,
+    zero8,
     zero16,
-    zero_lanes,
+    zero32,
 )
 
 
@@ -69,6 +69,40 @@ def score_center(outputs, width, targets, contexts, count, scores, between):
         scores += between
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _update_columns(kind, outputs, width, targets, contexts, count, c, errors, between):
+    """`update_center` of as many columns from *c* on, in bytes, as *kind*, a vector of zeros, has."""
+    t0, t1 = outputs + target_row(targets) * width + c, outputs + target_row(targets + 4) * width + c
+    t2, t3 = outputs + target_row(targets + 8) * width + c, outputs + target_row(targets + 12) * width + c
+    t4, t5 = outputs + target_row(targets + 16) * width + c, outputs + target_row(targets + 20) * width + c
+    w0, w1, w2 = load_like(kind, t0), load_like(kind, t1), load_like(kind, t2)
+    w3, w4, w5 = load_like(kind, t3), load_like(kind, t4), load_like(kind, t5)
+    g0 = g1 = g2 = g3 = g4 = g5 = kind
+    for k in range(count):
+        row = load_i64(contexts + 8 * k) + c
+        error = errors + (k >> 1) * between + (k & 1) * 32
+        x = load_like(kind, row)
+        e = broadcast_like(kind, error)
+        g0, one = fma(e, x, g0), fma(e, w0, x)
+        e = broadcast_like(kind, error + 4)
+        g1, one = fma(e, x, g1), fma(e, w1, one)
+        e = broadcast_like(kind, error + 8)
+        g2, one = fma(e, x, g2), fma(e, w2, one)
+        e = broadcast_like(kind, error + 12)
+        g3, other = fma(e, x, g3), e * w3
+        e = broadcast_like(kind, error + 16)
+        g4, other = fma(e, x, g4), fma(e, w4, other)
+        e = broadcast_like(kind, error + 20)
+        g5, other = fma(e, x, g5), fma(e, w5, other)
+        store(row, one + other)
+    store(t0, load_like(kind, t0) + g0)
+    store(t1, load_like(kind, t1) + g1)
+    store(t2, load_like(kind, t2) + g2)
+    store(t3, load_like(kind, t3) + g3)
+    store(t4, load_like(kind, t4) + g4)
+    store(t5, load_like(kind, t5) + g5)
+
+
 @njit(nogil=True, cache=True)
 def update_center(outputs, width, targets, contexts, count, low, high, errors, between):
     """Applies the errors of one block of targets to the columns [low, high) of a slice, in bytes.
@@ -77,27 +111,14 @@ def update_center(outputs, width, targets, contexts, count, low, high, errors, b
     inputs[context], with the context rows as they were. A row that is there twice loses no update.
     errors: address of float32[8] for each context, 32 bytes apart within a pair, *between* bytes from pair to pair.
     """
-    t0, t1 = outputs + target_row(targets) * width, outputs + target_row(targets + 4) * width
-    t2, t3 = outputs + target_row(targets + 8) * width, outputs + target_row(targets + 12) * width
-    t4, t5 = outputs + target_row(targets + 16) * width, outputs + target_row(targets + 20) * width
-    for c in range(low, high, LANES_BYTES):
-        w0, w1, w2 = load_lanes(t0 + c), load_lanes(t1 + c), load_lanes(t2 + c)
-        w3, w4, w5 = load_lanes(t3 + c), load_lanes(t4 + c), load_lanes(t5 + c)
-        g0 = g1 = g2 = g3 = g4 = g5 = zero_lanes()
-        for k in range(count):
-            place = load_i64(contexts + 8 * k) + c
-            error = errors + (k >> 1) * between + (k & 1) * 32
-            x = load_lanes(place)
-            e0, e1, e2 = broadcast_lanes(error), broadcast_lanes(error + 4), broadcast_lanes(error + 8)
-            e3, e4, e5 = broadcast_lanes(error + 12), broadcast_lanes(error + 16), broadcast_lanes(error + 20)
-            g0, g1, g2 = fma(e0, x, g0), fma(e1, x, g1), fma(e2, x, g2)
-            g3, g4, g5 = fma(e3, x, g3), fma(e4, x, g4), fma(e5, x, g5)
-            one = fma(e2, w2, fma(e1, w1, fma(e0, w0, x)))
-            other = fma(e5, w5, fma(e4, w4, e3 * w3))
-            store(place, one + other)
-        store(t0 + c, load_lanes(t0 + c) + g0)
-        store(t1 + c, load_lanes(t1 + c) + g1)
-        store(t2 + c, load_lanes(t2 + c) + g2)
-        store(t3 + c, load_lanes(t3 + c) + g3)
-        store(t4 + c, load_lanes(t4 + c) + g4)
-        store(t5 + c, load_lanes(t5 + c) + g5)
+    c = low
+    if WIDE:  # two lines of a row at a time: 24 of 32 registers hold targets and their sums
+        while c + 2 * VECTOR_BYTES <= high:
+            _update_columns(zero32(), outputs, width, targets, contexts, count, c, errors, between)
+            c += 2 * VECTOR_BYTES
+        if c < high:
+            _update_columns(zero16(), outputs, width, targets, contexts, count, c, errors, between)
+    else:
+        while c < high:
+            _update_columns(zero8(), outputs, width, targets, contexts, count, c, errors, between)
+            c += VECTOR_BYTES // 2

@@ -15,6 +15,9 @@ from streamvec.models.step import Position, StepResult
 from streamvec.models.targets import Noise, Tree
 from streamvec.models.wordconfig import LANES, SkipGramConfig
 
+# Of so many centers one has its loss measured, where there are more than a few: logarithms are a tenth of the training.
+_LOSS_EVERY, _FEW = 8, 4096
+
 
 class SkipGram:
     """Two float32 matrices and what is needed to train them on record batches of tokens.
@@ -58,16 +61,17 @@ class SkipGram:
         config = self.config
         kept = self._draw(batch, position.epoch + 1, position.batch, held_out=False)
         rate = np.float32(self.learning_rate(position))
+        every = _LOSS_EVERY if kept > _FEW else 1
 
         def work(thread: int) -> None:
             scratch, threads = self._scratch[thread], self.team.threads
             if config.mode == "hogwild":
-                batches.train_racing(self._rows, self._step, scratch, kept, rate, thread, threads)
+                batches.train_racing(self._rows, self._step, scratch, kept, rate, every, thread, threads)
             else:
-                batches.train(self._rows, self._step, scratch, kept, rate, thread, threads, self.team.barrier)
+                batches.train(self._rows, self._step, scratch, kept, rate, every, thread, threads, self.team.barrier)
 
         self.team.run(work)
-        return self._result(batch, kept)
+        return self._result(batch, kept, every)
 
     def learning_rate(self, position: Position) -> float:
         """The learning rate at a position: linear in the share of all record batches that are done."""
@@ -81,7 +85,7 @@ class SkipGram:
         for number, batch in numbered:
             kept = self._draw(batch, 0, number, held_out=True)
             batches.measure(self._rows, self._step, self._scratch[0], kept)
-            result = self._result(batch, kept)
+            result = self._result(batch, kept, 1)
             loss, pairs = loss + result.loss, pairs + result.examples
         return loss / pairs if pairs else None
 
@@ -136,10 +140,11 @@ class SkipGram:
         self.team.run(work)
         return kept
 
-    def _result(self, batch: TokenBatch, kept: int) -> StepResult:
-        contexts = self._step.left[:kept] + self._step.right[:kept]
+    def _result(self, batch: TokenBatch, kept: int, every: int) -> StepResult:
+        """The losses of every *every*-th center."""
+        contexts = self._step.left[:kept:every] + self._step.right[:kept:every]
         pairs = int(np.count_nonzero(contexts) if self.config.averaged else contexts.sum())
-        return StepResult(float(self._step.losses[:kept].sum(dtype=np.float64)), pairs, len(batch.values))
+        return StepResult(float(self._step.losses[:kept:every].sum(dtype=np.float64)), pairs, len(batch.values))
 
 
 def _keep_thresholds(counts: np.ndarray, sample: float) -> np.ndarray:
@@ -173,7 +178,7 @@ def _new_scratch(config: SkipGramConfig, threads: int) -> list[layout.Scratch]:
     return [
         layout.Scratch(
             aligned_zeros(shape) if config.mode == "hogwild" and thread else shared,
-            aligned_zeros((config.window, blocks, LANES)),
+            aligned_zeros((layout.GROUP, config.window, blocks, LANES)),
             aligned_zeros((2 * config.window + layout.MORE_ROWS,), np.int64),
         )
         for thread in range(threads)
