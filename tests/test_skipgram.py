@@ -69,13 +69,15 @@ def test_step_does_what_plain_python_does(kind, objective, dim, window, negative
     place = 7 << 16
     documents = [tokens.values[a:b] for a, b in pairwise(tokens.offsets)]
     keys = [naive.stream(config.seed, 3, purpose) for purpose in (naive.KEEP, naive.WINDOW, naive.NOISE)]
+    starts, nodes = huffman_paths(counts)
+    paths = [nodes[a:b] for a, b in pairwise(starts)]
     centers = []
     for document in naive.kept_tokens(documents, place, model._keep, keys[0]):
         for i, (token, token_place) in enumerate(document):
             if objective == "ns":
                 targets = naive.noise_targets(token, token_place, negative, model._targets.table, keys[2])
             else:
-                path = model._targets.nodes[model._targets.starts[token] : model._targets.starts[token + 1]]
+                path = paths[token]
                 targets = [(int(node) >> 1, int(node) & 1, n) for n, node in enumerate(path)]
             centers.append((naive.window_of(document, i, window, keys[1]), targets))
     starts = np.flatnonzero(model._step.starts[: len(centers)])

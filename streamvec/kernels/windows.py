@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from streamvec.kernels.layout import BLOCK, TARGETS
+from streamvec.kernels.layout import BLOCK, BLOCK_BYTES, TARGETS
 from streamvec.kernels.random import below, bits
-from streamvec.kernels.simd import store_i32
+from streamvec.kernels.simd import load8, store, store_i32
 
 _LOW, _S32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
@@ -47,10 +47,11 @@ def subsample(values, offsets, place, keep, key, held_out, wanted, step):
         first = kept
         for i in range(offsets[document], offsets[document + 1]):
             token = values[i]
-            if (bits(key, place + i) & _LOW) <= keep[token]:
-                step.tokens[kept] = token
-                step.places[kept] = place + i
-                kept += 1
+            step.tokens[kept], step.places[kept] = (
+                token,
+                place + i,
+            )  # overwritten unless it stays: cheaper than a branch
+            kept += (bits(key, place + i) & _LOW) <= keep[token]
         for i in range(first, kept):
             step.begin[i] = first
             step.end[i] = kept
@@ -109,24 +110,22 @@ def draw_noise(step, first, last, negative, noise, key, nothing):
 
 
 @njit(nogil=True, cache=True)
-def take_paths(step, first, last, starts, nodes, nothing):
+def take_paths(step, first, last, starts, blocks):
     """Writes the targets of kept tokens first .. last-1: the nodes on each token's path through a Huffman tree.
 
-    starts: int64[V + 1], nodes: int32[...], node * 2 + label (read, see kernels/huffman.py). Begins a batch anew where
-    one center, and so its whole path, would occur too often.
+    starts: int64[V + 1], blocks: int32[..., BLOCK] (read, see `huffman.paths_in_blocks`). Begins a batch anew where one
+    center, and so its whole path, would occur too often.
     """
     as_center = np.zeros(_COUNTERS, np.int16)
-    row_places = step.targets.shape[1] * BLOCK
+    targets, row_bytes = np.intp(step.targets.ctypes.data), step.targets.shape[1] * BLOCK_BYTES
+    paths = np.intp(blocks.ctypes.data)
     for i in range(first, last):
         token = np.int64(step.tokens[i])
-        length = starts[token + 1] - starts[token]
-        step.used[i] = (length + TARGETS - 1) // TARGETS
-        targets, taken = np.intp(step.targets.ctypes.data) + i * row_places * 4, 0
-        for block in range(step.used[i]):
-            for j in range(TARGETS):
-                target = np.int64(nodes[starts[token] + taken]) if taken < length else 2 * nothing
-                store_i32(targets + 4 * (block * BLOCK + j), target)
-                taken += 1
+        used = starts[token + 1] - starts[token]
+        step.used[i] = used
+        here, path = targets + i * row_bytes, paths + starts[token] * BLOCK_BYTES
+        for block in range(used):
+            store(here + block * BLOCK_BYTES, load8(path + block * BLOCK_BYTES))
         slot = np.uint64(token & (_COUNTERS - 1))
         as_center[slot] += 1
         if step.starts[i] or as_center[slot] > _MOST_AS_CENTER:

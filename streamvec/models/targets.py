@@ -5,7 +5,7 @@ import numpy as np
 from streamvec.errors import StreamvecError
 from streamvec.kernels import layout, windows
 from streamvec.kernels.alias import alias_table
-from streamvec.kernels.huffman import huffman_paths
+from streamvec.kernels.huffman import huffman_paths, paths_in_blocks
 from streamvec.models.wordconfig import LONGEST_PATH, SkipGramConfig
 
 
@@ -28,15 +28,16 @@ class Tree:
     def __init__(self, config: SkipGramConfig, counts: np.ndarray) -> None:
         if len(counts) < 2:
             raise StreamvecError("a Huffman tree needs at least two words: use --objective ns, or lower --min-count")
-        self.starts, self.nodes = huffman_paths(counts)
-        lengths, self.nothing = np.diff(self.starts), len(counts)
+        starts, nodes = huffman_paths(counts)
+        lengths, nothing = np.diff(starts), len(counts)
         self.mean_number = float((counts * lengths).sum() / counts.sum())
         if lengths.max(initial=0) > config.target_blocks * layout.TARGETS:
             raise StreamvecError(
                 f"the counts of this vocabulary give a Huffman path of {lengths.max()} nodes, at most {LONGEST_PATH} "
                 "are allowed: use --objective ns, or raise --min-count"
             )
+        self.starts, self.blocks = paths_in_blocks(starts, nodes, nothing)
 
     def draw(self, step: layout.Step, first: int, last: int, key: np.uint64) -> None:
         """Writes the targets of tokens first .. last-1."""
-        windows.take_paths(step, first, last, self.starts, self.nodes, self.nothing)
+        windows.take_paths(step, first, last, self.starts, self.blocks)
