@@ -118,3 +118,36 @@ def train_batch(inputs, outputs, batch, rate, averaged=False, block=6):
             for n, change in zip(some, changes, strict=True):
                 outputs[targets[n][0]] += change
     return losses
+
+
+def softmax_rows(centers, averaged):
+    """[(inputs averaged, words they predict)] of [(place, word, its contexts' places)], by place: skip-gram's tokens
+    predict the centers whose contexts they are, CBOW's contexts together their center."""
+    if averaged:
+        return {place: (contexts, [word]) for place, word, contexts in centers if contexts}
+    predicted = {}
+    for _, word, contexts in centers:
+        for context in contexts:
+            predicted.setdefault(context, ([context], []))[1].append(word)
+    return predicted
+
+
+def softmax_loss(inputs, outputs, row):
+    """-sum log softmax(outputs h)[word] over the words that a row predicts (Mikolov et al. 2013, eq. 2)."""
+    tokens, words = row
+    scores = outputs @ inputs[tokens].mean(axis=0)
+    return sum(np.log(np.exp(scores).sum()) - scores[word] for word in words)
+
+
+def softmax_batch(inputs, outputs, batch, rate):
+    """One step of gradient descent on the sum of the losses of a batch of rows (tokens, words)."""
+    d_inputs, d_outputs = np.zeros_like(inputs), np.zeros_like(outputs)
+    for tokens, words in batch:
+        hidden = inputs[tokens].mean(axis=0)
+        probabilities = np.exp(outputs @ hidden) / np.exp(outputs @ hidden).sum()
+        errors = len(words) * probabilities - np.bincount(words, minlength=len(outputs))
+        d_outputs += np.outer(errors, hidden)
+        for token in tokens:
+            d_inputs[token] += errors @ outputs / len(tokens)
+    inputs -= rate * d_inputs
+    outputs -= rate * d_outputs

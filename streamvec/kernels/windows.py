@@ -134,6 +134,18 @@ def take_paths(step, first, last, starts, blocks):
 
 
 @njit(nogil=True, cache=True)
+def begin_batches(step, first, last):
+    """Begins a batch anew (step.starts) where one of the kept tokens first .. last-1 would occur too often."""
+    as_center = np.zeros(_COUNTERS, np.int16)
+    for i in range(first, last):
+        slot = np.uint64(step.tokens[i] & (_COUNTERS - 1))
+        as_center[slot] += 1
+        if step.starts[i] or as_center[slot] > _MOST_AS_CENTER:
+            as_center[:] = 0
+            step.starts[i] = 1
+
+
+@njit(nogil=True, cache=True)
 def count_pairs(step, first, last, averaged):
     """Writes how many pairs of contexts a batch holds before each of its centers.
 

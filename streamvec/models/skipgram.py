@@ -1,6 +1,5 @@
 """Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546): words that predict their neighbours."""
 
-import math
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -11,12 +10,14 @@ from streamvec.kernels import batches, layout, random, windows
 from streamvec.kernels.holdout import choose_held_out
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team
+from streamvec.models.softmax import EveryWord, FullSoftmax
 from streamvec.models.step import Position, StepResult
 from streamvec.models.targets import Noise, Tree
 from streamvec.models.wordconfig import LANES, SkipGramConfig
 
 # Of so many centers one has its loss measured, where there are more than a few: logarithms are a tenth of the training.
 _LOSS_EVERY, _FEW = 8, 4096
+_TARGETS: dict[str, type[Noise] | type[Tree] | type[EveryWord]] = {"ns": Noise, "hs": Tree, "softmax": EveryWord}
 
 
 class SkipGram:
@@ -39,7 +40,7 @@ class SkipGram:
             key = config.seed * 1_000_003 + first_column
             random.uniform_rows(part[:-1], wanted, -0.5 / config.dim, 0.5 / config.dim, key)
         self._keep = _keep_thresholds(counts, config.sample)
-        self._targets = Noise(config, counts) if config.objective == "ns" else Tree(config, counts)
+        self._targets: Noise | Tree | EveryWord = _TARGETS[config.objective](config, counts)
         self._rows = layout.Rows(
             int(self.arrays["inputs"].ctypes.data),
             int(self.arrays["outputs"].ctypes.data),
@@ -49,18 +50,26 @@ class SkipGram:
             int(config.averaged),
         )
         self._step = _new_step(config, nothing=self.words)
-        self._scratch = _new_scratch(config, threads)
+        self._softmax: FullSoftmax | None = None
+        if config.objective == "softmax":
+            (_, inputs), (_, outputs) = *self._slices("inputs"), *self._slices("outputs")
+            self._softmax = FullSoftmax(config, inputs, outputs, self.team)
+        else:
+            self._scratch = _new_scratch(config, threads)
 
     @property
     def loss_at_chance(self) -> float:
-        """Loss a pair when all scores are 0: log 2 for each target."""
-        return self._targets.mean_number * math.log(2)
+        """Loss a pair when all scores are 0."""
+        return self._targets.loss_at_chance
 
     def step(self, batch: TokenBatch, position: Position) -> StepResult:
         """Trains on one record batch; everything drawn for it is a function of (seed, position)."""
         config = self.config
         kept = self._draw(batch, position.epoch + 1, position.batch, held_out=False)
         rate = np.float32(self.learning_rate(position))
+        if self._softmax is not None:
+            self._softmax.train(self._step, kept, rate)
+            return self._result(batch, kept, 1)
         every = _LOSS_EVERY if kept > _FEW else 1
 
         def work(thread: int) -> None:
@@ -84,7 +93,10 @@ class SkipGram:
         loss, pairs = 0.0, 0
         for number, batch in numbered:
             kept = self._draw(batch, 0, number, held_out=True)
-            batches.measure(self._rows, self._step, self._scratch[0], kept)
+            if self._softmax is not None:
+                self._softmax.measure(self._step, kept)
+            else:
+                batches.measure(self._rows, self._step, self._scratch[0], kept)
             result = self._result(batch, kept, 1)
             loss, pairs = loss + result.loss, pairs + result.examples
         return loss / pairs if pairs else None

@@ -1,5 +1,7 @@
 """What a center word is told from: itself and noise words, or the nodes on its path through a Huffman tree."""
 
+import math
+
 import numpy as np
 
 from streamvec.errors import StreamvecError
@@ -14,7 +16,7 @@ class Noise:
 
     def __init__(self, config: SkipGramConfig, counts: np.ndarray) -> None:
         self.negative, self.nothing = config.negative, len(counts)
-        self.mean_number = 1.0 + config.negative
+        self.loss_at_chance = (1 + config.negative) * math.log(2)
         self.table = alias_table(counts.astype(np.float64) ** config.noise_power)
 
     def draw(self, step: layout.Step, first: int, last: int, key: np.uint64) -> None:
@@ -30,7 +32,7 @@ class Tree:
             raise StreamvecError("a Huffman tree needs at least two words: use --objective ns, or lower --min-count")
         starts, nodes = huffman_paths(counts)
         lengths, nothing = np.diff(starts), len(counts)
-        self.mean_number = float((counts * lengths).sum() / counts.sum())
+        self.loss_at_chance = float((counts * lengths).sum() / counts.sum()) * math.log(2)
         if lengths.max(initial=0) > config.target_blocks * layout.TARGETS:
             raise StreamvecError(
                 f"the counts of this vocabulary give a Huffman path of {lengths.max()} nodes, at most {LONGEST_PATH} "

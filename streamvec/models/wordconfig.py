@@ -1,5 +1,6 @@
 """What decides the bytes of word vectors besides the text: options of skip-gram and CBOW, checked on construction."""
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -7,6 +8,7 @@ from streamvec.corpus.shards import BATCH_TOKENS
 from streamvec.kernels import layout
 
 LANES = 16
+SOFTMAX_BLOCK = 512  # words of the vocabulary that one thread scores at a time in a full softmax
 LONGEST_PATH = 42  # nodes: a Huffman path of n nodes needs a corpus of Fibonacci(n + 2) tokens, here 7e8, to exist
 
 
@@ -27,7 +29,9 @@ class SkipGramConfig:
     )
     sides: str = _option("both", "On which side of a word its contexts lie.", choices=("both", "left", "right"))
     objective: str = _option(
-        "ns", "ns: negative sampling. hs: hierarchical softmax over a Huffman tree.", choices=("ns", "hs")
+        "ns",
+        "ns: negative sampling. hs: hierarchical softmax (a Huffman tree). softmax: over every word, if they are few.",
+        choices=("ns", "hs", "softmax"),
     )
     negative: int = _option(5, "Noise words for each window (--objective ns).")
     sample: float = _option(1e-3, "Frequency above which words are subsampled; 0 keeps all.")
@@ -36,7 +40,7 @@ class SkipGramConfig:
     learning_rate: float = _option(0.025, "Learning rate at the start; it falls linearly to --final-learning-rate.")
     final_learning_rate: float = _option(1e-4, "Learning rate at the end.")
     batch: int = _option(
-        0, "Most center words scored before their updates are applied; 0 is 256, and with --objective hs 32."
+        0, "Most center words scored before their updates are applied; 0 is 256, and 32 with --objective hs or softmax."
     )
     holdout: float = _option(0.0, "Share of documents held out of training, to report the loss on.")
     patience: int = _option(
@@ -51,7 +55,7 @@ class SkipGramConfig:
 
     def __post_init__(self) -> None:
         if self.batch == 0:  # every path begins at the root of the tree, whose errors go stale the sooner
-            object.__setattr__(self, "batch", 32 if self.objective == "hs" else 256)
+            object.__setattr__(self, "batch", 256 if self.objective == "ns" else 32)
         for name in ("dim", "window", "negative", "epochs", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -69,6 +73,8 @@ class SkipGramConfig:
             raise ValueError(f"patience must be at least 0, got {self.patience}")
         if self.patience and not self.holdout:
             raise ValueError("patience needs a share of documents held out (holdout above 0), got none")
+        if self.objective == "softmax" and self.mode == "hogwild":
+            raise ValueError("mode must be exact with objective softmax, got hogwild: its matrix products do not race")
         if not 0 <= self.seed < 2**40:
             raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
         for chosen in fields(self):
@@ -84,7 +90,8 @@ class SkipGramConfig:
     @property
     def target_blocks(self) -> int:
         """Blocks of six targets that a center may have; of a Huffman path, more than any but absurd counts need."""
-        return -(-(LONGEST_PATH if self.objective == "hs" else self.negative + 1) // layout.TARGETS)
+        most = {"ns": self.negative + 1, "hs": LONGEST_PATH, "softmax": 1}[self.objective]
+        return -(-most // layout.TARGETS)
 
     @property
     def vectors(self) -> int:
@@ -97,16 +104,27 @@ class SkipGramConfig:
 
         Two cost little on few threads; longer rows can feed four.
         """
-        return 1 if self.vectors == 1 else 2 if self.vectors < LANES else 4
+        if self.vectors == 1 or self.objective == "softmax":
+            return 1
+        return 2 if self.vectors < LANES else 4
 
     def model_bytes(self, words: int) -> int:
         """Memory that grows with the vocabulary, in bytes."""
-        return 2 * (words + 1) * self.vectors * LANES * 4 + words * (8 + 8 + 4)
+        arrays = 2 * (words + 1) * self.vectors * LANES * 4 + words * 4
+        if self.objective == "ns":
+            return arrays + words * (8 + 8)
+        if self.objective == "hs":  # while it is made: the tree, its paths, and the same in blocks
+            nodes = math.log2(words + 1) + 1
+            return arrays + round(words * (40 + 4 * nodes + (nodes / layout.TARGETS + 1) * layout.BLOCK * 4))
+        blocks = -(-words // SOFTMAX_BLOCK)
+        return arrays + blocks * self.batch * (SOFTMAX_BLOCK + self.vectors * LANES) * 4
 
     def scratch_bytes(self, threads: int) -> int:
         """Memory that does not grow with the vocabulary, in bytes."""
         blocks = self.target_blocks
         drawn = BATCH_TOKENS * (4 * 8 + 8 + 1 + blocks * layout.BLOCK * 4)
+        if self.objective == "softmax":
+            return drawn + threads * SOFTMAX_BLOCK * self.vectors * LANES * 4
         copies = threads if self.mode == "hogwild" else 1
         return drawn + 2 * copies * self.slices * self.batch * self.window * blocks * LANES * 4
 

@@ -20,6 +20,7 @@ from streamvec.corpus.sampling import sample_corpus
 from streamvec.corpus.shards import BATCH_TOKENS, Shards
 from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
+from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
@@ -243,6 +244,8 @@ def _warnings(
     text = corpus.text_bytes if "encoding" in plan.memory else 0
     try:
         needs.refuse_too_large(config, machine, corpus.words, corpus.word_bytes, text)
+        if config.objective == "softmax":
+            refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
     except StreamvecError as refusal:
         found.append(f"this would be refused: {refusal}")
     free = free_memory()

@@ -29,19 +29,20 @@ def tokens_a_second(
     pieces = [piece for batch in batches if (piece := _known(batch, most)).values.size]
     if not pieces:
         return 1e6
-    model = SkipGram(config, known, 1 << 20, threads)
+    is_full = config.objective == "softmax"  # its cost is that of all words, and a few tokens show it
+    model, fewest = SkipGram(config, known, 1 << 20, threads), 256 if is_full else _FIRST
     try:
         for array in model.arrays.values():
             array[::1024] += 0  # memory is given on the first write
         began = time.perf_counter()
-        first = _beginning(pieces[0], _FIRST)
+        first = _beginning(pieces[0], fewest)
         for _ in range(2):
             began = time.perf_counter()
             model.step(first, Position(0, 0))
         rate = first.values.size / (time.perf_counter() - began)
-        size = max(_FIRST, min(BATCH_TOKENS, int(rate * _SECONDS / 4)))
+        size = max(fewest, min(BATCH_TOKENS, int(rate * _SECONDS / 4)))
         pieces = [_beginning(piece, size) for piece in pieces]
-        best, spent, number = rate if pieces[0].values.size <= _FIRST else 0.0, 0.0, 0
+        best, spent, number = rate if pieces[0].values.size <= fewest else 0.0, 0.0, 0
         done: list[float] = []
         while spent < _SECONDS:
             piece = pieces[number % len(pieces)]
@@ -50,7 +51,8 @@ def tokens_a_second(
             seconds = time.perf_counter() - began
             spent, number = spent + seconds, number + 1
             done.append(piece.values.size / seconds)
-        return max(best, float(np.quantile(done, 0.7)))  # what else the machine does can only slow
+        found = max(best, float(np.quantile(done, 0.7)))  # what else the machine does can only slow
+        return found * most / words if is_full else found
     finally:
         model.close()
 

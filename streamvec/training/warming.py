@@ -41,7 +41,7 @@ def compile_all() -> None:
     values.setflags(write=False)  # as those of record batches are
     offsets = np.array([0, 3], np.int32)
     offsets.setflags(write=False)
-    for options in ({}, {"objective": "hs"}, {"mode": "hogwild"}):
+    for options in ({}, {"objective": "hs"}, {"objective": "softmax"}, {"mode": "hogwild"}):
         config = SkipGramConfig(dim=8, **options)  # type: ignore[arg-type]
         model = SkipGram(config, np.array([2, 1]), steps=1)
         model.step(TokenBatch(values, offsets), Position(0, 0))

@@ -13,6 +13,7 @@ from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.skipgram import SkipGram
+from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.step import Position
 from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
 from streamvec.training.loop import Schedule, train
@@ -162,6 +163,8 @@ def _train(
     words = len(vocabulary)
     mean = word_bytes(vocabulary.words)[0].size / words
     refuse_too_large(config, machine, words, mean, text_bytes, compiling_bytes())
+    if config.objective == "softmax":
+        refuse_infeasible(config, words, shards.tokens, machine.cores)
     model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores)
     try:
         found = run.checkpoints.load(model.arrays, report.note)
