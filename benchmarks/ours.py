@@ -12,7 +12,7 @@ from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
-from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.loop import Schedule, train
 from streamvec.training.options import MachineOptions, TextOptions
@@ -85,7 +85,7 @@ def train_only(settings: dict[str, Any]) -> dict[str, Any]:
 
     The time is that of the loop as `streamvec train` runs it: reading and checking shards, metrics, checkpoints.
     """
-    config = SkipGramConfig(**settings["config"])
+    config = CONFIGS[settings["kind"]](**settings["config"])
     source = Run.open(settings["prepared"])
     folder = Path(settings["run"])
     folder.mkdir()

@@ -65,13 +65,13 @@ def _gensim(settings: dict[str, Any]) -> Any:
     return Word2Vec(
         vector_size=config["dim"],
         window=config["window"],
-        negative=config["negative"],
+        negative=0 if config.get("objective") == "hs" else config["negative"],
         sample=config["sample"],
         alpha=config["learning_rate"],
         min_alpha=config["final_learning_rate"],
         min_count=settings["min_count"],
-        sg=1,
-        hs=0,
+        sg=int(settings.get("kind") != "cbow"),
+        hs=int(config.get("objective") == "hs"),
         workers=settings["threads"],
         seed=config["seed"],
     )

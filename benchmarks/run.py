@@ -14,10 +14,13 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "threads_and_vocabulary": ("threads_and_vocabulary", []),
     "bounded_memory": ("bounded_memory", []),
     "skipgram_vs_peers_d300": (
-        "skipgram_vs_peers",
+        "vectors_vs_peers",
         ["--dim", "300", "--epochs", "1", "--peers", "exact,hogwild,gensim"],
     ),
-    "skipgram_vs_peers": ("skipgram_vs_peers", []),
+    "softmax_perplexity": ("softmax_perplexity", []),
+    "cbow_vs_peers": ("vectors_vs_peers", ["--kind", "cbow", "--repeat", "2"]),
+    "skipgram_hs_vs_peers": ("vectors_vs_peers", ["--objective", "hs", "--repeat", "2"]),
+    "skipgram_vs_peers": ("vectors_vs_peers", []),
 }
 
 

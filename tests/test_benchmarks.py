@@ -10,7 +10,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIGURES = {  # program -> what its record must hold, and how many
-    "skipgram_vs_peers": ("words_per_second", 3),
+    "vectors_vs_peers": ("words_per_second", 3),
+    "softmax_perplexity": ("objectives", 3),
     "threads_and_vocabulary": ("cells", 12),
     "prepare_rate": ("cells", 4),
     "bounded_memory": ("stages", 3),
@@ -26,7 +27,7 @@ def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("program", FIGURES)
 def test_quick_run_keeps_figures(program: str, tmp_path: Path) -> None:
-    if program in ("skipgram_vs_peers", "prepare_rate"):
+    if program in ("vectors_vs_peers", "softmax_perplexity", "prepare_rate"):
         pytest.importorskip("gensim")
     done = run(program, "--quick", "--results", str(tmp_path), "--data", str(tmp_path))
     assert done.returncode == 0, done.stderr

@@ -139,3 +139,6 @@ class CbowConfig(SkipGramConfig):
     def averaged(self) -> bool:
         """Whether the contexts of a word are averaged into one (CBOW)."""
         return True
+
+
+CONFIGS: dict[str, type[SkipGramConfig]] = {"skipgram": SkipGramConfig, "cbow": CbowConfig}

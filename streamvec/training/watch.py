@@ -1,5 +1,6 @@
 """What is looked at after each epoch: the loss on held-out documents, similarity sets, and what patience is left."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ class Watch:
         if self.model.config.holdout:
             batches = ((int(number), self._shards.batch(int(number))) for number in self._numbers)
             found["heldout_loss"] = loss = self.model.held_out_loss(batches)
+            if (
+                loss is not None and self.model.config.objective != "ns"
+            ):  # a probability of each word, all adding up to 1
+                found["heldout_perplexity"] = math.exp(min(loss, 700.0))
             if self.model.config.patience and loss is not None:
                 self._judge(loss, position)
         if self._sets:

@@ -15,7 +15,7 @@ from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.step import Position
-from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
+from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
 from streamvec.training.loop import Schedule, train
 from streamvec.training.needs import compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick
@@ -26,8 +26,6 @@ from streamvec.training.warming import warm
 from streamvec.training.watch import Watch, absolute
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.store import write_vectors
-
-CONFIGS: dict[str, type[SkipGramConfig]] = {"skipgram": SkipGramConfig, "cbow": CbowConfig}
 
 
 def train_skipgram(

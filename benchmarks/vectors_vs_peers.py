@@ -1,11 +1,13 @@
-"""Skip-gram beside gensim and fastText on the same text: words a second of training alone, and the scores."""
+"""Word vectors beside gensim and fastText on the same text: words a second of training alone, and the scores."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import corpora, peers
 from benchmarks.bench import Bench, Skip, benchmark, median, show, worker
+from streamvec.models.wordconfig import CONFIGS
 
 PEERS = ("exact", "hogwild", "gensim", "fasttext")
 PAIRS = {"wordsim353": "intrinsic/EN-WS-353-ALL.txt", "simlex999": "intrinsic/EN-SIMLEX-999.txt"}
@@ -15,21 +17,24 @@ RESTRICT = 30_000  # analogies among so many of the most frequent words
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen."""
+    parser.add_argument("--kind", choices=("skipgram", "cbow"), default="skipgram")
+    parser.add_argument("--objective", choices=("ns", "hs"), default="ns")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bytes", type=int, help="only so many bytes of the corpus")
-    parser.add_argument("--peers", default=",".join(PEERS), help="which, with commas; fasttext is timed once")
+    parser.add_argument("--peers", help="which, with commas; fasttext (for skip-gram with ns) is timed once")
 
 
 def run(bench: Bench) -> dict[str, Any]:
     """Times everybody in turns, then scores the vectors of each one's first repetition."""
     args = bench.args
-    name = "skipgram_vs_peers" + ("" if args.dim == 100 else f"_d{args.dim}")
+    what = args.kind + ("" if args.objective == "ns" else f"_{args.objective}")
+    name = f"{what}_vs_peers" + ("" if args.dim == 100 else f"_d{args.dim}")
     if bench.quick:
         args.dim, args.epochs, args.repeat = 20, 1, 1
         args.peers = "exact,hogwild,gensim"
-    comparison = _Comparison(bench, args.peers.split(","))
+    comparison = _Comparison(bench, args.peers.split(",") if args.peers else PEERS[: 4 if what == "skipgram" else 3])
     comparison.prepare()
     for repetition in range(args.repeat):
         comparison.repeat(repetition)
@@ -41,9 +46,10 @@ def run(bench: Bench) -> dict[str, Any]:
         for peer, found in comparison.rates.items()
         if found and base
     }
-    _show(args, rates, ratios, scores)
+    _show(f"{args.kind}, {args.objective}", args, rates, ratios, scores)
     return {
         "name": name,
+        "kind": args.kind,
         "config": comparison.config,
         "threads": args.threads,
         "corpus": comparison.corpus,
@@ -58,19 +64,20 @@ def run(bench: Bench) -> dict[str, Any]:
 class _Comparison:
     """The same text for everybody, and what each did with it."""
 
-    def __init__(self, bench: Bench, names: list[str]) -> None:
+    def __init__(self, bench: Bench, names: Sequence[str]) -> None:
         args = bench.args
-        self.bench, self.names = bench, names
+        self.bench, self.names, self.kind = bench, names, args.kind
         self.config = {
             "dim": args.dim,
             "window": 5,
+            "objective": args.objective,
             "negative": 5,
             "sample": 1e-3,
             "epochs": args.epochs,
-            "learning_rate": 0.025,
             "final_learning_rate": 1e-4,
             "seed": 1,
         }
+        self.learning_rates = {"gensim": 0.025, "fasttext": 0.025}  # and ours: each one's own default
         self.corpus: dict[str, Any] = {}
         self.rates: dict[str, list[float]] = {name: [] for name in names}
         self.details: list[dict[str, Any]] = []
@@ -118,9 +125,10 @@ class _Comparison:
 
     def _train(self, name: str, repetition: int) -> dict[str, Any]:
         vectors = self.bench.work / f"{name}-{repetition}.npy"
-        settings = {"config": self.config, "threads": self.bench.args.threads, "vectors": str(vectors)}
+        config = {**self.config, "learning_rate": self.learning_rates.get(name, CONFIGS[self.kind]().learning_rate)}
+        settings = {"kind": self.kind, "config": config, "threads": self.bench.args.threads, "vectors": str(vectors)}
         if name in ("exact", "hogwild"):
-            settings["config"] = {**self.config, "mode": name}
+            settings["config"] = {**config, "mode": name}
             folder = self.bench.work / f"run-{name}-{repetition}"
             return worker("ours", "train", {**settings, "prepared": str(self.run), "run": str(folder)})
         settings |= {"text": str(self.tokenised), "words": str(self.words), "min_count": 5}
@@ -140,15 +148,15 @@ class _Comparison:
         )
 
 
-def _show(args: argparse.Namespace, rates: dict, ratios: dict, scores: dict) -> None:
+def _show(what: str, args: argparse.Namespace, rates: dict, ratios: dict, scores: dict) -> None:
     rows = []
     for name, rate in rates.items():
         found = scores.get(name, {})
         shown = [found.get(pairs, {}).get("spearman") for pairs in PAIRS]
         rows.append([name, rate / 1e6, ratios.get(name), *shown, found.get("analogies", {}).get("accuracy")])
     head = ["", "M words/s", "x gensim", "WordSim-353", "SimLex-999", "analogies"]
-    show(f"skip-gram, dim {args.dim}, {args.epochs} epochs, {args.threads} threads", head, rows)
+    show(f"{what}, dim {args.dim}, {args.epochs} epochs, {args.threads} threads", head, rows)
 
 
 if __name__ == "__main__":
-    benchmark("skipgram_vs_peers", __doc__, run, options)
+    benchmark("vectors_vs_peers", __doc__, run, options)
