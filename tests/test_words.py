@@ -1,6 +1,7 @@
 """Training of word vectors as a function: the same bytes whatever the machine, and what is refused."""
 
 import json
+import math
 import random
 
 import pytest
@@ -212,6 +213,51 @@ def test_cbow_learns_the_topics_too(corpus, tmp_path, objective):
     assert vectors.info["kind"] == "cbow" and vectors.info["objective"] == objective
     assert all(other.startswith("sea") for other, _ in vectors.most_similar("sea3", topn=8))
     assert streamvec.resume(tmp_path / "run").most_similar("sea3") == vectors.most_similar("sea3")
+
+
+def test_the_loss_of_an_epoch_is_the_same_after_going_on_within_it(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(
+        "".join(f"sea{n % 7} wave{n % 5} salt{n % 3} foam{n % 11} wind{n % 2} tide{n % 13}\n" * 40 for n in range(700))
+    )
+    options = OPTIONS | {"epochs": 2, "checkpoint_batches": 1, "sample": 0.0}
+    streamvec.train_skipgram(text, tmp_path / "whole", **options)
+    calls = iter(range(100))
+    with pytest.raises(Interrupted, match="in epoch"):
+        streamvec.train_skipgram(
+            text, tmp_path / "run", stop=lambda: _begun(tmp_path / "run") and next(calls) == 3, **options
+        )
+    streamvec.resume(tmp_path / "run")
+    losses = []
+    for name in ("whole", "run"):
+        records = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        losses.append([record["epoch_loss"] for record in records if "epoch_loss" in record])
+    assert len(losses[0]) == 2 and losses[0] == losses[1]
+
+
+def _begun(run):
+    return any(run.glob("checkpoints/*/state.json"))
+
+
+@pytest.mark.parametrize("kind", ["skipgram", "cbow"])
+def test_a_full_softmax_through_the_whole_thread_and_gone_on_with(corpus, tmp_path, kind):
+    train = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow}[kind]
+    options = OPTIONS | {"objective": "softmax", "epochs": 4, "holdout": 0.1, "learning_rate": 0.1}
+    vectors = train(corpus, tmp_path / "run", **options)
+    assert all(other.startswith("sea") for other, _ in vectors.most_similar("sea3", topn=8))
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    found = [record for record in records if "heldout_perplexity" in record]
+    assert len(found) == 4 and found[-1]["heldout_perplexity"] < found[0]["heldout_perplexity"] < len(vectors)
+    assert found[-1]["heldout_perplexity"] == pytest.approx(math.exp(found[-1]["heldout_loss"]))
+    with pytest.raises(Interrupted):
+        train(
+            corpus,
+            tmp_path / "other",
+            stop=lambda: _begun(tmp_path / "other"),
+            **options | {"checkpoint_batches": 1},
+        )
+    streamvec.resume(tmp_path / "other", threads=2)
+    assert (tmp_path / "run" / "vectors.arrow").read_bytes() == (tmp_path / "other" / "vectors.arrow").read_bytes()
 
 
 PATIENT = {"epochs": 40, "holdout": 0.2, "patience": 2, "learning_rate": 0.05, "final_learning_rate": 0.05, "dim": 8}

@@ -19,7 +19,8 @@ from streamvec.training.metrics import Metrics
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.reading import read_ahead
 
-_RECORD_SECONDS = 1.0  # between records in metrics.jsonl
+_TELL_SECONDS = 1.0  # between words to the one who waits; records are as often in the first minute, then once a minute
+_RECORD_SECONDS = 60.0
 _DIVERGED = 20.0  # times the loss of knowing nothing
 
 
@@ -51,8 +52,11 @@ class Watching(Protocol):
     def is_done(self) -> bool:
         """Whether further epochs are not wanted."""
 
+    def see(self, result: StepResult) -> None:
+        """Takes note of a step."""
+
     def look(self, position: Position) -> Mapping[str, Any]:
-        """What the record of an epoch says besides the training loss."""
+        """What the record of an epoch says besides the loss since the record before."""
 
     def state(self) -> Mapping[str, Any]:
         """What a checkpoint must hold of it."""
@@ -108,13 +112,15 @@ def train(
     Raises Interrupted after a checkpoint when *stop* says so, StreamvecError when the model diverges (the last good
     checkpoint stays) or the disk is full.
     """
-    saved_at, recorded_at, saved = time.monotonic(), time.monotonic(), start
-    loss, examples, tokens, seen = 0.0, 0, 0, 0
+    began = saved_at = recorded_at = told_at = time.monotonic()
+    saved, seen = start, 0
+    loss, examples, tokens = 0.0, 0, 0  # since the record before
     if watch.is_done:
         return
     for position, batch in read_ahead(shards, schedule.from_(start)):
         result = model.step(batch, position)
         _refuse_divergence(model, result, position, checkpoints)
+        watch.see(result)
         loss, examples, tokens = loss + result.loss, examples + result.examples, tokens + result.tokens
         here, now, seen = schedule.after(position), time.monotonic(), seen + result.examples
         if here == Position(1, 0) and start == Position(0, 0) and not seen:
@@ -123,20 +129,21 @@ def train(
                 "give documents of several words, or a lower --holdout"
             )
 
-        if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS:
-            rate, mean = tokens / (now - recorded_at), loss / examples if examples else None
-            extra = watch.look(here) if here.batch == 0 else {}
-            done = schedule.done(here)
-            metrics.write(
-                here,
-                progress=round(done, 6),
-                words_per_second=round(rate),
-                learning_rate=model.learning_rate(position),
-                loss=mean,
-                **extra,
-            )
+        if here.batch == 0 or now - told_at >= _TELL_SECONDS:
+            rate, mean, done = tokens / (now - recorded_at), loss / examples if examples else None, schedule.done(here)
             report.progress(Progress("training", done, rate, None, position.epoch + 1, schedule.epochs, mean))
-            loss, examples, tokens, recorded_at = 0.0, 0, 0, time.monotonic()
+            told_at = now
+            if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS or now - began < _RECORD_SECONDS:
+                extra = watch.look(here) if here.batch == 0 else {}
+                metrics.write(
+                    here,
+                    progress=round(done, 6),
+                    words_per_second=round(rate),
+                    learning_rate=model.learning_rate(position),
+                    loss=mean,
+                    **extra,
+                )
+                loss, examples, tokens, recorded_at = 0.0, 0, 0, time.monotonic()
 
         stopping = stop()
         due = (

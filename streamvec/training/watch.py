@@ -11,7 +11,7 @@ from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.errors import StreamvecError
 from streamvec.models.skipgram import SkipGram
-from streamvec.models.step import Position
+from streamvec.models.step import Position, StepResult
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.run import Run
 from streamvec.vectors.evaluation import evaluate_similarity
@@ -32,6 +32,7 @@ class Watch:
         self._sets = [_SimilaritySet(Path(path), vocabulary) for path in run.about.get("evaluate", [])]
         self._lowest: float | None = None
         self._waited = 0
+        self._loss, self._examples = 0.0, 0  # of this epoch
 
     @property
     def is_done(self) -> bool:
@@ -40,15 +41,26 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold so that patience is the same after going on."""
-        return {"lowest_heldout_loss": self._lowest, "epochs_without_better": self._waited}
+        return {
+            "lowest_heldout_loss": self._lowest,
+            "epochs_without_better": self._waited,
+            "epoch_loss": self._loss,
+            "epoch_examples": self._examples,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes up a checkpoint's state."""
         self._lowest, self._waited = state.get("lowest_heldout_loss"), state.get("epochs_without_better", 0)
+        self._loss, self._examples = state.get("epoch_loss", 0.0), state.get("epoch_examples", 0)
+
+    def see(self, result: StepResult) -> None:
+        """Takes note of a step."""
+        self._loss, self._examples = self._loss + result.loss, self._examples + result.examples
 
     def look(self, position: Position) -> dict[str, Any]:
-        """What the record of this epoch says besides the training loss."""
-        found: dict[str, Any] = {}
+        """What the record of this epoch says besides the loss since the record before."""
+        found: dict[str, Any] = {"epoch_loss": self._loss / self._examples if self._examples else None}
+        self._loss, self._examples = 0.0, 0
         if self.model.config.holdout:
             batches = ((int(number), self._shards.batch(int(number))) for number in self._numbers)
             found["heldout_loss"] = loss = self.model.held_out_loss(batches)
