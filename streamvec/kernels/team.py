@@ -5,6 +5,7 @@ numba's own parallel regions cost ten microseconds each; a batch of training has
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 from llvmlite import ir
@@ -14,7 +15,7 @@ from numba.core.extending import intrinsic
 
 from streamvec.kernels.memory import aligned_zeros
 
-BARRIER_WORDS = 16  # int64[16]: arrivals at 0 and generation at 8 stand on two cache lines
+BARRIER_WORDS = 16  # int64[16]: arrivals at 0; on another cache line the generation at 8, and at 9 that one has failed
 _SPINS = 2000
 
 
@@ -66,7 +67,10 @@ def yield_processor(typing):
 
 @njit(nogil=True, cache=True)
 def wait_for_team(barrier, threads):
-    """Returns when all *threads* have called it. barrier: address of int64[BARRIER_WORDS], zero at first (updated)."""
+    """Returns when all *threads* have called it, or one of them has failed.
+
+    barrier: address of int64[BARRIER_WORDS], zero at first (updated).
+    """
     if threads == 1:
         return
     generation = atomic_load(barrier + 64)
@@ -75,7 +79,7 @@ def wait_for_team(barrier, threads):
         atomic_store(barrier + 64, generation + 1)
         return
     spins = 0
-    while atomic_load(barrier + 64) == generation:
+    while atomic_load(barrier + 64) == generation and atomic_load(barrier + 72) == 0:
         spins += 1
         if spins > _SPINS:
             yield_processor()
@@ -85,20 +89,45 @@ class Team:
     """Threads that run one kernel together: the caller's own and, where there are more, a pool's."""
 
     def __init__(self, threads: int) -> None:
+        """RuntimeError where the system does not give so many threads: none of them then waits for the others."""
         self.threads = threads
         self._words = aligned_zeros((BARRIER_WORDS,), np.int64)
         self.barrier = int(self._words.ctypes.data)
         self._pool = ThreadPoolExecutor(threads - 1, "streamvec") if threads > 1 else None
+        if self._pool is not None:
+            started = Event()
+            try:
+                for _ in range(threads - 1):
+                    self._pool.submit(started.wait)
+            except RuntimeError:
+                self._pool.shutdown(wait=False)
+                raise
+            finally:
+                started.set()
 
     def run(self, work: Callable[[int], None]) -> None:
-        """Calls work(thread) for each thread number at once, and returns when all have ended."""
+        """Calls work(thread) for each thread number at once; when all have ended, raises what one of them raised."""
         if self._pool is None:
             work(0)
             return
-        others = [self._pool.submit(work, thread) for thread in range(1, self.threads)]
-        work(0)
-        for other in others:
-            other.result()
+
+        if self._words[9]:
+            self._words[:] = 0
+
+        def guarded(thread: int) -> None:
+            try:
+                work(thread)
+            except BaseException:
+                self._words[9] = 1  # the others wait for nobody
+                raise
+
+        others = [self._pool.submit(guarded, thread) for thread in range(1, self.threads)]
+        try:
+            guarded(0)
+        finally:
+            problems = [problem for problem in (other.exception() for other in others) if problem is not None]
+        if problems:
+            raise problems[0]
 
     def close(self) -> None:
         """Ends the threads."""

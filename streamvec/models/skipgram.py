@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
+from streamvec.errors import StreamvecError
 from streamvec.kernels import batches, layout, random, windows
 from streamvec.kernels.holdout import choose_held_out
 from streamvec.kernels.memory import aligned_zeros
@@ -32,7 +33,7 @@ class SkipGram:
         self.config = config
         self.words = len(counts)
         self.steps = steps
-        self.team = Team(threads)
+        self.team = _team(threads)
         columns = config.vectors * LANES
         self.arrays = {name: aligned_zeros(((self.words + 1) * columns,)) for name in ("inputs", "outputs")}
         for first_column, part in self._slices("inputs"):
@@ -157,6 +158,13 @@ class SkipGram:
         contexts = self._step.left[:kept:every] + self._step.right[:kept:every]
         pairs = int(np.count_nonzero(contexts) if self.config.averaged else contexts.sum())
         return StepResult(float(self._step.losses[:kept:every].sum(dtype=np.float64)), pairs, len(batch.values))
+
+
+def _team(threads: int) -> Team:
+    try:
+        return Team(threads)
+    except RuntimeError as problem:
+        raise StreamvecError(f"{threads} threads cannot be had here ({problem}): use fewer --threads") from None
 
 
 def _keep_thresholds(counts: np.ndarray, sample: float) -> np.ndarray:
