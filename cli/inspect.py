@@ -70,6 +70,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
     rows: list[tuple[str, str]] = [("path", found["path"]), ("what", _what(found))]
     if "inputs" in found:
         rows += [("input", _input(source)) for source in found["inputs"]]
+    if found.get("start"):
+        what = "the rows and counts of a RUN" if found["start"]["what"] == "run" else "vectors"
+        rows.append(("begun from", f"{found['start']['path']} ({what})"))
     for name in ("options", "made"):
         if found.get(name):
             rows.append((name, " ".join(f"{key}={value}" for key, value in found[name].items() if value is not None)))

@@ -61,6 +61,22 @@ def _option(name: str, hint: Any, default: Any, metadata: Any) -> Callable[[Comm
     return click.option(flag, name, **settings)
 
 
+def given(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of *options* that stood on the command line: others may follow from what a training begins from."""
+    default = click.core.ParameterSource.DEFAULT
+    return {name: value for name, value in options.items() if context.get_parameter_source(name) is not default}
+
+
+def start_options(command: Command) -> Command:
+    """A decorator that adds what a training may begin from."""
+    for flag, name, text in (
+        ("--vectors", "vectors", "VECTORS that words found among them begin with; the others begin at random."),
+        ("--from", "start_from", "A finished RUN to go on from: its words keep their rows, counts add up."),
+    ):
+        command = click.option(flag, name, type=click.Path(), help=text)(command)
+    return command
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 out_option = click.option("--out", required=True, type=click.Path(), help="The folder of the RUN.")

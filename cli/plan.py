@@ -8,7 +8,7 @@ import click
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions
 
-from .options import json_option, options_of
+from .options import given, json_option, options_of, start_options
 from .train import usage_checked
 
 if TYPE_CHECKING:
@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 @click.command("plan")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", default=".", show_default=True, type=click.Path(), help="Where the RUN would be: on which disk.")
+@start_options
 @options_of(SkipGramConfig, TextOptions, MachineOptions)
 @json_option
-def plan_(inputs: tuple[str, ...], out: str, as_json: bool, **options: Any) -> None:
+@click.pass_context
+def plan_(
+    context: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    out: str,
+    start_from: str | None,
+    vectors: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Peak memory, disk and time of `train skipgram` with the same options, before anything starts.
 
     Reads some of each INPUT, and trains on it for a second: nothing is written. Standard input cannot be planned; a
@@ -32,8 +43,8 @@ def plan_(inputs: tuple[str, ...], out: str, as_json: bool, **options: Any) -> N
     """
     from streamvec.training.plan import plan_skipgram
 
-    usage_checked(options)
-    plan = plan_skipgram(inputs, out, **options)
+    usage_checked(options, start_from=start_from, vectors=vectors)
+    plan = plan_skipgram(inputs, out, start_from=start_from, vectors=vectors, **given(context, options))
     click.echo(json.dumps(plan.to_json()) if as_json else "\n".join(_lines(plan, options)))
     for warning in plan.warnings:
         click.echo(f"streamvec: warning: {warning}", err=True)
@@ -48,7 +59,7 @@ def _lines(plan: "Plan", options: dict[str, Any]) -> list[str]:
         ("text", _size(corpus["text_bytes"]), f"{sampled}; {told}{corpus['tokens']:,} tokens"),
         ("vocabulary", f"{corpus['words']:,}", f"words; {told}{corpus['known_tokens']:,} tokens are of these"),
         ("memory", _size(plan.peak_memory), _made_of({name: _size(size) for name, size in plan.memory.items()})),
-        ("", "", f"the model {_size(plan.model_bytes)}: {corpus['words']:,} words of {options['dim']} numbers, twice"),
+        ("", "", f"the model {_size(plan.model_bytes)}: {corpus['words']:,} words of {plan.dim} numbers, twice"),
         ("", "", f"allowed {_size(plan.allowed_bytes)}{'' if options['memory'] else ' (half of what is free)'}"),
         ("disk", _size(plan.peak_disk), _made_of({name: _size(size) for name, size in plan.disk.items() if size})),
         ("time", _time(plan.total_seconds), _made_of({name: _time(time) for name, time in plan.seconds.items()})),

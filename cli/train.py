@@ -11,7 +11,7 @@ from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.vectors import KeyedVectors
 
-from .options import json_option, options_of, out_option, overwrite_option
+from .options import given, json_option, options_of, out_option, overwrite_option, start_options
 from .watching import StopRequest, watching
 
 
@@ -32,19 +32,40 @@ def _verb(kind: str, config: type[SkipGramConfig], help_text: str) -> None:
     @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
     @out_option
     @overwrite_option
+    @start_options
     @options_of(config, TextOptions, MachineOptions)
     @click.option("--evaluate", multiple=True, type=click.Path(), help="A similarity set to score after each epoch.")
     @json_option
+    @click.pass_context
     def train(
-        inputs: tuple[str, ...], out: str, overwrite: bool, evaluate: tuple[str, ...], as_json: bool, **options: Any
+        context: click.Context,
+        /,
+        inputs: tuple[str, ...],
+        out: str,
+        overwrite: bool,
+        start_from: str | None,
+        vectors: str | None,
+        evaluate: tuple[str, ...],
+        as_json: bool,
+        **options: Any,
     ) -> None:
         import streamvec
 
-        usage_checked(options, config)
+        usage_checked(options, config, start_from, vectors)
         begin = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow}[kind]
         with watching() as report, StopRequest(report.note).listening() as stop:
-            vectors = begin(inputs, out, overwrite=overwrite, evaluate=evaluate, report=report, stop=stop, **options)
-        announce(out, vectors, as_json)
+            trained = begin(
+                inputs,
+                out,
+                overwrite=overwrite,
+                start_from=start_from,
+                vectors=vectors,
+                evaluate=evaluate,
+                report=report,
+                stop=stop,
+                **given(context, options),
+            )
+        announce(out, trained, as_json)
 
 
 _INPUT = """
@@ -60,8 +81,18 @@ _verb("skipgram", SkipGramConfig, "Skip-gram: each word predicts its neighbours.
 _verb("cbow", CbowConfig, "CBOW: the average of its neighbours predicts a word.\n" + _INPUT.format(kind="cbow"))
 
 
-def usage_checked(options: dict[str, Any], config: type[SkipGramConfig] = SkipGramConfig) -> None:
+def usage_checked(
+    options: dict[str, Any],
+    config: type[SkipGramConfig] = SkipGramConfig,
+    start_from: str | None = None,
+    vectors: str | None = None,
+) -> None:
     """Refuses options that can never be right as wrong usage."""
+    if start_from is not None and vectors is not None:
+        raise click.UsageError(
+            "--from and --vectors cannot be given together: a RUN already gives the rows of all its words",
+            click.get_current_context(),
+        )
     for kind in (config, TextOptions, MachineOptions):
         try:
             kind(**pick(kind, options))

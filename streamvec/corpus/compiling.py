@@ -12,7 +12,15 @@ from streamvec.corpus.repeats import Repeats
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.kernels.scan import new_spans
 from streamvec.kernels.wordruns import clear, enter, gather, merge_words, new_words, sorted_slots
-from streamvec.kernels.wordtable import count_tokens, encode_tokens, fill_table, mix_hashes, move_words, new_table
+from streamvec.kernels.wordtable import (
+    count_tokens,
+    encode_tokens,
+    fill_table,
+    find_words,
+    mix_hashes,
+    move_words,
+    new_table,
+)
 
 
 def compile_kernels(tokenizer: Tokenizer) -> None:
@@ -32,6 +40,7 @@ def compile_kernels(tokenizer: Tokenizer) -> None:
     merge_words(words, sizes, at, keys.view(np.uint64), heap, out, filled)
     clear(table)
     fill_table(table, data, np.array([0, 1], np.int64))
+    find_words(table, data, np.array([0, 1], np.int64), np.empty(1, np.int64))
     encode_tokens(table, alphabet, data, found, np.empty(data.size, np.int32), np.empty(2, np.int32))
 
 

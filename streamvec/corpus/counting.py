@@ -182,9 +182,10 @@ class Counting:
         self._counters.clear()
         self._free = queue.SimpleQueue()
 
-    def merged(self) -> Iterator[WordCounts]:
-        """All words in order with their counts; to be used once `run` has ended."""
-        return merge([self.folder / run["name"] for run in self._runs])
+    def merged(self, *more: Path) -> Iterator[WordCounts]:
+        """All words in order with their counts, those of *more* runs (one at most) added; to be used once `run` has
+        ended."""
+        return merge([*(self.folder / run["name"] for run in self._runs), *more])
 
     def _count(self, piece: Piece) -> Counted:
         counter = self._free.get()
@@ -256,7 +257,7 @@ class Counting:
             full = [level for level in sorted(set(levels)) if levels.count(level) >= _AT_ONCE]
             if full:
                 first = levels.index(full[0])
-            elif finished and len(levels) > MOST_FILES:
+            elif finished and len(levels) >= MOST_FILES:  # one more may join them in `merged`
                 first = 0
             else:
                 return

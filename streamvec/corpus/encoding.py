@@ -147,7 +147,7 @@ class Encoding:
 
     def _check(self) -> None:
         """What was encoded must be what was counted."""
-        found, expected = (self._now.documents, self._now.tokens), (self._counts.documents, self._vocabulary.total)
+        found, expected = (self._now.documents, self._now.tokens), (self._counts.documents, self._vocabulary.in_text)
         if found != expected:
             raise StreamvecError(
                 f"{self.folder}: the input changed while it was read: {expected[0]} documents with {expected[1]} known "
@@ -156,7 +156,7 @@ class Encoding:
 
     def _write_index(self) -> None:
         shards = self._writer.shards
-        self._counts.dropped_rare = self._counts.tokens - self._vocabulary.total
+        self._counts.dropped_rare = self._counts.tokens - self._vocabulary.in_text
         self._counts.documents_dropped = self._now.without_words - self._counts.empty_documents
         self._counts.documents_split = self._writer.split
         content = {

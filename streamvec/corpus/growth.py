@@ -11,10 +11,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.vocabulary import word_bytes
 from streamvec.kernels.scan import new_spans
-from streamvec.kernels.wordtable import WordTable, encode_tokens
+from streamvec.kernels.wordtable import WordTable, encode_tokens, find_words
 
 
 class Known(NamedTuple):
@@ -95,6 +97,15 @@ class Sample:
             number, documents = encode_tokens(self.table, self.tokenizer.alphabet, data, spans, ids, lengths)
             found.append((ids[:number].copy(), lengths[:documents].copy()))
         return found
+
+    def among(self, words: pa.LargeStringArray) -> np.ndarray:
+        """bool[words of the sample]: which of them, by rank, are among *words*."""
+        marks = np.zeros(self.counts.size, bool)
+        if self.table is not None and len(words):
+            numbers = np.empty(len(words), np.int64)
+            find_words(self.table, *word_bytes(words), numbers)
+            marks[numbers[numbers >= 0]] = True
+        return marks
 
     def _equal(self, tokens: float, min_count: int) -> tuple[float, float]:
         """How often a word occurs in the sample that occurs *min_count* times in *tokens*; where that is below once, 0

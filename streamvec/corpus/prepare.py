@@ -14,6 +14,7 @@ from streamvec.corpus.blocks import read_blocks
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
+from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.encoding import Encoding
 from streamvec.corpus.layout import COUNTING, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.pipeline import AHEAD, READ, Progress, read_ahead
@@ -71,6 +72,7 @@ def prepare(
     encoding: str = "utf-8",
     min_count: int = 5,
     max_vocab: int | None = None,
+    earlier: Earlier | None = None,
     memory: int,
     threads: int,
     report: Callable[[Progress], None],
@@ -78,6 +80,7 @@ def prepare(
 ) -> tuple[Vocabulary, Shards]:
     """Makes vocabulary.arrow and shards/ in *folder*, or goes on with what was begun there, or takes what is finished.
 
+    earlier: the vocabulary of an earlier training, whose words stay, however rare, and bring their counts.
     memory: bytes, for the whole process; threads: at least 1, beside the one that reads; neither changes a byte of the
     result. *report* is called after each block; *stop* is asked before each. Raises Interrupted when it says so,
     StreamvecError when the input cannot be read or holds no word that occurs *min_count* times, or the disk is full.
@@ -96,6 +99,8 @@ def prepare(
         "min_count": min_count,
         "max_vocab": max_vocab,
     }
+    if earlier is not None:
+        made_from["earlier"] = earlier.checksum
     with named_problems(folder):
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +118,7 @@ def prepare(
             return read_ahead(whole_tokens(blocks, tokenizer, start.carried))
 
         work = _Work(folder, tokenizer, share.table_bytes, threads, pieces, report, stop)
-        vocabulary = _vocabulary(work, min_count, max_vocab)
+        vocabulary = _vocabulary(work, min_count, max_vocab, earlier)
         return vocabulary, _shards(work, vocabulary)
     except Interrupted:
         raise
@@ -141,15 +146,15 @@ def _without_dates(made_from: dict[str, Any]) -> dict[str, Any]:
     return {**made_from, "sources": [without_date(found) for found in made_from["sources"]]}
 
 
-def _vocabulary(work: _Work, min_count: int, max_vocab: int | None) -> Vocabulary:
+def _vocabulary(work: _Work, min_count: int, max_vocab: int | None, earlier: Earlier | None) -> Vocabulary:
     path, folder = work.folder / VOCABULARY, work.folder / COUNTING
     if not path.exists():
         counting = Counting(folder, work.tokenizer, work.table_bytes, work.threads)
         with contextlib.closing(work.pieces(counting.start)) as pieces:
             counting.run(pieces, work.report, work.stop)
         counts = counting.counts
-        selection = select(counting.merged(), min_count, max_vocab)
-        if not len(selection.words):
+        selection = select(counting.merged(*(earlier.runs(folder) if earlier else ())), min_count, max_vocab)
+        if not (len(selection.words) and counts.tokens):
             shutil.rmtree(folder)
             _refuse(counts, selection.distinct, selection.highest, min_count)
         about = {
@@ -160,7 +165,13 @@ def _vocabulary(work: _Work, min_count: int, max_vocab: int | None) -> Vocabular
             "tokenizer": work.tokenizer.to_json(),
             "counts": counts.to_json(),
         }
-        Vocabulary(selection.words, selection.counts, about).save(path)
+        vocabulary = Vocabulary(selection.words, selection.counts, about)
+        if earlier is not None:
+            about |= earlier.share_of(vocabulary, selection)
+        if not vocabulary.in_text:
+            shutil.rmtree(folder)
+            _refuse_unknown(counts, min_count)
+        vocabulary.save(path)
     if folder.exists():
         shutil.rmtree(folder)
     return Vocabulary.load(path)
@@ -175,6 +186,13 @@ def _refuse(counts: Counts, distinct: int, highest: int, min_count: int) -> None
     raise StreamvecError(
         f"no word occurs {min_count} times: {counts.tokens} tokens in {counts.documents} documents, {distinct} "
         f"different words, the most frequent {highest} times: give more text, or --min-count {highest} or less"
+    )
+
+
+def _refuse_unknown(counts: Counts, min_count: int) -> None:
+    raise StreamvecError(
+        f"no token of the text is a word of the earlier training, or occurs {min_count} times: {counts.tokens} tokens "
+        f"in {counts.documents} documents: give more text, or text of the same kind, or a lower --min-count"
     )
 
 

@@ -7,8 +7,20 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from streamvec.corpus.vocabulary import word_bytes
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, verify_arrow
-from streamvec.kernels.wordruns import DONE, FULL, Words, enter, gather, merge_words, new_words, sorted_slots
+from streamvec.kernels.wordruns import (
+    BYTES_AT_ONCE,
+    DONE,
+    FULL,
+    WORDS_AT_ONCE,
+    Words,
+    enter,
+    gather,
+    merge_words,
+    new_words,
+    sorted_slots,
+)
 from streamvec.kernels.wordtable import WordTable
 
 SCHEMA = pa.schema([("word", pa.binary()), ("count", pa.int64())])
@@ -33,6 +45,17 @@ def spill(table: WordTable, path: Path) -> None:
             words = gather(table.slots, table.arena, order, first, out)
             writer.write(_batch(_filled(out, words)))
             first += words
+
+
+def write_run(words: pa.LargeStringArray, counts: np.ndarray, path: Path) -> None:
+    """Writes distinct words, in the order of their bytes, with their counts (int64[n]) as a run."""
+    with ArrowWriter(path, SCHEMA) as writer:
+        first = 0
+        while first < len(words):
+            data, offsets = word_bytes(words.slice(first, WORDS_AT_ONCE))
+            some = int(np.searchsorted(offsets, BYTES_AT_ONCE, side="right")) - 1
+            writer.write(_batch(WordCounts(data[: offsets[some]], offsets[: some + 1], counts[first : first + some])))
+            first += some
 
 
 def merge_to_run(paths: Sequence[Path], path: Path) -> None:

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from streamvec.corpus.runs import WordCounts
 
 _ROWS = 1 << 16
+EARLIER = 1 << 62  # added to a count: the word is one of an earlier training, and is kept however rare it is
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
     """Words by falling count, ties by the word's UTF-8 bytes. Words are Arrow strings, never Python objects.
 
-    ``about`` says where they come from: tokens_in_corpus, distinct_words, min_count, max_vocab, tokenizer, counts.
+    ``about`` says where they come from: tokens_in_corpus, distinct_words, min_count, max_vocab, tokenizer, counts, and
+    earlier_tokens where words of an earlier training have brought their counts.
     """
 
     words: pa.LargeStringArray  # [V]
@@ -42,6 +44,11 @@ class Vocabulary:
     def total(self) -> int:
         """Occurrences of all words of the vocabulary in the corpus."""
         return int(self.counts.sum())
+
+    @property
+    def in_text(self) -> int:
+        """Those in the text that was counted: without what words of an earlier training have brought."""
+        return self.total - int(self.about.get("earlier_tokens", 0))
 
     @functools.cached_property
     def checksum(self) -> str:
@@ -102,6 +109,7 @@ class Selection:
 def select(words: Iterable[WordCounts], min_count: int, max_vocab: int | None = None) -> Selection:
     """The *max_vocab* most frequent of the words, given in the order of their bytes, that occur *min_count* times.
 
+    Words whose count has EARLIER added to it need not occur so often.
     Holds no more than twice as many words as are selected. Raises ValueError when a limit is below 1.
     """
     if min_count < 1:
@@ -130,11 +138,12 @@ def _frequent(
     words: Iterable[WordCounts], min_count: int, seen: Selection
 ) -> Iterator[tuple[pa.LargeStringArray, np.ndarray]]:
     for batch in words:
-        seen.tokens += int(batch.counts.sum())
-        seen.distinct += batch.counts.size
-        seen.highest = max(seen.highest, int(batch.counts.max()))
-        kept = np.flatnonzero(batch.counts >= min_count)
+        marked, counts = batch.counts >= EARLIER, batch.counts & (EARLIER - 1)
+        seen.tokens += int(counts.sum())
+        seen.distinct += counts.size
+        seen.highest = max(seen.highest, int(counts.max()))
+        kept = np.flatnonzero(marked | (counts >= min_count))
         if kept.size:
             offsets, data = pa.py_buffer(batch.offsets), pa.py_buffer(batch.data)
             column = pa.LargeStringArray.from_buffers(batch.counts.size, offsets, data)
-            yield column.take(pa.array(kept)), batch.counts[kept]
+            yield column.take(pa.array(kept)), counts[kept]

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xxhash
@@ -56,38 +56,89 @@ def save_tensors(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def load_tensors(path: Path, into: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-    """Reads the arrays of a safetensors file, into the given arrays where there are some (same names, types, shapes).
+class Tensors:
+    """The arrays of a safetensors file by name, read from the disk in parts as they are asked for.
 
-    Raises StreamvecError when the file is cut short, its header is not valid, or an array does not fit its place.
+    Raises StreamvecError when the file is cut short or its header is not valid. To be used in a ``with`` block.
     """
-    with named_problems(path), Path(path).open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > size - 8:
-            raise StreamvecError(f"{path}: damaged or cut short: no safetensors header")
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._places: dict[str, tuple[np.dtype, tuple[int, ...], int]] = {}  # type, shape, where in the file
+        with named_problems(path):
+            self._file = self.path.open("rb")
         try:
-            header = json.loads(file.read(length))
+            self._read_header()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def names(self) -> list[str]:
+        """The names of the arrays, in the order of the file."""
+        return list(self._places)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an array."""
+        return self._places[name][1]
+
+    def part(self, name: str, first: int, numbers: int) -> np.ndarray:
+        """So many numbers of the flat array *name*, from number *first* on; a copy."""
+        dtype, _, _ = self._places[name]
+        found = np.empty(numbers, dtype)
+        self._read(name, first * dtype.itemsize, found)
+        return found
+
+    def load(self, name: str, into: np.ndarray | None = None) -> np.ndarray:
+        """A whole array, read into *into* where that is given (same type and shape)."""
+        dtype, shape, _ = self._places[name]
+        array = np.empty(shape, dtype) if into is None else into
+        if array.shape != shape or array.dtype != dtype:
+            raise StreamvecError(
+                f"{self.path}: array {name!r} is {dtype}{list(shape)}, expected {array.dtype}{list(array.shape)}"
+            )
+        self._read(name, 0, array)
+        return array
+
+    def _read(self, name: str, skipped: int, into: np.ndarray) -> None:
+        flat = into.reshape(-1).view(np.uint8)
+        with named_problems(self.path):
+            self._file.seek(self._places[name][2] + skipped)
+            if self._file.readinto(flat.data) != flat.size:
+                raise StreamvecError(f"{self.path}: cut short within array {name!r}")
+
+    def _read_header(self) -> None:
+        with named_problems(self.path):
+            size = self._file.seek(0, 2)
+            self._file.seek(0)
+            length = int.from_bytes(self._file.read(8), "little")
+            if size < 8 or length > size - 8:
+                raise StreamvecError(f"{self.path}: damaged or cut short: no safetensors header")
+            text = self._file.read(length)
+        try:
+            header = json.loads(text)
             header.pop("__metadata__", None)
             plan = [
                 (name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), *entry["data_offsets"])
                 for name, entry in header.items()
             ]
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
-            raise StreamvecError(f"{path}: damaged: its safetensors header cannot be read") from problem
-        arrays = {}
+            raise StreamvecError(f"{self.path}: damaged: its safetensors header cannot be read") from problem
         for name, dtype, shape, start, end in plan:
             if end - start != math.prod(shape) * dtype.itemsize or start < 0 or 8 + length + end > size:
-                raise StreamvecError(f"{path}: damaged or cut short: array {name!r} does not lie within the file")
-            array = np.empty(shape, dtype) if into is None else into[name]
-            if array.shape != shape or array.dtype != dtype:
-                raise StreamvecError(
-                    f"{path}: array {name!r} is {dtype}{list(shape)}, expected {array.dtype}{list(array.shape)}"
-                )
-            file.seek(8 + length + start)
-            flat = array.reshape(-1).view(np.uint8)
-            if file.readinto(flat.data) != flat.size:
-                raise StreamvecError(f"{path}: cut short within array {name!r}")
-            arrays[name] = array
-    return arrays
+                raise StreamvecError(f"{self.path}: damaged or cut short: array {name!r} does not lie within the file")
+            self._places[name] = dtype, shape, 8 + length + start
+
+
+def load_tensors(path: Path, into: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """Reads the arrays of a safetensors file, into the given arrays where there are some (same names, types, shapes).
+
+    Raises StreamvecError when the file is cut short, its header is not valid, or an array does not fit its place.
+    """
+    with Tensors(path) as tensors:
+        return {name: tensors.load(name, None if into is None else into[name]) for name in tensors.names()}

@@ -213,6 +213,24 @@ def fill_table(table, data, offsets):
 
 
 @njit(nogil=True, cache=True)
+def find_words(table, data, offsets, numbers):
+    """Writes the numbers that words have in *table* (read), -1 for one that is not in it.
+
+    data: uint8[n], offsets: int64[words + 1], read: word i is data[offsets[i]:offsets[i + 1]]; numbers: int64[words],
+    written.
+    """
+    slots, arena = table.slots, table.arena
+    for word in range(offsets.size - 1):
+        begin, end = np.int64(offsets[word]), np.int64(offsets[word + 1])
+        numbers[word] = -1
+        if 0 < end - begin <= LONGEST:
+            prefix, value = word_key(data, begin, end)
+            slot = _find(slots, arena.ctypes.data, data.ctypes.data + begin, end - begin, prefix, value)
+            if slots[slot, PLACE] != 0:
+                numbers[word] = np.int64(slots[slot, NUMBER])
+
+
+@njit(nogil=True, cache=True)
 def encode_tokens(table, alphabet, data, found, ids, lengths):
     """Writes the ids of the words of *data* (uint8[n], read) that are in *table* (read) to *ids* (int32[tokens]).
 

@@ -1,7 +1,6 @@
 """Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546): words that predict their neighbours."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 import numpy as np
 
@@ -110,6 +109,12 @@ class SkipGram:
             wanted[:] = part[start:stop, : wanted.shape[1]]
         return rows
 
+    def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
+        """Gives the words int64[n] the rows float32[n, dim] in the array *name*; what pads them stays zero."""
+        for column, part in self._slices(name):
+            wanted = rows[:, column : column + part.shape[1]]
+            part[words, : wanted.shape[1]] = wanted
+
     def not_finite(self) -> str | None:
         """The name of an array with a NaN or an infinity in it, if there is one."""
         for name, array in self.arrays.items():
@@ -124,9 +129,8 @@ class SkipGram:
 
     def _slices(self, name: str) -> Iterable[tuple[int, np.ndarray]]:
         """(first column, float32[V + 1, columns]) of each slice of an array."""
-        rows, slices, vectors = self.words + 1, self.config.slices, self.config.vectors
-        edges = [(vectors * piece + slices - 1) // slices * LANES for piece in range(slices + 1)]
-        for low, high in pairwise(edges):
+        rows = self.words + 1
+        for low, high in self.config.columns:
             yield low, self.arrays[name][rows * low : rows * high].reshape(rows, high - low)
 
     def _draw(self, batch: TokenBatch, epoch: int, number: int, held_out: bool) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Any
 
 from streamvec.corpus.shards import BATCH_TOKENS
@@ -107,6 +108,12 @@ class SkipGramConfig:
         if self.vectors == 1 or self.objective == "softmax":
             return 1
         return 2 if self.vectors < LANES else 4
+
+    @property
+    def columns(self) -> list[tuple[int, int]]:
+        """(first column, last column + 1) of each slice, padding included: how rows lie in arrays and checkpoints."""
+        edges = [(self.vectors * piece + self.slices - 1) // self.slices * LANES for piece in range(self.slices + 1)]
+        return list(pairwise(edges))
 
     def model_bytes(self, words: int) -> int:
         """Memory that grows with the vocabulary, in bytes."""

@@ -59,6 +59,7 @@ def _run(run: Run) -> dict[str, Any]:
         "streamvec": about["streamvec"],
         "options": {**about["config"], **about["text"]},
         "inputs": about["inputs"],
+        "start": about.get("start"),
         "stage": "counting",
     }
     if run.vocabulary.exists():

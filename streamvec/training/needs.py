@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from streamvec.corpus.counting import BYTES_PER_SLOT
+from streamvec.corpus.lookup import lookup_bytes
 from streamvec.corpus.pipeline import AHEAD
 from streamvec.corpus.prepare import shares
 from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
@@ -40,22 +41,28 @@ class Corpus(NamedTuple):
     word_bytes: float  # mean length of these
 
 
-def training_bytes(config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int) -> int:
+def training_bytes(
+    config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int, started: bool = False
+) -> int:
     """Peak memory of training *words* vectors and writing them, in a process that has just prepared *text* bytes.
 
-    text is 0 where the shards were there already.
+    text is 0 where the shards were there already; started: whether rows are first taken from a RUN or a file.
     """
     rows = min(words, ROWS) * config.dim * _WRITING
+    if started:
+        rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words)
     vocabulary = round(words * (word_bytes + 16))
     batches = BATCH_TOKENS * 4 * (AHEAD + 2)
     fixed = PROCESS_BYTES + round(_LEFT * _blocks(machine, text)) + config.scratch_bytes(machine.cores) + batches
     return fixed + config.model_bytes(words) + vocabulary + rows
 
 
-def words_that_fit(config: SkipGramConfig, machine: MachineOptions, word_bytes: float, text: int) -> int:
+def words_that_fit(
+    config: SkipGramConfig, machine: MachineOptions, word_bytes: float, text: int, started: bool = False
+) -> int:
     """The largest vocabulary whose training stays within the memory allowed."""
     allowed = machine.memory_bytes
-    return _largest(lambda words: training_bytes(config, machine, words, word_bytes, text) <= allowed)
+    return _largest(lambda words: training_bytes(config, machine, words, word_bytes, text, started) <= allowed)
 
 
 def _largest(fits: Callable[[int], bool]) -> int:
@@ -68,13 +75,23 @@ def _largest(fits: Callable[[int], bool]) -> int:
 
 
 def refuse_too_large(
-    config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int, compiling: int = 0
+    config: SkipGramConfig,
+    machine: MachineOptions,
+    words: int,
+    word_bytes: float,
+    text: int,
+    compiling: int = 0,
+    started: bool = False,
 ) -> None:
     """StreamvecError when training would take more memory than is allowed; it says what would help.
 
     compiling: bytes that this process took to compile kernels.
     """
-    needed, allowed = training_bytes(config, machine, words, word_bytes, text), machine.memory_bytes
+
+    def needs(dim: int) -> int:
+        return training_bytes(replace(config, dim=dim), machine, words, word_bytes, text, started)
+
+    needed, allowed = needs(config.dim), machine.memory_bytes
     if needed <= allowed < needed + compiling:
         raise StreamvecError(
             f"training needs {needed / 1e6:,.0f} MB, and {compiling / 1e6:,.0f} MB more this once, as kernels had to "
@@ -83,10 +100,10 @@ def refuse_too_large(
     if needed <= allowed:
         return
     ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB"]
-    dim = _largest(lambda dim: training_bytes(replace(config, dim=dim), machine, words, word_bytes, text) <= allowed)
-    if dim:
+    dim = _largest(lambda dim: needs(dim) <= allowed)
+    if dim and not started:  # which fixes it
         ways.append(f"lower --dim to {dim}")
-    fits = words_that_fit(config, machine, word_bytes, text)
+    fits = words_that_fit(config, machine, word_bytes, text, started)
     if fits:
         ways.append(f"keep the {fits:,} most frequent words (--max-vocab {fits})")
     raise StreamvecError(

@@ -24,6 +24,7 @@ from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
+from streamvec.training.start import Start, choose, refuse_shards
 from streamvec.training.text import resolve_inputs
 from streamvec.training.timing import batches_of, tokens_a_second
 
@@ -42,6 +43,7 @@ class Plan:
     disk: dict[str, int]
     seconds: dict[str, float]
     words_per_second: int  # of training
+    dim: int
     model_bytes: int
     allowed_bytes: int  # --memory, or half of what is free
     warnings: list[str] = field(default_factory=list)
@@ -81,9 +83,17 @@ class _Seen:
     counts: np.ndarray  # int64[n], falling
     found: list[tuple[np.ndarray, np.ndarray]]
     sample: Sample | None  # None: a RUN, whose shards are ready
+    start: Start | None = None
 
 
-def plan_skipgram(inputs: str | Path | Sequence[str | Path], out: str | Path = ".", **options: Any) -> Plan:
+def plan_skipgram(
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path = ".",
+    *,
+    start_from: str | Path | None = None,
+    vectors: str | Path | None = None,
+    **options: Any,
+) -> Plan:
     """What `train_skipgram` with the same arguments will take: the command ``streamvec plan`` as a function.
 
     Reads a bounded part of the inputs and trains for about a second on it. *out* says on which disk the RUN would be.
@@ -91,10 +101,11 @@ def plan_skipgram(inputs: str | Path | Sequence[str | Path], out: str | Path = "
     holds no word that is frequent enough.
     """
     kinds = (SkipGramConfig, TextOptions, MachineOptions)
-    picked = [pick(kind, options) for kind in kinds]
-    unknown = set(options) - {name for part in picked for name in part}
+    unknown = set(options) - {name for kind in kinds for name in pick(kind, options)}
     if unknown:
         raise ValueError(f"options must be those of train skipgram, got {', '.join(sorted(unknown))}")
+    start, options = choose("skipgram", start_from, vectors, options)
+    picked = [pick(kind, options) for kind in kinds]
     config, text, machine = SkipGramConfig(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     if "-" in names:
@@ -105,21 +116,24 @@ def plan_skipgram(inputs: str | Path | Sequence[str | Path], out: str | Path = "
     allowed = machine.memory_bytes  # before anything here takes memory
     machine = MachineOptions(**{**picked[2], "memory": allowed})
     sources = resolve_inputs(names, text)
-    seen = _of_run(Path(sources[0].path)) if sources[0].kind == "run" else _of_text(sources, text)
+    seen = _of_run(Path(sources[0].path), start) if sources[0].kind == "run" else _of_text(sources, text, start)
     corpus = seen.corpus
     rate = tokens_a_second(config, seen.counts, corpus.words, batches_of(seen.found, corpus.words), machine.cores)
     memory, counting = _memory(config, machine, seen)
     seconds = _seconds(config, machine, seen, rate)
     disk = _disk(config, machine, seen, counting, seconds["training"])
-    plan = Plan(seen.about, memory, disk, seconds, round(rate), config.model_bytes(corpus.words), allowed)
-    plan.warnings.extend(_warnings(plan, config, machine, corpus, Path(out), picked[2].get("memory") is not None))
+    plan = Plan(seen.about, memory, disk, seconds, round(rate), config.dim, config.model_bytes(corpus.words), allowed)
+    plan.warnings.extend(_warnings(plan, config, machine, seen, Path(out), picked[2].get("memory") is not None))
     return plan
 
 
-def _of_text(sources: list, text: TextOptions) -> _Seen:
+def _of_text(sources: list, text: TextOptions, start: Start | None) -> _Seen:
     sample = sample_corpus(sources, text.tokenizer, text.column, text.encoding)
-    known = sample.vocabulary(text.min_count, text.max_vocab)
-    if not known.words:
+    if start and start.earlier:
+        known = start.earlier.expected(sample, text.min_count, text.max_vocab)
+    else:
+        known = sample.vocabulary(text.min_count, text.max_vocab)
+    if not known.tokens:
         what = "no words" if not sample.tokens else f"no word that occurs {text.min_count} times"
         raise StreamvecError(
             f"{sources[0].path}: {what} in {sample.sampled_bytes:,} bytes of text"
@@ -138,10 +152,11 @@ def _of_text(sources: list, text: TextOptions) -> _Seen:
         "distinct_words": round(sample.words(sample.all_tokens())),
         "words": corpus.words,
     }
-    return _Seen(about, corpus, sample.counts, sample.ids(), sample)
+    return _Seen(about, corpus, sample.counts, sample.ids(), sample, start)
 
 
-def _of_run(folder: Path) -> _Seen:
+def _of_run(folder: Path, start: Start | None) -> _Seen:
+    refuse_shards(str(folder), start)
     shards = Shards.open(folder / SHARDS)
     path = folder / VOCABULARY
     reader = open_arrow(path)
@@ -165,14 +180,15 @@ def _of_run(folder: Path) -> _Seen:
         "distinct_words": None,
         "words": words,
     }
-    return _Seen(about, corpus, counts, found, None)
+    return _Seen(about, corpus, counts, found, None, start)
 
 
 def _memory(config: SkipGramConfig, machine: MachineOptions, seen: _Seen) -> tuple[dict[str, int], int]:
     """Peak memory of each stage, and the disk that counting takes."""
     corpus, sample, threads = seen.corpus, seen.sample, machine.cores
     text = corpus.text_bytes if sample else 0
-    training = needs.training_bytes(config, machine, corpus.words, corpus.word_bytes, text)
+    started = seen.start is not None
+    training = needs.training_bytes(config, machine, corpus.words, corpus.word_bytes, text, started)
     if sample is None:
         return {"training": training}, 0
     tokens = sample.all_tokens()
@@ -193,6 +209,8 @@ def _memory(config: SkipGramConfig, machine: MachineOptions, seen: _Seen) -> tup
         run_words, run_tokens = most, low
     merged = [sample.words(min(tokens, run_tokens * 32**level)) for level in range(1, 5)]
     disk = needs.runs_bytes(run_words, max(threads, tokens / run_tokens), merged, mean, corpus.documents)
+    if seen.start and seen.start.earlier:
+        disk += seen.start.earlier.path.stat().st_size  # once more, in the order of bytes
     return memory, disk
 
 
@@ -209,22 +227,22 @@ def _seconds(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, rate:
         seconds["encoding"] = stage + needs.shards_bytes(corpus) / (2 * _DISK_RATE)
     saving = needs.checkpoint_bytes(config, corpus.words) / _DISK_RATE
     writing = needs.vectors_bytes(config, corpus) / _DISK_RATE
-    seconds["training"] = training + _saves(config, machine, corpus, training) * saving + writing
+    seconds["training"] = training + _saves(config, machine, seen, training) * saving + writing
     return seconds
 
 
-def _saves(config: SkipGramConfig, machine: MachineOptions, corpus: needs.Corpus, seconds: float) -> int:
-    """Checkpoints that will be written: by time or by steps, and one at the end."""
-    steps = config.epochs * -(-corpus.tokens // BATCH_TOKENS)
+def _saves(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, seconds: float) -> int:
+    """Checkpoints that will be written: by time or steps, one at the end, and a first one of what it is begun from."""
+    steps = config.epochs * -(-seen.corpus.tokens // BATCH_TOKENS)
     by_steps = (steps - 1) // machine.checkpoint_batches if machine.checkpoint_batches else 0
-    return 1 + max(int(seconds / machine.checkpoint_seconds), by_steps)
+    return 1 + (seen.start is not None) + max(int(seconds / machine.checkpoint_seconds), by_steps)
 
 
 def _disk(
     config: SkipGramConfig, machine: MachineOptions, seen: _Seen, counting: int, seconds: float
 ) -> dict[str, int]:
     corpus = seen.corpus
-    saves = _saves(config, machine, corpus, seconds * 1.25)  # in doubt one more
+    saves = _saves(config, machine, seen, seconds * 1.25)  # in doubt one more
     one, vectors = needs.checkpoint_bytes(config, corpus.words), needs.vectors_bytes(config, corpus)
     # Two are kept; a third is there while it is written, and gone before the vectors are.
     checkpoints = max(3 * one - vectors, 2 * one) if saves > 2 else saves * one
@@ -238,12 +256,12 @@ def _disk(
 
 
 def _warnings(
-    plan: Plan, config: SkipGramConfig, machine: MachineOptions, corpus: needs.Corpus, out: Path, is_asked: bool
+    plan: Plan, config: SkipGramConfig, machine: MachineOptions, seen: _Seen, out: Path, is_asked: bool
 ) -> list[str]:
-    found, limit = [], machine.memory_bytes
+    found, limit, corpus = [], machine.memory_bytes, seen.corpus
     text = corpus.text_bytes if "encoding" in plan.memory else 0
     try:
-        needs.refuse_too_large(config, machine, corpus.words, corpus.word_bytes, text)
+        needs.refuse_too_large(config, machine, corpus.words, corpus.word_bytes, text, started=seen.start is not None)
         if config.objective == "softmax":
             refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
     except StreamvecError as refusal:

@@ -25,6 +25,7 @@ from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import Run, fingerprint_of, is_prepared_folder
+from streamvec.training.start import start_of
 
 _SPOOL = "input.zst"
 
@@ -144,6 +145,7 @@ def _prepare(
     report: Reporter,
     stop: Callable[[], bool],
 ) -> None:
+    start = start_of(run.about)
     sizes = [estimate_text_bytes(source, text.column) for source in sources]
     total = sum(size for size in sizes if size is not None) if None not in sizes else None
     began: dict[str, tuple[float, int]] = {}
@@ -162,6 +164,7 @@ def _prepare(
         encoding=text.encoding,
         min_count=text.min_count,
         max_vocab=text.max_vocab,
+        earlier=start.earlier if start else None,
         memory=machine.memory_bytes,
         threads=machine.cores,
         report=tell,

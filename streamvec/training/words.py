@@ -21,6 +21,7 @@ from streamvec.training.needs import compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run, set_aside
+from streamvec.training.start import choose, fill, refuse_shards, start_of
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
 from streamvec.training.watch import Watch, absolute
@@ -33,6 +34,8 @@ def train_skipgram(
     out: str | Path,
     *,
     overwrite: bool = False,
+    start_from: str | Path | None = None,
+    vectors: str | Path | None = None,
     evaluate: Sequence[str | Path] = (),
     report: Reporter | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -42,11 +45,14 @@ def train_skipgram(
 
     inputs: paths or addresses as INPUT of the command line; out: the folder of the RUN; options: fields of
     SkipGramConfig, TextOptions and MachineOptions (dim=100, window=5, min_count=5, threads=0, ...); evaluate:
-    similarity sets whose Spearman correlation goes into metrics.jsonl after each epoch.
+    similarity sets whose Spearman correlation goes into metrics.jsonl after each epoch; start_from: a finished RUN
+    whose words keep their rows and bring their counts (``--from``); vectors: vectors of any format that words found
+    among them begin with. Either decides dim where that is not given.
     Raises ValueError for options that can never be right, StreamvecError for data or machine, Interrupted after a
     checkpoint when *stop* says so.
     """
-    return _begin("skipgram", inputs, out, overwrite, evaluate, report or Silence(), stop, options)
+    begin_from = (start_from, vectors)
+    return _begin("skipgram", inputs, out, overwrite, begin_from, evaluate, report or Silence(), stop, options)
 
 
 def train_cbow(
@@ -54,13 +60,16 @@ def train_cbow(
     out: str | Path,
     *,
     overwrite: bool = False,
+    start_from: str | Path | None = None,
+    vectors: str | Path | None = None,
     evaluate: Sequence[str | Path] = (),
     report: Reporter | None = None,
     stop: Callable[[], bool] = lambda: False,
     **options: Any,
 ) -> KeyedVectors:
     """Trains CBOW vectors on text: all as `train_skipgram`, with fields of CbowConfig."""
-    return _begin("cbow", inputs, out, overwrite, evaluate, report or Silence(), stop, options)
+    begin_from = (start_from, vectors)
+    return _begin("cbow", inputs, out, overwrite, begin_from, evaluate, report or Silence(), stop, options)
 
 
 def _begin(
@@ -68,25 +77,33 @@ def _begin(
     inputs: str | Path | Sequence[str | Path],
     out: str | Path,
     overwrite: bool,
+    begin_from: tuple[str | Path | None, str | Path | None],
     evaluate: Sequence[str | Path],
     report: Reporter,
     stop: Callable[[], bool],
     options: Mapping[str, Any],
 ) -> KeyedVectors:
     kinds = (CONFIGS[kind], TextOptions, MachineOptions)
-    picked = [pick(each, options) for each in kinds]
-    unknown = set(options) - {name for part in picked for name in part}
+    unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
         raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
+    start, options = choose(kind, *begin_from, options)
+    picked = [pick(each, options) for each in kinds]
     config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     folder, sources = Path(out), resolve_inputs(names, text)
-    for source in sources:
-        if folder.exists() and Path(source.path).resolve().is_relative_to(folder.resolve()):
-            raise StreamvecError(f"{source.path}: lies in {folder}, which would be replaced: choose another --out")
+    for path in [*(source.path for source in sources), *([start.path] if start else [])]:
+        if folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
+            raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
     if sources[0].kind == "run":
+        refuse_shards(sources[0].path, start)
         text = text_of_run(sources[0], text)
-    settings = {"config": asdict(config), "text": asdict(text), "evaluate": absolute(evaluate)}
+    settings = {
+        "config": asdict(config),
+        "text": asdict(text),
+        "start": start.to_json() if start else None,
+        "evaluate": absolute(evaluate),
+    }
     aside = set_aside(folder, overwrite)
     try:
         vectors = _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
@@ -158,25 +175,28 @@ def _train(
     report: Reporter,
     stop: Callable[[], bool],
 ) -> None:
-    words = len(vocabulary)
+    words, start = len(vocabulary), start_of(run.about)
     mean = word_bytes(vocabulary.words)[0].size / words
-    refuse_too_large(config, machine, words, mean, text_bytes, compiling_bytes())
+    refuse_too_large(config, machine, words, mean, text_bytes, compiling_bytes(), start is not None)
     if config.objective == "softmax":
         refuse_infeasible(config, words, shards.tokens, machine.cores)
     model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores)
     try:
         found = run.checkpoints.load(model.arrays, report.note)
-        start = found[0] if found else Position(0, 0)
-        run.metrics.forget_after(start)
+        position = found[0] if found else Position(0, 0)
+        run.metrics.forget_after(position)
         watch = Watch(model, run, shards, vocabulary)
         watch.restore(found[1] if found else {})
+        if start and not found:
+            fill(model, vocabulary, start, run.folder, report.note, stop)
+            run.checkpoints.save(position, model.arrays, watch.state())
         schedule = Schedule(
             config.epochs,
             shards.batches,
             machine.checkpoint_seconds,
             machine.checkpoint_batches or float("inf"),
         )
-        train(model, shards, start, schedule, run.checkpoints, run.metrics, report, stop, watch)
+        train(model, shards, position, schedule, run.checkpoints, run.metrics, report, stop, watch)
         best = watch.take_best()
         if best is not None:
             report.note(f"the held-out loss was lowest after epoch {best}: these are its vectors")

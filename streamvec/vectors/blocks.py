@@ -71,6 +71,18 @@ class Seen:
 def distinct(blocks: Iterable[Block], notes: Notes, path: Path) -> Iterator[Block]:
     """The blocks without rows that repeat an earlier word; a NaN or an infinity is refused with its word."""
     seen = Seen()
+    for block in finite(blocks, path):
+        keep = seen.new(block.words)
+        if not keep.all():
+            again = np.flatnonzero(~keep)
+            notes.duplicates += len(again)
+            notes.named += [block.words[int(row)].as_py() for row in again[: _NAMED - len(notes.named)]]
+            block = Block(block.words.filter(pa.array(keep)), block.vectors[keep], block.counts[keep])
+        yield block
+
+
+def finite(blocks: Iterable[Block], path: Path) -> Iterator[Block]:
+    """The blocks as they are; a NaN or an infinity is refused with its word."""
     for block in blocks:
         if not np.isfinite(block.vectors).all():
             row = int(np.flatnonzero(~np.isfinite(block.vectors).all(axis=1))[0])
@@ -78,12 +90,6 @@ def distinct(blocks: Iterable[Block], notes: Notes, path: Path) -> Iterator[Bloc
                 f"{path}: the vector of {block.words[row].as_py()!r} holds NaN or infinity: take the row out, or "
                 "train again"
             )
-        keep = seen.new(block.words)
-        if not keep.all():
-            again = np.flatnonzero(~keep)
-            notes.duplicates += len(again)
-            notes.named += [block.words[int(row)].as_py() for row in again[: _NAMED - len(notes.named)]]
-            block = Block(block.words.filter(pa.array(keep)), block.vectors[keep], block.counts[keep])
         yield block
 
 

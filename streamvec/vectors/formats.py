@@ -16,7 +16,7 @@ import pyarrow as pa
 from streamvec.corpus.compression import compression_by_magic, compression_by_name, zstd
 from streamvec.disk.files import named_problems, whole_file, whole_folder
 from streamvec.errors import StreamvecError
-from streamvec.vectors.blocks import Block, Notes, distinct, plain_bytes
+from streamvec.vectors.blocks import Block, Notes, distinct, finite, plain_bytes
 from streamvec.vectors.finding import find_vectors
 from streamvec.vectors.keyedvectors import KeyedVectors, Subwords
 from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of
@@ -113,6 +113,11 @@ def read_blocks(path: Path, notes: Notes, format: str | None = None, words: Path
     if words and format not in ("npy", "safetensors"):
         raise StreamvecError(f"{path}: {format} holds its own words: leave out --words")
     return distinct(_reader(path, notes, format, words), notes, path)
+
+
+def read_all_rows(path: Path, notes: Notes) -> Iterator[Block]:
+    """As `read_blocks`, also rows that repeat an earlier word: so nothing in memory grows with the file."""
+    return finite(_reader(path, notes, detect(path), None), path)
 
 
 def _reader(path: Path, notes: Notes, format: str, words: Path | None) -> Iterator[Block]:

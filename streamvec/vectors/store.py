@@ -5,7 +5,7 @@ trainer's padded matrix is written block by block, and a reader's arrays are vie
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -193,6 +193,16 @@ def open_vectors(path: Path) -> Vectors:
     except ValueError as problem:
         raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
     return Vectors(chunks, dim, info if isinstance(info, dict) else {})
+
+
+def read_chunks(path: Path) -> Iterator[Chunk]:
+    """The chunks of vectors.arrow one after another, read and not mapped: none stays in memory. As `open_vectors`."""
+    reader = open_arrow(path, mapped=False)
+    if not is_ours(reader.schema):
+        raise StreamvecError(f"{path}: an Arrow file, but not of word, count, vector and norm as streamvec writes it")
+    dim = reader.schema.field("vector").type.list_size
+    for number in range(reader.num_record_batches):
+        yield _chunk(read_batch(reader, number, path), dim, path)
 
 
 def _chunk(batch: pa.RecordBatch, dim: int, path: Path) -> Chunk:

@@ -1,0 +1,113 @@
+"""What a training begins from when it is not chance: the rows of a finished RUN, or vectors from any file.
+
+The rows go into the model a block at a time, and the first checkpoint is written before the first step: from then on
+nothing but the RUN itself is needed. Until then what it was begun from must be what it was; run.json holds checksums.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from streamvec.corpus.earlier import Earlier
+from streamvec.corpus.lookup import Lookup
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.models.skipgram import SkipGram
+from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.training.startrun import FromRun
+from streamvec.training.startvectors import FromVectors
+
+
+class Start(Protocol):
+    """Something to begin from."""
+
+    @property
+    def path(self) -> str:
+        """Where it is, as an absolute path."""
+
+    @property
+    def earlier(self) -> Earlier | None:
+        """The vocabulary whose words stay and whose counts are added, if there is one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What run.json says of it."""
+
+    def blocks(
+        self, out: Path, config: SkipGramConfig, note: Callable[[str], None]
+    ) -> Iterator[tuple[str, pa.Array, np.ndarray]]:
+        """(name of one of the model's arrays, words[n], their rows float32[n, dim]), block after block.
+
+        StreamvecError when it is not what it was when *out* was begun.
+        """
+
+    def notes(self, config: SkipGramConfig, words: int, found: int, read: int) -> list[str]:
+        """What a person should know of *read* words read, *found* of them among the *words* of the vocabulary."""
+
+
+def choose(
+    kind: str, start_from: str | Path | None, vectors: str | Path | None, options: Mapping[str, Any]
+) -> tuple[Start | None, dict[str, Any]]:
+    """What to begin from, and the options with those it decides where they are not given.
+
+    options: only those that were given. Raises ValueError where both are asked for, StreamvecError where what is named
+    does not fit or cannot be read.
+    """
+    if start_from is not None and vectors is not None:
+        raise ValueError(
+            "start_from and vectors cannot be given together: a RUN already gives the rows of all its words"
+        )
+    if start_from is not None:
+        return FromRun.choose(Path(start_from), kind, options)
+    if vectors is not None:
+        return FromVectors.choose(Path(vectors), options)
+    return None, dict(options)
+
+
+def start_of(about: Mapping[str, Any]) -> Start | None:
+    """What run.json says that a RUN was begun from; None for chance."""
+    said = about.get("start")
+    if said is None:
+        return None
+    fields = {name: value for name, value in said.items() if name != "what"}
+    return FromRun(**fields) if said["what"] == "run" else FromVectors(**fields)
+
+
+def refuse_shards(path: str, start: Start | None) -> None:
+    """StreamvecError where a RUN is INPUT whose shards do not go with *start*."""
+    if start and start.earlier:
+        raise StreamvecError(
+            f"{path}: its shards are numbered by its own vocabulary, and --from makes a new one: name the text itself "
+            "as INPUT"
+        )
+
+
+def fill(
+    model: SkipGram,
+    vocabulary: Vocabulary,
+    start: Start,
+    out: Path,
+    note: Callable[[str], None],
+    stop: Callable[[], bool],
+) -> None:
+    """Gives the words of *vocabulary* that *start* knows their rows, the first where a word comes twice.
+
+    *out* is the RUN that is begun. Raises Interrupted when *stop* says so, StreamvecError when *start* is not what it
+    was, or knows no word.
+    """
+    lookup = Lookup(vocabulary)
+    done = {name: np.zeros(len(vocabulary), bool) for name in model.arrays}
+    read = 0
+    for name, words, rows in start.blocks(out, model.config, note):
+        if stop():
+            raise Interrupted(f"stopped while {start.path} was read")
+        numbers = lookup.numbers(words)
+        _, first = np.unique(numbers, return_index=True)
+        first = first[(numbers[first] >= 0) & ~done[name][numbers[first]]]
+        model.set_rows(name, numbers[first], rows[first])
+        done[name][numbers[first]] = True
+        read += len(words) if name == "inputs" else 0
+    for sentence in start.notes(model.config, len(vocabulary), int(done["inputs"].sum()), read):
+        note(sentence)
