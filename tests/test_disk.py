@@ -15,7 +15,7 @@ import safetensors.numpy
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batches, verify_arrow
 from streamvec.disk.files import checksum_of, named_problems, read_json, whole_file, whole_folder, write_json
 from streamvec.disk.lock import locked
-from streamvec.disk.tensors import load_tensors, save_tensors
+from streamvec.disk.tensors import Tensors, load_tensors, save_tensors
 from streamvec.errors import StreamvecError
 
 SCHEMA = pa.schema([("word", pa.string()), ("count", pa.int64())], {b"about": b"a test"})
@@ -200,6 +200,17 @@ def test_tensors_that_are_cut_or_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'f4' must be C-contiguous"):
         save_tensors(path, {"f4": np.zeros((4, 4), np.float32).T[1:]})
     assert path.read_bytes() == good
+
+
+def test_tensors_are_read_in_parts(tmp_path: Path) -> None:
+    path, array = tmp_path / "a.safetensors", np.arange(1000, dtype=np.float32)
+    save_tensors(path, {"first": np.zeros(3), "flat": array})
+    with Tensors(path) as tensors:
+        assert tensors.names() == ["first", "flat"] and tensors.shape("flat") == (1000,)
+        for first, numbers in ((0, 1000), (17, 40), (999, 1), (5, 0)):
+            assert np.array_equal(tensors.part("flat", first, numbers), array[first : first + numbers])
+        with pytest.raises(StreamvecError, match=r"a\.safetensors: cut short within array 'flat'"):
+            tensors.part("flat", 990, 11)
 
 
 HOLDER = """

@@ -267,6 +267,20 @@ def test_vectors_are_the_rows_of_inputs():
     assert 0 < np.abs(rows).max() <= 0.5 / 300
 
 
+@pytest.mark.parametrize("dim", [3, 16, 40, 270])
+def test_rows_that_are_set_are_those_and_no_others(dim):
+    model = SkipGram(SkipGramConfig(dim=dim), np.array([5, 4, 3, 2, 1]), steps=1)
+    before, outputs = model.vectors(0, 5), model.arrays["outputs"].copy()
+    rows = np.arange(2 * dim, dtype=np.float32).reshape(2, dim) + 1
+    model.set_rows("inputs", np.array([3, 1]), rows)
+    expected = before.copy()
+    expected[[3, 1]] = rows
+    assert (model.vectors(0, 5) == expected).all() and (model.arrays["outputs"] == outputs).all()
+    model.set_rows("outputs", np.array([4, 0]), rows)
+    assert model.arrays["outputs"].sum(dtype=np.float64) == rows.sum(dtype=np.float64)
+    assert all(not part[-1].any() for name in model.arrays for _, part in model._slices(name))
+
+
 def test_not_finite_names_the_array():
     model = SkipGram(SkipGramConfig(dim=8), counts_of(20), steps=1)
     assert model.not_finite() is None

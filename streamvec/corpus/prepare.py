@@ -18,6 +18,7 @@ from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.encoding import Encoding
 from streamvec.corpus.layout import COUNTING, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.pipeline import AHEAD, READ, Progress, read_ahead
+from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shards import INDEX, VERSION, Shards
 from streamvec.corpus.sources import Source, fingerprint, without_date
 from streamvec.corpus.stitch import Piece, Start, whole_tokens
@@ -174,7 +175,9 @@ def _vocabulary(work: _Work, min_count: int, max_vocab: int | None, earlier: Ear
         vocabulary.save(path)
     if folder.exists():
         shutil.rmtree(folder)
-    return Vocabulary.load(path)
+    vocabulary = Vocabulary.load(path)
+    give_memory_back()
+    return vocabulary
 
 
 def _refuse(counts: Counts, distinct: int, highest: int, min_count: int) -> None:

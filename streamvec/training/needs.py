@@ -26,6 +26,7 @@ PROCESS_BYTES = 235 << 20  # the interpreter, pyarrow, numba and the kernels
 COMPILING_BYTES = 130 << 20  # more, in a process that compiled the kernels; the next one finds them in numba's cache
 _ENCODING, _COUNTING, _LEFT = 1.75, 0.9, 0.3  # times the blocks in hand: in each stage, and what stays of it
 _WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
+_STARTING = 32 << 20  # readers of other words and rows, and what they leave
 _LARGEST_SLOTS_AT_FIRST = 1 << 18
 _MERGED_AT_ONCE = 32
 _RUN_WORD, _SORTING = 12, 40  # bytes beside a word in a run; and for each word of a table while it is sorted
@@ -50,7 +51,7 @@ def training_bytes(
     """
     rows = min(words, ROWS) * config.dim * _WRITING
     if started:
-        rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words)
+        rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + _STARTING)
     vocabulary = round(words * (word_bytes + 16))
     batches = BATCH_TOKENS * 4 * (AHEAD + 2)
     fixed = PROCESS_BYTES + round(_LEFT * _blocks(machine, text)) + config.scratch_bytes(machine.cores) + batches

@@ -127,7 +127,7 @@ def plan_skipgram(
     return plan
 
 
-def _of_text(sources: list, text: TextOptions, start: Start | None) -> _Seen:
+def _of_text(sources: list, text: TextOptions, start: Start | None = None) -> _Seen:
     sample = sample_corpus(sources, text.tokenizer, text.column, text.encoding)
     if start and start.earlier:
         known = start.earlier.expected(sample, text.min_count, text.max_vocab)
@@ -155,7 +155,7 @@ def _of_text(sources: list, text: TextOptions, start: Start | None) -> _Seen:
     return _Seen(about, corpus, sample.counts, sample.ids(), sample, start)
 
 
-def _of_run(folder: Path, start: Start | None) -> _Seen:
+def _of_run(folder: Path, start: Start | None = None) -> _Seen:
     refuse_shards(str(folder), start)
     shards = Shards.open(folder / SHARDS)
     path = folder / VOCABULARY

@@ -1,6 +1,5 @@
 """The first half of every training: the inputs, their vocabulary, and shards, made or taken from another RUN."""
 
-import ctypes
 import io
 import os
 import select
@@ -12,11 +11,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from streamvec.corpus import pipeline
 from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.prepare import PREPARED, SHARDS, VOCABULARY, prepare
+from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.sources import Source, inspect, resolve, spool, without_date
 from streamvec.corpus.vocabulary import Vocabulary
@@ -87,6 +85,7 @@ def prepared(
         raise StreamvecError(
             f"{run.folder}: its shards were made with another vocabulary: train again with --overwrite"
         )
+    give_memory_back()
     return vocabulary, shards
 
 
@@ -171,16 +170,8 @@ def _prepare(
         stop=stop,
     )
     (run.folder / _SPOOL).unlink(missing_ok=True)
-    _give_memory_back()
+    give_memory_back()
     _tell_what_was_lost(shards, report)
-
-
-def _give_memory_back() -> None:
-    """Returns to the system what preparing freed and allocators still hold: training needs it within the ceiling."""
-    pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
-    if trim is not None:
-        trim(0)
 
 
 def _tell_what_was_lost(shards: Shards, report: Reporter) -> None:
