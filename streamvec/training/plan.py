@@ -104,7 +104,7 @@ def plan_skipgram(
     unknown = set(options) - {name for kind in kinds for name in pick(kind, options)}
     if unknown:
         raise ValueError(f"options must be those of train skipgram, got {', '.join(sorted(unknown))}")
-    start, options = choose("skipgram", start_from, vectors, options)
+    start, options = choose(None, start_from, vectors, options)
     picked = [pick(kind, options) for kind in kinds]
     config, text, machine = SkipGramConfig(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
