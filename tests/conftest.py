@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from streamvec.training.progress import Silence
+from streamvec.training.warming import warm
+
 TOPICS = (
     ["river", "lake", "water", "fish", "boat", "shore", "stream", "bridge"],
     ["king", "queen", "crown", "throne", "court", "prince", "palace"],
@@ -26,6 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: takes minutes; runs with --soak (make soak) only")
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        warm(Silence())  # once, before workers meet in numba's cache
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

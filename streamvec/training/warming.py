@@ -1,5 +1,7 @@
 """Has all kernels compiled by a process of its own, once: what a compiler takes would otherwise stay within ours."""
 
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -26,12 +28,12 @@ def warm(report: Reporter) -> None:
         return
     report.note("compiling kernels, which happens once and takes some twenty seconds")
     code = "from streamvec.training.warming import compile_all; compile_all()"
-    try:
-        subprocess.run(
-            [sys.executable, "-P", "-c", code], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return
+    with contextlib.suppress(OSError), mark.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that compile at once would lose some of each other's kernels
+        if not mark.exists():
+            subprocess.run(
+                [sys.executable, "-P", "-c", code], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
 
 
 def compile_all() -> None:
