@@ -149,7 +149,17 @@ def test_a_folder_that_is_no_run_is_never_removed(corpus, tmp_path):
 def test_what_a_kill_in_the_first_moment_leaves_is_no_hindrance(corpus, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json.partial").write_bytes(b"{")
+    (tmp_path / "run" / "lock").write_bytes(b"1\n")
     assert streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | {"epochs": 1}).dim == 24
+
+
+def test_of_two_that_begin_at_once_one_is_refused(corpus, tmp_path):
+    run = tmp_path / "run"
+    Run.create(run, "skipgram", {"config": {}, "text": {}}, [])
+    before = (run / "run.json").read_bytes()
+    with pytest.raises(StreamvecError, match="has just begun a RUN here"):  # both had found the place empty
+        Run.create(run, "skipgram", {"config": {"dim": 5}, "text": {}}, [])
+    assert (run / "run.json").read_bytes() == before
 
 
 def test_a_run_in_use_is_refused(corpus, tmp_path):

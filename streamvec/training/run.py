@@ -104,7 +104,10 @@ class Run:
         }
         with named_problems(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / RUN_JSON, about)
+        with locked(folder):
+            if (folder / RUN_JSON).exists():
+                raise StreamvecError(f"{folder}: another streamvec has just begun a RUN here: choose another --out")
+            write_json(folder / RUN_JSON, about)
         return cls(folder, about)
 
     def remove_if_empty(self) -> None:
@@ -130,8 +133,8 @@ def set_aside(folder: Path, overwrite: bool) -> Path | None:
     """
     if folder.is_file():
         raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
-    begun = RUN_JSON + PARTIAL  # all that a kill in its first moment leaves
-    if not folder.exists() or all(path.name == begun for path in folder.iterdir()):
+    begun = {RUN_JSON + PARTIAL, "lock"}  # all that a kill in its first moment leaves
+    if not folder.exists() or all(path.name in begun for path in folder.iterdir()):
         return None
     if not (folder / RUN_JSON).exists():
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
