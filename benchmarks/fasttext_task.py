@@ -1,7 +1,7 @@
-"""Trains fastText skip-gram without subwords and times it, in an environment that has fastText and not this project.
+"""Trains fastText and times it, in an environment that has fastText and not this project.
 
 fastText reads the vocabulary and trains in one call; the time of a call with no epoch is taken off. Settings come as
-JSON in the first argument; RAW.npy and RAW.words are written.
+JSON in the first argument: without "subwords" there are none; RAW.npy and RAW.words are written.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import numpy as np
 
 settings = json.loads(sys.argv[1])
 config = settings["config"]
+subwords = settings.get("subwords", {"minn": 0, "maxn": 0, "bucket": 0})
 
 
 def call(epochs: int) -> tuple[float, "fasttext.FastText._FastText"]:
@@ -22,7 +23,7 @@ def call(epochs: int) -> tuple[float, "fasttext.FastText._FastText"]:
     begin = time.perf_counter()
     model = fasttext.train_unsupervised(
         settings["text"],
-        model="skipgram",
+        model=settings.get("kind", "skipgram"),
         dim=config["dim"],
         ws=config["window"],
         neg=config["negative"],
@@ -31,9 +32,7 @@ def call(epochs: int) -> tuple[float, "fasttext.FastText._FastText"]:
         minCount=settings["min_count"],
         epoch=epochs,
         thread=settings["threads"],
-        minn=0,
-        maxn=0,
-        bucket=0,
+        **subwords,
         verbose=0,
     )
     return time.perf_counter() - begin, model
@@ -48,4 +47,10 @@ words = [word for word in trained.words if word != "</s>"]
 raw = Path(settings["raw"])
 np.save(raw.with_suffix(".npy"), np.array([trained.get_word_vector(word) for word in words]))
 raw.with_suffix(".words").write_text("\n".join(words), encoding="utf-8")
-print(json.dumps({"seconds": whole - reading, "vocabulary_seconds": reading, "words": len(words)}))
+unseen = {
+    word: [[other, round(cosine, 4)] for cosine, other in trained.get_nearest_neighbors(word, 5)]
+    for word in settings.get("unseen", [])
+}
+print(
+    json.dumps({"neighbours": unseen, "seconds": whole - reading, "vocabulary_seconds": reading, "words": len(words)})
+)

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+import streamvec
 from benchmarks.bench import answer
 from streamvec.corpus.shards import Shards, TokenBatch
-from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
+from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.loop import Schedule, train
@@ -91,7 +94,8 @@ def train_only(settings: dict[str, Any]) -> dict[str, Any]:
     folder.mkdir()
     vocabulary, shards = Vocabulary.load(source.vocabulary), Shards.open(source.shards)
     warm_up(config, settings["threads"])
-    model = SkipGram(config, vocabulary.counts, shards.batches, settings["threads"])
+    ngrams = ngrams_of(config, word_bytes(vocabulary.words))
+    model = SkipGram(config, vocabulary.counts, shards.batches, settings["threads"], ngrams)
     run = Run(folder, {})
     checkpoints = _Timed(folder / "checkpoints")
     schedule = Schedule(config.epochs, shards.batches)
@@ -109,12 +113,26 @@ def train_only(settings: dict[str, Any]) -> dict[str, Any]:
 
 def warm_up(config: SkipGramConfig, threads: int) -> StepResult:
     """One step on a tiny model: afterwards every kernel is compiled or loaded."""
-    model = SkipGram(replace(config, sample=0), np.full(100, 100, np.int64), 1, threads)
+    words = word_bytes(pa.array([f"word{number}" for number in range(100)], pa.large_string()))
+    model = SkipGram(replace(config, sample=0), np.full(100, 100, np.int64), 1, threads, ngrams_of(config, words))
     batch = TokenBatch(np.arange(2000, dtype=np.int32) % 100, np.array([0, 2000], np.int32))
     result = model.step(batch, Position(0, 0))
     model.not_finite()
     model.close()
     return result
+
+
+def subwords(settings: dict[str, Any]) -> dict[str, Any]:
+    """Trains a RUN with subwords on the shards of settings["prepared"]; the neighbours of settings["unseen"]."""
+    begin = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow}[settings["kind"]]
+    vectors = begin(settings["prepared"], settings["run"], threads=settings["threads"], **settings["config"])
+    np.save(settings["vectors"], vectors.vectors)
+    known = [word for word in settings["unseen"] if word in vectors]
+    if known:
+        raise ValueError(f"in the vocabulary after all: {known}")
+    found = vectors.most_similar_batch(settings["unseen"], topn=5)
+    pairs = zip(settings["unseen"], found, strict=True)
+    return {"neighbours": {word: [[other, round(cosine, 4)] for other, cosine in near] for word, near in pairs}}
 
 
 def words(settings: dict[str, Any]) -> dict[str, Any]:
@@ -125,4 +143,4 @@ def words(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    answer({"prepare": prepare, "train": train_only, "words": words})
+    answer({"prepare": prepare, "train": train_only, "words": words, "subwords": subwords})

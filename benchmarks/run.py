@@ -21,6 +21,7 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "cbow_vs_peers": ("vectors_vs_peers", ["--kind", "cbow", "--repeat", "2"]),
     "skipgram_hs_vs_peers": ("vectors_vs_peers", ["--objective", "hs", "--repeat", "2"]),
     "skipgram_vs_peers": ("vectors_vs_peers", []),
+    "subwords": ("subwords", []),
 }
 
 

@@ -42,6 +42,8 @@ def export_(vectors: str, out: str, format: str | None, overwrite: bool) -> None
     opened = KeyedVectors.load(vectors)
     _warn(opened.notes)
     written = export_vectors(opened, Path(out), format, overwrite)
+    if opened.has_ngrams:
+        click.echo(f"streamvec: note: the n-grams stay behind: {out} does not know words never seen", err=True)
     click.echo(f"{out}: {len(opened):,} words, dim {opened.dim}, {written}")
 
 

@@ -62,8 +62,9 @@ def evaluate_(
 
     Similarity: Spearman's and Pearson's correlation of cosines with the scores. Analogies: the share of right answers
     by 3CosAdd and by 3CosMul, the three words of the question left out of the answers; sections whose name begins with
-    gram are syntactic. What has a word that VECTORS lack is left out of the score, counted, and its words are
-    named. Case is ignored as in word2vec's and gensim's evaluations: the most frequent form of a word stands for it.
+    gram are syntactic. What has a word that VECTORS lack is left out of the score, counted, and its words are named,
+    also where n-grams would give them a vector. Case is ignored as in word2vec's and gensim's evaluations: the most
+    frequent form of a word stands for it.
 
     \b
     Example:
@@ -77,6 +78,8 @@ def evaluate_(
     opened = KeyedVectors.load(vectors)
     for note in opened.notes:
         click.echo(f"streamvec: warning: {note}", err=True)
+    if opened.has_ngrams:
+        click.echo("streamvec: note: words that are not in the vocabulary are left out: n-grams do not count", err=True)
     pairs = [evaluate_similarity(opened, path, case_sensitive=case_sensitive) for path in similarity]
     questions = [evaluate_analogies(opened, path, top, case_sensitive) for path in analogies]
     if as_json:

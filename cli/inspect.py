@@ -24,7 +24,7 @@ _LOST = (
 @click.argument("path", type=click.Path())
 @json_option
 def info_(path: str, as_json: bool) -> None:
-    """What PATH is: a RUN, vectors of streamvec or of another tool, a vocabulary, shards, a checkpoint.
+    """What PATH is: a RUN, vectors of streamvec or of another tool, n-grams, a vocabulary, shards, a checkpoint.
 
     \b
     Example:
@@ -76,7 +76,20 @@ def _lines(found: dict[str, Any]) -> list[str]:
     for name in ("options", "made"):
         if found.get(name):
             rows.append((name, " ".join(f"{key}={value}" for key, value in found[name].items() if value is not None)))
-    for name in ("format", "words", "dim", "distinct_words", "tokens_in_corpus", "tokens", "documents", "batches"):
+    for name in (
+        "format",
+        "words",
+        "rows",
+        "dim",
+        "minn",
+        "maxn",
+        "buckets",
+        "distinct_words",
+        "tokens_in_corpus",
+        "tokens",
+        "documents",
+        "batches",
+    ):
         if name in found:
             rows.append((name.replace("_", " "), _shown(found[name])))
     if found["what"] == "checkpoint":
@@ -103,7 +116,7 @@ def _progress(found: dict[str, Any]) -> list[tuple[str, str]]:
         shown = {name: value for name, value in found["metrics"].items() if name != "time" and value is not None}
         rows.append(("metrics", " ".join(f"{name}={_shown(value)}" for name, value in shown.items())))
     rows += [("checkpoint", f"{one['path']} ({one['progress']:.1%})") for one in found.get("checkpoints", ())]
-    return rows + [(name, found[name]) for name in ("vectors", "resume") if name in found]
+    return rows + [(name, found[name]) for name in ("vectors", "ngrams", "resume") if name in found]
 
 
 def _what(found: dict[str, Any]) -> str:

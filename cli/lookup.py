@@ -33,8 +33,9 @@ def nn_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> Non
     """Nearest neighbours of each WORD, by cosine.
 
     VECTORS is a RUN, a vectors file, or another tool's file as it is. Without a WORD, each line on stdin is a query,
-    answered as it comes; an empty line is passed over. A query that is not itself a word but several with spaces
-    between them asks for the neighbours of their mean.
+    answered as it comes; an empty line is passed over. A word that is not in the vocabulary is answered by its n-grams
+    where the model has some (--subwords, or a fastText .bin), and that is said. A query that is not itself a word but
+    several with spaces between them asks for the neighbours of their mean.
 
     \b
     Example:
@@ -51,7 +52,7 @@ def nn_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> Non
             if isinstance(group, StreamvecError):
                 yield {"query": query}, group
             else:
-                yield {"query": query, "neighbours": _neighbours(next(found))}, None
+                yield {"query": query, **_composed(opened, group), "neighbours": _neighbours(next(found))}, None
 
     if words:
         _print_all(answer(list(words)), as_json, headed=len(words) > 1)
@@ -81,7 +82,8 @@ def analogy_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -
         for query in queries:
             try:
                 a, b, c = query if isinstance(query, tuple) else _fields(query, 3)
-                yield {"query": [a, b, c], "neighbours": _neighbours(opened.analogy(a, b, c, number))}, None
+                found = _neighbours(opened.analogy(a, b, c, number))
+                yield {"query": [a, b, c], **_composed(opened, [a, b, c]), "neighbours": found}, None
             except StreamvecError as problem:
                 yield {"query": query}, problem
 
@@ -112,7 +114,8 @@ def similarity_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
         for query in queries:
             try:
                 a, b = query if isinstance(query, tuple) else _fields(query, 2)
-                yield {"query": [a, b], "similarity": opened.similarity(a, b)}, None
+                found = opened.similarity(a, b)
+                yield {"query": [a, b], **_composed(opened, [a, b]), "similarity": found}, None
             except StreamvecError as problem:
                 yield {"query": query}, problem
 
@@ -144,6 +147,12 @@ def _parts(vectors: "KeyedVectors", query: str) -> list[str] | StreamvecError:
     return words
 
 
+def _composed(vectors: "KeyedVectors", words: list[str]) -> dict[str, list[str]]:
+    """Says of which *words* the vectors are made of n-grams; nothing where all are in the vocabulary."""
+    made = [word for word in words if word not in vectors]
+    return {"composed": made} if made else {}
+
+
 def _fields(line: str, number: int) -> list[str]:
     fields = line.split("\t") if "\t" in line else line.split()
     if len(fields) != number:
@@ -162,7 +171,13 @@ def _print_all(answers: Iterator[Answer], as_json: bool, headed: bool) -> None:
         if problem:
             raise problem
     for answer, _ in ready:
+        _tell_composed(answer)
         click.echo(json.dumps(answer, ensure_ascii=False) if as_json else _text(answer, headed))
+
+
+def _tell_composed(answer: dict[str, Any]) -> None:
+    for word in answer.get("composed", ()):
+        click.echo(f"streamvec: note: {word!r} is not in the vocabulary: its n-grams stand for it", err=True)
 
 
 def _stream(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool) -> None:
@@ -171,6 +186,7 @@ def _stream(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool) -> N
         click.echo("One query a line; Ctrl-D ends.", err=True)
     for queries in _lines():
         for result, problem in answer(queries):
+            _tell_composed(result)
             if problem:
                 click.echo(f"streamvec: warning: {problem}", err=True)
                 result["error"] = str(problem)

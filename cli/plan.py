@@ -55,11 +55,12 @@ def _lines(plan: "Plan", options: dict[str, Any]) -> list[str]:
     sampled = "all of it read" if corpus["is_whole"] else f"{_size(corpus['sampled_bytes'])} sampled"
     if not corpus["sampled_bytes"]:
         sampled = "in finished shards"
+    held = f"twice, and {told}{corpus['ngrams']:,} n-grams" if "ngrams" in corpus else "twice"
     rows = [
         ("text", _size(corpus["text_bytes"]), f"{sampled}; {told}{corpus['tokens']:,} tokens"),
         ("vocabulary", f"{corpus['words']:,}", f"words; {told}{corpus['known_tokens']:,} tokens are of these"),
         ("memory", _size(plan.peak_memory), _made_of({name: _size(size) for name, size in plan.memory.items()})),
-        ("", "", f"the model {_size(plan.model_bytes)}: {corpus['words']:,} words of {plan.dim} numbers, twice"),
+        ("", "", f"the model {_size(plan.model_bytes)}: {corpus['words']:,} words of {plan.dim} numbers, {held}"),
         ("", "", f"allowed {_size(plan.allowed_bytes)}{'' if options['memory'] else ' (half of what is free)'}"),
         ("disk", _size(plan.peak_disk), _made_of({name: _size(size) for name, size in plan.disk.items() if size})),
         ("time", _time(plan.total_seconds), _made_of({name: _time(time) for name, time in plan.seconds.items()})),

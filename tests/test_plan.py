@@ -10,6 +10,7 @@ from collections import namedtuple
 from dataclasses import fields
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import streamvec
@@ -18,7 +19,9 @@ from streamvec.corpus.prepare import shares
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.vocabulary import word_bytes
 from streamvec.errors import StreamvecError
+from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs, timing, words
 from streamvec.training import plan as planning
@@ -88,8 +91,13 @@ def test_disk_is_that_of_the_run(plan, run):
         assert plan.disk[name] == pytest.approx(expected, rel=0.03, abs=8192), name
 
 
-def test_memory_is_what_the_system_saw(plan, run, corpus, tmp_path):
-    arguments = [*MAIN, "train", "skipgram", str(corpus), "--out", str(tmp_path / "run"), *flags(OPTIONS)]
+SUBWORDS = {"subwords": "2-6", "buckets": 400_000, "dim": 200}
+
+
+@pytest.mark.parametrize("options", [{}, SUBWORDS])
+def test_memory_is_what_the_system_saw(corpus, tmp_path, options):
+    plan = plan_skipgram(corpus, **OPTIONS | options)
+    arguments = [*MAIN, "train", "skipgram", str(corpus), "--out", str(tmp_path / "run"), *flags(OPTIONS | options)]
     # A child's peak includes that of the process it was forked from, so it is started by a small one.
     small = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
@@ -99,17 +107,21 @@ def test_memory_is_what_the_system_saw(plan, run, corpus, tmp_path):
     assert plan.peak_memory == pytest.approx(int(told.stdout) * 1024, rel=0.2)
 
 
-@pytest.mark.parametrize("options", [{}, {"dim": 333}, {"mode": "hogwild"}, {"negative": 9, "batch": 100}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"dim": 333}, {"mode": "hogwild"}, {"negative": 9, "batch": 100}, {"subwords": "3-6", "buckets": 100_000}],
+)
 def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, monkeypatch, options):
     monkeypatch.setattr(words, "compiling_bytes", lambda: 0)  # on a fresh machine this process is the one that compiles
     options = OPTIONS | options
     config = SkipGramConfig(**{name: value for name, value in options.items() if name not in ("threads", "memory")})
-    seen = planning._of_text(resolve([str(corpus)]), TextOptions()).corpus
+    seen = planning._of_text(resolve([str(corpus)]), TextOptions(), config).corpus
     low, high = 1 << 20, 1 << 32  # the least memory that is enough: what is needed grows with what is allowed
     while high - low > 1000:
         middle = (low + high) // 2
         machine = MachineOptions(threads=2, memory=middle)
-        fits = needs.training_bytes(config, machine, seen.words, seen.word_bytes, seen.text_bytes) <= middle
+        sizes = seen.words, seen.word_bytes, seen.text_bytes, seen.ngrams
+        fits = needs.training_bytes(config, machine, *sizes) <= middle
         low, high = (low, middle) if fits else (middle, high)
     for memory, fits in ((high, True), (low, False)):
         here = options | {"memory": memory}
@@ -130,6 +142,30 @@ def test_what_is_advised_fits(corpus):
         number = int(re.search(flag + r" (?:to )?(\d+)", warning)[1])
         assert not plan_skipgram(corpus, **options | {name: number}).warnings
         assert plan_skipgram(corpus, **options | {name: number + max(2, number // 50)}).warnings
+
+
+def test_ngrams_are_told_exactly_and_disk_is_that_of_the_run(corpus, tmp_path):
+    plan = plan_skipgram(corpus, **OPTIONS | SUBWORDS)
+    streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | SUBWORDS)
+    stored = pa.ipc.open_file(tmp_path / "run" / "vectors.ngrams.arrow").read_all()
+    assert plan.corpus["ngrams"] == stored.num_rows
+    vectors = sum((tmp_path / "run" / f"vectors{name}.arrow").stat().st_size for name in ("", ".ngrams"))
+    assert plan.disk["vectors"] == pytest.approx(vectors, rel=0.03, abs=8192)
+    found = sum(path.stat().st_size for path in (tmp_path / "run" / "checkpoints").rglob("*.*"))
+    assert plan.disk["checkpoints"] == pytest.approx(found, rel=0.03, abs=8192)
+    again = plan_skipgram(tmp_path / "run", **OPTIONS | SUBWORDS)
+    assert again.corpus["ngrams"] == plan.corpus["ngrams"]
+
+
+def test_ngrams_of_more_words_grow_as_they_did(monkeypatch):
+    words = [f"{number * 7919 % 99991:05d}" for number in range(40_000)]
+    content, offsets = word_bytes(pa.array(words, pa.large_string()))
+    config = SkipGramConfig(subwords="3-6")
+    found = ngrams_of(config, (content, offsets)).sizes
+    told = needs.told_from(config, (content, offsets[:10_001]), 40_000)
+    assert told.rows == pytest.approx(found.rows, rel=0.15) and told.entries == found.entries
+    assert needs.told_from(SkipGramConfig(), (content, offsets), 40_000) == (0, 0)
+    assert needs.told_from(SkipGramConfig(subwords="3-6", buckets=99), (content, offsets), 10**9).rows == 99
 
 
 def test_a_run_can_be_planned(run, plan):

@@ -15,10 +15,11 @@ import pytest
 from conftest import Command, two_topics
 
 import streamvec as sv
-from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.files import read_json, write_json
 from streamvec.disk.tensors import Tensors
 from streamvec.errors import Interrupted, StreamvecError
+from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import words as training
 from streamvec.training.checkpoint import ARRAYS
@@ -273,6 +274,7 @@ def test_tokens_are_those_of_the_run(texts: tuple[Path, Path], tmp_path: Path) -
         ({"dim": 100}, r"run: was made with dim=40, not 100: leave --dim out"),
         ({"keep_case": True}, r"run: was made with keep_case=False, not True: leave --keep-case out"),
         ({"tokens": "whitespace"}, r"made with tokens=words, not whitespace"),
+        ({"subwords": "3-4"}, r"made with subwords=None, not 3-4: leave --subwords out"),
         ({"vectors": "any"}, r"cannot be given together"),
     ],
 )
@@ -375,6 +377,39 @@ def test_vectors_that_do_not_fit_are_refused(texts: tuple[Path, Path], old: Path
 
 def test_shards_of_a_run_go_with_vectors(texts: tuple[Path, Path], old: Path, tmp_path: Path) -> None:
     assert len(sv.train_skipgram(old, tmp_path / "new", vectors=old, epochs=1)) == len(words_of(old))
+
+
+def buckets_of(run: Path) -> list[int]:
+    vocabulary, about = Vocabulary.load(run / "vocabulary.arrow"), read_json(run / "run.json")["config"]
+    config = SkipGramConfig(subwords=about["subwords"], buckets=about["buckets"])
+    found = ngrams_of(config, word_bytes(vocabulary.words))
+    assert found is not None
+    return found.buckets.tolist()
+
+
+def ngram_rows(run: Path, position: str, dim: int = 40) -> dict[int, np.ndarray]:
+    """The row of each bucket of n-grams in a checkpoint."""
+    words, buckets = len(words_of(run)), buckets_of(run)
+    with Tensors(run / position / ARRAYS) as tensors:
+        rows = _rows(tensors, "inputs", SkipGramConfig(dim=dim), words, len(buckets))
+    return dict(zip(buckets, rows, strict=True))
+
+
+def test_ngrams_keep_their_rows_too(texts: tuple[Path, Path], tmp_path: Path, at_first: Any) -> None:
+    old, run, last = tmp_path / "old", tmp_path / "new", "checkpoints/0003-000000000"
+    sv.train_skipgram(texts[0], old, **OLD | {"subwords": "3-4", "buckets": 3000})
+    at_first(texts[1], run, start_from=old, **NEW)
+    before, now = ngram_rows(old, last), ngram_rows(run, FIRST)
+    assert set(before) < set(now) and all((now[bucket] == row).all() for bucket, row in before.items())
+    assert all(row.any() for row in now.values())
+    kept, first = rows_of(old, last, "inputs"), rows_of(run, FIRST, "inputs")
+    assert all((first[word] == row).all() for word, row in kept.items())
+    assert sv.resume(run).info["subwords"] == "3-4"
+    sv.train_skipgram(texts[1], tmp_path / "whole", start_from=old, **NEW | {"threads": 2})
+    for name in ("vectors.arrow", "vectors.ngrams.arrow"):
+        assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    with pytest.raises(StreamvecError, match=r"leave --subwords out, or go on from a RUN that has them with --from"):
+        sv.train_skipgram(texts[1], tmp_path / "other", vectors=old, **NEW | {"subwords": "3-4"})
 
 
 def test_memory_of_the_look_up_is_counted() -> None:

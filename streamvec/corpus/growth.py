@@ -16,7 +16,7 @@ import pyarrow as pa
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.kernels.scan import new_spans
-from streamvec.kernels.wordtable import WordTable, encode_tokens, find_words
+from streamvec.kernels.wordtable import NUMBER, PLACE, PREFIX, WordTable, encode_tokens, find_words
 
 
 class Known(NamedTuple):
@@ -106,6 +106,24 @@ class Sample:
             find_words(self.table, *word_bytes(words), numbers)
             marks[numbers[numbers >= 0]] = True
         return marks
+
+    def word_bytes(self, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """The *most* most frequent words of the sample end to end, uint8, and where each begins and the last ends."""
+        if self.table is None:
+            return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+        used = self.table.slots[self.table.slots[:, PLACE] > 0]
+        chosen = used[np.argsort(used[:, NUMBER])[:most]]
+        sizes = (chosen[:, PLACE] & np.uint64(1023)).astype(np.int64)
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        begins = (chosen[:, PLACE] >> np.uint64(10)).astype(np.int64)
+        short = np.ascontiguousarray(chosen[:, PREFIX]).view(np.uint8)  # words of up to 8 bytes are in their slot
+        inside = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
+        is_short = np.repeat(sizes <= 8, sizes)
+        content = np.empty(offsets[-1], np.uint8)
+        content[is_short] = short[(8 * np.repeat(np.arange(len(chosen)), sizes) + inside)[is_short]]
+        content[~is_short] = self.table.arena[(np.repeat(begins, sizes) + inside)[~is_short]]
+        content.flags.writeable = False  # as those of a vocabulary are
+        return content, offsets
 
     def _equal(self, tokens: float, min_count: int) -> tuple[float, float]:
         """How often a word occurs in the sample that occurs *min_count* times in *tokens*; where that is below once, 0

@@ -28,6 +28,7 @@ from streamvec.kernels.layout import (
 from streamvec.kernels.nonlinear import error_of, loss_of
 from streamvec.kernels.simd import load16, load_i32, prefetch_read, splat16, store, store_f32, zero16
 from streamvec.kernels.skipgram import score_center, update_center
+from streamvec.kernels.subwords import compose, distribute, tokens_near
 from streamvec.kernels.team import wait_for_team
 
 _AHEAD = 6  # centers between the prefetch of a row and its use
@@ -53,7 +54,7 @@ def ask_ahead(places, i, end, inputs, outputs, width):
             prefetch_read(t4 + c)
             prefetch_read(t5 + c)
     if i + places.window < end:
-        row = inputs + load_i32(places.tokens + 4 * (i + places.window)) * width
+        row = inputs + load_i32(places.inputs + 4 * (i + places.window)) * width
         for c in range(0, width, VECTOR_BYTES):
             prefetch_read(row + c)
 
@@ -63,11 +64,11 @@ def score(rows, places, first, last, piece, end):
     """Partial scores of centers first .. last-1 over slice *piece*; asks early for rows of centers before *end*."""
     edge = slice_edge(rows, piece)
     width = slice_edge(rows, piece + 1) - edge
-    inputs, outputs = rows.inputs + rows.height * edge, rows.outputs + rows.height * edge
+    inputs, outputs = rows.inputs + rows.input_height * edge, rows.outputs + rows.height * edge
     for i in range(first, last):
         if i + _AHEAD < end:
             ask_ahead(places, i + _AHEAD, end, inputs, outputs, width)
-        count = write_contexts(places, i, inputs, width, rows.height - 1)
+        count = write_contexts(places, i, inputs, width, rows.input_height - 1)
         scores = places.scores + piece * places.slice_bytes + load_i32(places.pairs + 4 * i) * places.pair_bytes
         targets = targets_of(places, i)
         for _ in range(load_i32(places.used + 4 * i)):
@@ -130,7 +131,7 @@ def apply(rows, places, i, low, high, errors):
         if low < next_edge and high > edge:
             width, outputs, contexts = next_edge - edge, rows.outputs + rows.height * edge, places.contexts
             from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
-            write_contexts(places, i, rows.inputs + rows.height * edge, width, rows.height - 1)
+            write_contexts(places, i, rows.inputs + rows.input_height * edge, width, rows.input_height - 1)
             if rows.averaged:
                 if count > 0:
                     update_average(outputs, width, targets, blocks, contexts, count, from_byte, to_byte, errors)
@@ -150,8 +151,8 @@ def batch_end(step, first, last):
 
 
 @njit(nogil=True, cache=True)
-def train(rows, step, scratch, kept, rate, every, thread, threads, barrier):
-    """Trains on a drawn step as one of *threads*; all must call it. Rows and step.losses are updated.
+def train(rows, subwords, step, scratch, kept, rate, every, thread, threads, barrier):
+    """Trains on a drawn step as one of *threads*; all must call it. Rows, subwords.table and step.losses are updated.
 
     scratch: this thread's, its scores shared by all; rate: learning rate, float32; every: one center in so many has its
     loss measured; barrier: see kernels/team.py.
@@ -168,16 +169,23 @@ def train(rows, step, scratch, kept, rate, every, thread, threads, barrier):
         low = rows.vectors * thread // threads * VECTOR_BYTES
         high = rows.vectors * (thread + 1) // threads * VECTOR_BYTES
     this, other = places_of(step, scratch, 0), places_of(step, scratch, 1)
-    first = 0
+    first = lowest = highest = 0
     while first < kept:
         last = batch_end(step, first, kept)
         size = last - first
+        if subwords.ring:
+            lowest, highest = tokens_near(step, first, last)
+            compose(rows, subwords, this.tokens, lowest, highest, low, high)
+            if threads > rows.slices:  # others will score these columns
+                wait_for_team(barrier, threads)
         for piece in range(first_piece, last_piece):
             from_center, to_center = first + size * share // shares, first + size * (share + 1) // shares
             score(rows, this, from_center, to_center, piece, kept)
         wait_for_team(barrier, threads)
         loss_from, loss_to = first + size * thread // threads, first + size * (thread + 1) // threads
         update(rows, this, first, last, low, high, rate, every, loss_from, loss_to)
+        if subwords.ring:
+            distribute(rows, subwords, this.tokens, lowest, highest, low, high)
         if threads > rows.slices:  # the next scores are of columns that others are updating
             wait_for_team(barrier, threads)
         this, other = other, this  # nobody can come to write these scores again before all have read them
@@ -185,29 +193,37 @@ def train(rows, step, scratch, kept, rate, every, thread, threads, barrier):
 
 
 @njit(nogil=True, cache=True)
-def train_racing(rows, step, scratch, kept, rate, every, thread, threads):
+def train_racing(rows, subwords, step, scratch, kept, rate, every, thread, threads):
     """The same without barriers (Hogwild): each thread takes whole batches, and rows are whoever's writes them last.
 
-    scratch: this thread's alone, scores too.
+    scratch: this thread's alone, scores and hidden rows too.
     """
     places = places_of(step, scratch, 0)
-    first, batch = 0, 0
+    first, batch, whole = 0, 0, rows.vectors * VECTOR_BYTES
     while first < kept:
         last = batch_end(step, first, kept)
         if batch % threads == thread:
+            lowest, highest = tokens_near(step, first, last)
+            if subwords.ring:
+                compose(rows, subwords, places.tokens, lowest, highest, 0, whole)
             for piece in range(rows.slices):
                 score(rows, places, first, last, piece, last)
-            update(rows, places, first, last, 0, rows.vectors * VECTOR_BYTES, rate, every, first, last)
+            update(rows, places, first, last, 0, whole, rate, every, first, last)
+            if subwords.ring:
+                distribute(rows, subwords, places.tokens, lowest, highest, 0, whole)
         first, batch = last, batch + 1
 
 
 @njit(nogil=True, cache=True)
-def measure(rows, step, scratch, kept):
-    """Writes step.losses of a drawn step and leaves the rows as they are."""
+def measure(rows, subwords, step, scratch, kept):
+    """Writes step.losses of a drawn step and leaves the rows as they are, but for hidden ones."""
     places = places_of(step, scratch, 0)
     first = 0
     while first < kept:
         last = batch_end(step, first, kept)
+        if subwords.ring:
+            lowest, highest = tokens_near(step, first, last)
+            compose(rows, subwords, places.tokens, lowest, highest, 0, rows.vectors * VECTOR_BYTES)
         for piece in range(rows.slices):
             score(rows, places, first, last, piece, last)
         for i in range(first, last):

@@ -20,15 +20,16 @@ MORE_ROWS = ROWS_AT_ONCE + 2  # places beside a window's own that its addresses 
 
 
 class Rows(NamedTuple):
-    """Two matrices of *height* rows, slice after slice: each slice is float32[height, its columns], 64-byte aligned.
+    """Two matrices, slice after slice: each slice is float32[height, its columns], 64-byte aligned.
 
     A row's columns of different slices lie far apart: hardware prefetchers run past the end of what is read, and must
     not pull another thread's columns out of its cache. The last row is zero and stays so.
     """
 
-    inputs: int  # address
+    inputs: int  # address; with subwords, of the hidden rows (see kernels/subwords.py)
     outputs: int  # address
-    height: int  # rows of each matrix, the zero row included
+    input_height: int  # rows of inputs, the zero row included
+    height: int  # rows of outputs, the zero row included
     vectors: int  # columns / 16
     slices: int
     averaged: int  # 1: contexts are averaged into one (CBOW); 0: each predicts for itself (skip-gram)
@@ -37,7 +38,8 @@ class Rows(NamedTuple):
 class Step(NamedTuple):
     """What is drawn for one record batch of m kept tokens, m <= capacity (see kernels/windows.py)."""
 
-    tokens: np.ndarray  # int32[capacity]: rows of the kept tokens
+    tokens: np.ndarray  # int32[capacity]: the kept tokens, which as centers are rows of outputs
+    inputs: np.ndarray  # int32[capacity]: rows of inputs that they are as contexts: tokens, or with subwords places
     places: np.ndarray  # int64[capacity]: where each stood in the corpus
     begin: np.ndarray  # int32[capacity]: first kept token of its document
     end: np.ndarray  # int32[capacity]: one past the last
@@ -62,6 +64,7 @@ class Places(NamedTuple):
     """Addresses of the arrays of Step and Scratch."""
 
     tokens: int
+    inputs: int
     left: int
     right: int
     targets: int
@@ -85,6 +88,7 @@ def places_of(step, scratch, turn):
     slice_bytes = scratch.scores.shape[2] * blocks * VECTOR_BYTES
     return Places(
         np.intp(step.tokens.ctypes.data),
+        np.intp(step.inputs.ctypes.data),
         np.intp(step.left.ctypes.data),
         np.intp(step.right.ctypes.data),
         np.intp(step.targets.ctypes.data),
@@ -135,7 +139,7 @@ def write_contexts(places, i, base, width, nothing):
     beyond a window.
     """
     left, right = load_i32(places.left + 4 * i), load_i32(places.right + 4 * i)
-    center, here = places.tokens + 4 * i, places.contexts
+    center, here = places.inputs + 4 * i, places.contexts
     for k in range(0, places.window, ROWS_AT_ONCE):
         store_rows(here + 8 * k, center - 4 * left + 4 * k, width, base)
     here += 8 * left

@@ -9,9 +9,11 @@ from streamvec.errors import StreamvecError
 from streamvec.kernels import batches, layout, random, windows
 from streamvec.kernels.holdout import choose_held_out
 from streamvec.kernels.memory import aligned_zeros
+from streamvec.kernels.subwords import Subwords, bound_sharing, compose
 from streamvec.kernels.team import Team
 from streamvec.models.softmax import EveryWord, FullSoftmax
 from streamvec.models.step import Position, StepResult
+from streamvec.models.subwords import NO_SUBWORDS, Hidden, NGrams, ring_places
 from streamvec.models.targets import Noise, Tree
 from streamvec.models.wordconfig import LANES, SkipGramConfig
 
@@ -24,31 +26,35 @@ class SkipGram:
     """Two float32 matrices and what is needed to train them on record batches of tokens.
 
     ``arrays`` holds "inputs" (the vectors wanted) and "outputs", each flat: slice after slice of the columns, each
-    float32[V + 1, columns of the slice]; the last row is zero.
+    float32[V + 1, columns of the slice]; the last row is zero. With subwords, inputs has rows of n-grams between those
+    of words and the zero row, and a word's vector is the mean of several.
     """
 
-    def __init__(self, config: SkipGramConfig, counts: np.ndarray, steps: int, threads: int = 1) -> None:
-        """counts: int64[V], by rank; steps: record batches of one epoch."""
+    def __init__(
+        self,
+        config: SkipGramConfig,
+        counts: np.ndarray,
+        steps: int,
+        threads: int = 1,
+        ngrams: NGrams | None = None,
+    ) -> None:
+        """counts: int64[V], by rank; steps: record batches of one epoch; ngrams: of the same words, for subwords."""
+        if (ngrams is None) != (config.ngrams is None):
+            raise ValueError(f"ngrams must be those of subwords={config.subwords}, got {ngrams}")
         self.config = config
         self.words = len(counts)
         self.steps = steps
+        self.ngrams = ngrams
         self.team = _team(threads)
         columns = config.vectors * LANES
-        self.arrays = {name: aligned_zeros(((self.words + 1) * columns,)) for name in ("inputs", "outputs")}
+        self._heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
+        self.arrays = {name: aligned_zeros((rows * columns,)) for name, rows in self._heights.items()}
         for first_column, part in self._slices("inputs"):
             wanted = min(part.shape[1], max(0, config.dim - first_column))
             key = config.seed * 1_000_003 + first_column
             random.uniform_rows(part[:-1], wanted, -0.5 / config.dim, 0.5 / config.dim, key)
         self._keep = _keep_thresholds(counts, config.sample)
         self._targets: Noise | Tree | EveryWord = _TARGETS[config.objective](config, counts)
-        self._rows = layout.Rows(
-            int(self.arrays["inputs"].ctypes.data),
-            int(self.arrays["outputs"].ctypes.data),
-            self.words + 1,
-            config.vectors,
-            config.slices,
-            int(config.averaged),
-        )
         self._step = _new_step(config, nothing=self.words)
         self._softmax: FullSoftmax | None = None
         if config.objective == "softmax":
@@ -56,6 +62,7 @@ class SkipGram:
             self._softmax = FullSoftmax(config, inputs, outputs, self.team)
         else:
             self._scratch = _new_scratch(config, threads)
+            self._hidden = self._new_hidden(threads)
 
     @property
     def loss_at_chance(self) -> float:
@@ -73,11 +80,12 @@ class SkipGram:
         every = _LOSS_EVERY if kept > _FEW else 1
 
         def work(thread: int) -> None:
-            scratch, threads = self._scratch[thread], self.team.threads
+            scratch, threads, (rows, subwords) = self._scratch[thread], self.team.threads, self._rows(thread)
+            drawn = self._step, scratch, kept, rate, every
             if config.mode == "hogwild":
-                batches.train_racing(self._rows, self._step, scratch, kept, rate, every, thread, threads)
+                batches.train_racing(rows, subwords, *drawn, thread, threads)
             else:
-                batches.train(self._rows, self._step, scratch, kept, rate, every, thread, threads, self.team.barrier)
+                batches.train(rows, subwords, *drawn, thread, threads, self.team.barrier)
 
         self.team.run(work)
         return self._result(batch, kept, every)
@@ -96,15 +104,34 @@ class SkipGram:
             if self._softmax is not None:
                 self._softmax.measure(self._step, kept)
             else:
-                batches.measure(self._rows, self._step, self._scratch[0], kept)
+                batches.measure(*self._rows(0), self._step, self._scratch[0], kept)
             result = self._result(batch, kept, 1)
             loss, pairs = loss + result.loss, pairs + result.examples
         return loss / pairs if pairs else None
 
     def vectors(self, start: int, stop: int) -> np.ndarray:
         """The vectors of words start .. stop-1: float32[stop - start, dim], a copy."""
+        if self.ngrams is None:
+            return self._copied("inputs", start, stop)
         rows = np.empty((stop - start, self.config.dim), np.float32)
-        for column, part in self._slices("inputs"):
+        matrices, subwords = self._rows(0)
+        for first in range(start, stop, subwords.ring):  # as many at once as there are hidden rows
+            words = np.arange(first, min(first + subwords.ring, stop), dtype=np.int32)
+            size = self.config.vectors * layout.VECTOR_BYTES
+            compose(matrices, subwords, words.ctypes.data, 0, len(words), 0, size)
+            some = rows[first - start : first - start + len(words)]
+            for low, high in self.config.columns:
+                wanted = some[:, low:high]
+                wanted[:] = self._hidden[0].slice(low, high)[: len(words), : wanted.shape[1]]
+        return rows
+
+    def ngram_vectors(self, start: int, stop: int) -> np.ndarray:
+        """The rows of the n-grams in buckets number start .. stop-1 of ``ngrams.buckets``: float32, a copy."""
+        return self._copied("inputs", self.words + start, self.words + stop)
+
+    def _copied(self, name: str, start: int, stop: int) -> np.ndarray:
+        rows = np.empty((stop - start, self.config.dim), np.float32)
+        for column, part in self._slices(name):
             wanted = rows[:, column : column + part.shape[1]]
             wanted[:] = part[start:stop, : wanted.shape[1]]
         return rows
@@ -114,6 +141,14 @@ class SkipGram:
         for column, part in self._slices(name):
             wanted = rows[:, column : column + part.shape[1]]
             part[words, : wanted.shape[1]] = wanted
+
+    def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
+        """Gives the n-grams in buckets int32[n] the rows float32[n, dim]; buckets that no word has are passed over."""
+        assert self.ngrams is not None
+        places = np.searchsorted(self.ngrams.buckets, buckets)
+        known = places < len(self.ngrams.buckets)
+        known[known] = self.ngrams.buckets[places[known]] == buckets[known]
+        self.set_rows("inputs", self.words + places[known], rows[known])
 
     def not_finite(self) -> str | None:
         """The name of an array with a NaN or an infinity in it, if there is one."""
@@ -128,10 +163,30 @@ class SkipGram:
         self.team.close()
 
     def _slices(self, name: str) -> Iterable[tuple[int, np.ndarray]]:
-        """(first column, float32[V + 1, columns]) of each slice of an array."""
-        rows = self.words + 1
+        """(first column, float32[rows, columns]) of each slice of an array."""
+        rows = self._heights[name]
         for low, high in self.config.columns:
             yield low, self.arrays[name][rows * low : rows * high].reshape(rows, high - low)
+
+    def _new_hidden(self, threads: int) -> list[Hidden]:
+        """Where words are composed: with hogwild each thread has its own, otherwise all share one."""
+        if self.ngrams is None:
+            return []
+        table, height = int(self.arrays["inputs"].ctypes.data), self._heights["inputs"]
+        copies = threads if self.config.mode == "hogwild" else 1
+        self._step = self._step._replace(inputs=ring_places(self.config.ring, len(self._step.tokens)))
+        return [Hidden(self.config, self.ngrams, table, height) for _ in range(copies)]
+
+    def _rows(self, thread: int) -> tuple[layout.Rows, Subwords]:
+        """What one thread trains on: rows of words, or hidden rows and what these are composed from."""
+        config = self.config
+        inputs, outputs = (int(self.arrays[name].ctypes.data) for name in ("inputs", "outputs"))
+        input_height, subwords = self._heights["inputs"], NO_SUBWORDS
+        if self._hidden:
+            hidden = self._hidden[thread % len(self._hidden)]
+            inputs, input_height, subwords = hidden.address, hidden.height, hidden.subwords
+        shape = config.vectors, config.slices, int(config.averaged)
+        return layout.Rows(inputs, outputs, input_height, self._heights["outputs"], *shape), subwords
 
     def _draw(self, batch: TokenBatch, epoch: int, number: int, held_out: bool) -> int:
         config, place = self.config, number * BATCH_TOKENS
@@ -152,6 +207,8 @@ class SkipGram:
             first, last = blocks * thread // threads * size, min(blocks * (thread + 1) // threads * size, kept)
             windows.draw_windows(self._step, first, last, shape, keys[1], size)
             self._targets.draw(self._step, first, last, keys[2])
+            if self.ngrams is not None:
+                bound_sharing(self._step, first, last, self.ngrams.starts, self.ngrams.lists)
             windows.count_pairs(self._step, first, last, int(config.averaged))
 
         self.team.run(work)
@@ -192,7 +249,7 @@ def _new_step(config: SkipGramConfig, nothing: int) -> layout.Step:
     places = aligned_zeros((capacity,), np.int64)
     starts = aligned_zeros((capacity,), np.uint8)
     losses = aligned_zeros((capacity,), np.float32)
-    return layout.Step(tokens, places, begin, end, left, right, targets, used, pairs, starts, losses)
+    return layout.Step(tokens, tokens, places, begin, end, left, right, targets, used, pairs, starts, losses)
 
 
 def _new_scratch(config: SkipGramConfig, threads: int) -> list[layout.Scratch]:

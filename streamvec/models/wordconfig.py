@@ -1,16 +1,28 @@
 """What decides the bytes of word vectors besides the text: options of skip-gram and CBOW, checked on construction."""
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamvec.corpus.shards import BATCH_TOKENS
 from streamvec.kernels import layout
 
 LANES = 16
+_RANGE = re.compile(r"(\d{1,3})-(\d{1,3})", re.ASCII)
 SOFTMAX_BLOCK = 512  # words of the vocabulary that one thread scores at a time in a full softmax
 LONGEST_PATH = 42  # nodes: a Huffman path of n nodes needs a corpus of Fibonacci(n + 2) tokens, here 7e8, to exist
+
+
+class NGramSizes(NamedTuple):
+    """What a vocabulary has of n-grams: rows of the model, and entries in the lists of rows of all its words."""
+
+    rows: int
+    entries: int
+
+
+NO_NGRAMS = NGramSizes(0, 0)
 
 
 def _option(default: Any, help_text: str, **more: Any) -> Any:
@@ -34,6 +46,10 @@ class SkipGramConfig:
         "ns: negative sampling. hs: hierarchical softmax (a Huffman tree). softmax: over every word, if they are few.",
         choices=("ns", "hs", "softmax"),
     )
+    subwords: str | None = _option(
+        None, "Lengths of n-grams, such as 3-6: a word is the mean of its own row and its n-grams', as in fastText."
+    )
+    buckets: int = _option(2_000_000, "Rows that n-grams are hashed into (--subwords).")
     negative: int = _option(5, "Noise words for each window (--objective ns).")
     sample: float = _option(1e-3, "Frequency above which words are subsampled; 0 keeps all.")
     noise_power: float = _option(0.75, "Noise words are drawn by count to this power.")
@@ -76,6 +92,10 @@ class SkipGramConfig:
             raise ValueError("patience needs a share of documents held out (holdout above 0), got none")
         if self.objective == "softmax" and self.mode == "hogwild":
             raise ValueError("mode must be exact with objective softmax, got hogwild: its matrix products do not race")
+        if self.ngrams and self.objective == "softmax":  # asking for them refuses what is no range
+            raise ValueError("subwords need objective ns or hs, got softmax")
+        if not 1 <= self.buckets <= 2**30:
+            raise ValueError(f"buckets must be at least 1 and at most 2**30, got {self.buckets}")
         if not 0 <= self.seed < 2**40:
             raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
         for chosen in fields(self):
@@ -87,6 +107,23 @@ class SkipGramConfig:
     def averaged(self) -> bool:
         """Whether the contexts of a word are averaged into one (CBOW)."""
         return False
+
+    @property
+    def ngrams(self) -> tuple[int, int] | None:
+        """The shortest and the longest n-gram, in characters of <word>; None where words have none."""
+        if self.subwords is None:
+            return None
+        found = _RANGE.fullmatch(self.subwords)
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise ValueError(
+                f"subwords must be the lengths of the shortest and the longest n-gram, like 3-6, got {self.subwords!r}"
+            )
+        return int(found[1]), int(found[2])
+
+    @property
+    def ring(self) -> int:
+        """Hidden rows with subwords: a power of two that holds a batch and the windows at its ends."""
+        return 1 << (self.batch + 2 * self.window - 1).bit_length()
 
     @property
     def target_blocks(self) -> int:
@@ -115,9 +152,15 @@ class SkipGramConfig:
         edges = [(self.vectors * piece + self.slices - 1) // self.slices * LANES for piece in range(self.slices + 1)]
         return list(pairwise(edges))
 
-    def model_bytes(self, words: int) -> int:
+    def array_bytes(self, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
+        """The matrices, and so a checkpoint of them, in bytes."""
+        return (2 * (words + 1) + ngrams.rows) * self.vectors * LANES * 4
+
+    def model_bytes(self, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
         """Memory that grows with the vocabulary, in bytes."""
-        arrays = 2 * (words + 1) * self.vectors * LANES * 4 + words * 4
+        arrays = self.array_bytes(words, ngrams) + words * 4
+        if self.ngrams:
+            arrays += 8 * words + 4 * (ngrams.entries + ngrams.rows)
         if self.objective == "ns":
             return arrays + words * (8 + 8)
         if self.objective == "hs":  # while it is made: the tree, its paths, and the same in blocks
@@ -133,6 +176,8 @@ class SkipGramConfig:
         if self.objective == "softmax":
             return drawn + threads * SOFTMAX_BLOCK * self.vectors * LANES * 4
         copies = threads if self.mode == "hogwild" else 1
+        if self.ngrams:
+            drawn += 4 * BATCH_TOKENS + copies * 2 * (self.ring + 1) * self.vectors * LANES * 4
         return drawn + 2 * copies * self.slices * self.batch * self.window * blocks * LANES * 4
 
 

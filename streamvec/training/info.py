@@ -17,6 +17,7 @@ from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import ARRAYS, STATE
 from streamvec.training.run import RUN_JSON, Run
 from streamvec.vectors.finding import find_vectors
+from streamvec.vectors.ngramfile import about_ngrams, is_ngrams
 from streamvec.vectors.store import INFO_KEY, is_ours
 
 _TAIL = 1 << 16  # bytes at the end of metrics.jsonl in which its last whole line lies
@@ -24,8 +25,8 @@ _SHOWN = 10  # words that stand for a vocabulary
 
 
 def info(path: Path) -> dict[str, Any]:
-    """What *path* is, as a JSON object whose "what" is "run", "vectors", "vocabulary", "shards", "shard" or
-    "checkpoint"; "foreign vectors" are another tool's, and are read to be counted, a block at a time.
+    """What *path* is, as a JSON object whose "what" is "run", "vectors", "n-grams", "vocabulary", "shards",
+    "shard" or "checkpoint"; "foreign vectors" are another tool's, and are read to be counted, a block at a time.
 
     Raises StreamvecError when there is nothing, it is damaged, or it is none of these.
     """
@@ -68,8 +69,9 @@ def _run(run: Run) -> dict[str, Any]:
         said |= {"stage": "training", **_shards(Shards.open(run.shards))}
         said |= _training(run, said["batches"])
     in_use = _in_use(run.folder / "lock")
-    if run.vectors.exists():
+    if run.is_finished:
         said |= {"stage": "finished", "progress": 1.0, "vectors": str(run.vectors)}
+        said |= {"ngrams": str(run.ngrams)} if run.ngrams.exists() else {}
     elif not in_use:
         said["resume"] = f"streamvec resume {shlex.quote(str(run.folder))}"
     return said | {"in_use": in_use}
@@ -142,6 +144,8 @@ def _arrow(path: Path) -> dict[str, Any] | None:
             raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
         dim = reader.schema.field("vector").type.list_size
         return {"what": "vectors", "path": str(path), "words": _rows(reader), "dim": dim, "made": made}
+    if is_ngrams(reader.schema):
+        return {"what": "n-grams", "path": str(path), "rows": _rows(reader), **about_ngrams(reader.schema, path)}
     if VOCABULARY_KEY in metadata:
         return {"what": "vocabulary", "path": str(path), **_vocabulary(reader, path)}
     if reader.schema.names == ["tokens"]:

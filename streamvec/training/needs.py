@@ -18,7 +18,8 @@ from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
 from streamvec.errors import StreamvecError
 from streamvec.kernels.batches import train, train_racing
 from streamvec.kernels.wordtable import SLOT_BYTES, count_tokens
-from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.models.subwords import WordBytes, ngrams_of
+from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
 from streamvec.training.options import MachineOptions
 from streamvec.vectors.store import ROWS
 
@@ -29,6 +30,7 @@ _WRITING = 12  # bytes for each number of the rows that are written to vectors.a
 _STARTING = 32 << 20  # readers of other words and rows, and what they leave
 _LARGEST_SLOTS_AT_FIRST = 1 << 18
 _MERGED_AT_ONCE = 32
+_SHARED = 0.8  # n-grams grow as words to this power
 _RUN_WORD, _SORTING = 12, 40  # bytes beside a word in a run; and for each word of a table while it is sorted
 
 
@@ -40,30 +42,71 @@ class Corpus(NamedTuple):
     tokens: int  # that are words of the vocabulary
     words: int  # of the vocabulary
     word_bytes: float  # mean length of these
+    ngrams: NGramSizes = NO_NGRAMS  # of these, with subwords
 
 
 def training_bytes(
-    config: SkipGramConfig, machine: MachineOptions, words: int, word_bytes: float, text: int, started: bool = False
+    config: SkipGramConfig,
+    machine: MachineOptions,
+    words: int,
+    word_bytes: float,
+    text: int,
+    ngrams: NGramSizes = NO_NGRAMS,
+    started: bool = False,
 ) -> int:
     """Peak memory of training *words* vectors and writing them, in a process that has just prepared *text* bytes.
 
-    text is 0 where the shards were there already; started: whether rows are first taken from a RUN or a file.
+    text is 0 where the shards were there already; ngrams: what the words have of them, with subwords; started: whether
+    rows are first taken from a RUN or a file.
     """
     rows = min(words, ROWS) * config.dim * _WRITING
     if started:
         rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + _STARTING)
     vocabulary = round(words * (word_bytes + 16))
     batches = BATCH_TOKENS * 4 * (AHEAD + 2)
+    numbering = 4 * config.buckets if config.ngrams else 0  # before training, and mostly given back
     fixed = PROCESS_BYTES + round(_LEFT * _blocks(machine, text)) + config.scratch_bytes(machine.cores) + batches
-    return fixed + config.model_bytes(words) + vocabulary + rows
+    return fixed + config.model_bytes(words, ngrams) + vocabulary + max(rows, numbering)
 
 
 def words_that_fit(
-    config: SkipGramConfig, machine: MachineOptions, word_bytes: float, text: int, started: bool = False
+    config: SkipGramConfig,
+    machine: MachineOptions,
+    word_bytes: float,
+    text: int,
+    words: int = 0,
+    ngrams: NGramSizes = NO_NGRAMS,
+    started: bool = False,
 ) -> int:
-    """The largest vocabulary whose training stays within the memory allowed."""
+    """The largest vocabulary whose training stays within the memory allowed; ngrams: what *words* words have."""
     allowed = machine.memory_bytes
-    return _largest(lambda words: training_bytes(config, machine, words, word_bytes, text, started) <= allowed)
+
+    def fits(fewer: int) -> bool:
+        some = scaled(ngrams, fewer / words) if words else ngrams
+        return training_bytes(config, machine, fewer, word_bytes, text, some, started) <= allowed
+
+    return _largest(fits)
+
+
+def told_from(config: SkipGramConfig, shown: WordBytes, words: int) -> NGramSizes:
+    """What a vocabulary of *words* words has of n-grams, told from its most frequent ones, which are *shown*.
+
+    The rows grow on as they did from the first half of these to all of them.
+    """
+    content, offsets = shown
+    seen, half = len(offsets) - 1, offsets[: (len(offsets) + 1) // 2]
+    whole, part = (ngrams_of(config, (content, some)) for some in (offsets, half))
+    if not whole or not part or not seen:
+        return NO_NGRAMS
+    slope = math.log2(max(1, len(whole.buckets)) / max(1, len(part.buckets))) if seen > 1 else 1.0
+    factor = max(1.0, words / seen)
+    rows = min(config.buckets, round(len(whole.buckets) * factor ** min(1.0, slope)))
+    return NGramSizes(rows, round(len(whole.lists) * factor))
+
+
+def scaled(ngrams: NGramSizes, share: float) -> NGramSizes:
+    """What a vocabulary of other size has of n-grams: fewer words share fewer of them (as English and Korean do)."""
+    return NGramSizes(round(ngrams.rows * share**_SHARED), round(ngrams.entries * share))
 
 
 def _largest(fits: Callable[[int], bool]) -> int:
@@ -82,6 +125,7 @@ def refuse_too_large(
     word_bytes: float,
     text: int,
     compiling: int = 0,
+    ngrams: NGramSizes = NO_NGRAMS,
     started: bool = False,
 ) -> None:
     """StreamvecError when training would take more memory than is allowed; it says what would help.
@@ -90,7 +134,7 @@ def refuse_too_large(
     """
 
     def needs(dim: int) -> int:
-        return training_bytes(replace(config, dim=dim), machine, words, word_bytes, text, started)
+        return training_bytes(replace(config, dim=dim), machine, words, word_bytes, text, ngrams, started)
 
     needed, allowed = needs(config.dim), machine.memory_bytes
     if needed <= allowed < needed + compiling:
@@ -104,7 +148,7 @@ def refuse_too_large(
     dim = _largest(lambda dim: needs(dim) <= allowed)
     if dim and not started:  # which fixes it
         ways.append(f"lower --dim to {dim}")
-    fits = words_that_fit(config, machine, word_bytes, text, started)
+    fits = words_that_fit(config, machine, word_bytes, text, words, ngrams, started)
     if fits:
         ways.append(f"keep the {fits:,} most frequent words (--max-vocab {fits})")
     raise StreamvecError(
@@ -163,14 +207,15 @@ def vocabulary_bytes(corpus: Corpus) -> int:
     return round(corpus.words * (corpus.word_bytes + 4 + 8)) + 4096
 
 
-def checkpoint_bytes(config: SkipGramConfig, words: int) -> int:
+def checkpoint_bytes(config: SkipGramConfig, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
     """Disk for one checkpoint."""
-    return 2 * (words + 1) * config.vectors * 16 * 4 + 4096
+    return config.array_bytes(words, ngrams) + 4096
 
 
 def vectors_bytes(config: SkipGramConfig, corpus: Corpus) -> int:
-    """Disk for vectors.arrow."""
-    return round(corpus.words * (4 * config.dim + 4 + 8 + 4 + corpus.word_bytes)) + 4096
+    """Disk for vectors.arrow, and with subwords for the n-grams beside it."""
+    words = round(corpus.words * (4 * config.dim + 4 + 8 + 4 + corpus.word_bytes)) + 4096
+    return words + (corpus.ngrams.rows * (4 * config.dim + 4) + 4096 if config.ngrams else 0)
 
 
 def runs_bytes(run_words: float, runs: float, merged: list[float], word_bytes: float, documents: int) -> int:

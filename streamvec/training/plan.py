@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from streamvec.corpus.growth import Sample
 from streamvec.corpus.layout import SHARDS, VOCABULARY
 from streamvec.corpus.sampling import sample_corpus
 from streamvec.corpus.shards import BATCH_TOKENS, Shards
+from streamvec.corpus.vocabulary import word_bytes
 from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
 from streamvec.models.softmax import refuse_infeasible
+from streamvec.models.subwords import WordBytes
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
@@ -31,6 +34,8 @@ from streamvec.training.timing import batches_of, tokens_a_second
 _START_SECONDS = 1.0  # imports, and kernels taken from their cache
 _DISK_RATE = 3e8  # bytes a second, written, summed and forced to the disk
 _SORT_RATE = 4e6  # words a second that are sorted, written and merged
+_SHOWN = 1 << 20  # words whose n-grams stand for all
+_NO_WORDS = np.zeros(0, np.uint8), np.zeros(1, np.int64)
 _RECORD_SECONDS = 180.0  # between records while counting
 
 
@@ -83,6 +88,7 @@ class _Seen:
     counts: np.ndarray  # int64[n], falling
     found: list[tuple[np.ndarray, np.ndarray]]
     sample: Sample | None  # None: a RUN, whose shards are ready
+    shown: WordBytes  # the most frequent words, with subwords
     start: Start | None = None
 
 
@@ -116,18 +122,22 @@ def plan_skipgram(
     allowed = machine.memory_bytes  # before anything here takes memory
     machine = MachineOptions(**{**picked[2], "memory": allowed})
     sources = resolve_inputs(names, text)
-    seen = _of_run(Path(sources[0].path), start) if sources[0].kind == "run" else _of_text(sources, text, start)
+    is_run = sources[0].kind == "run"
+    seen = _of_run(Path(sources[0].path), config, start) if is_run else _of_text(sources, text, config, start)
     corpus = seen.corpus
-    rate = tokens_a_second(config, seen.counts, corpus.words, batches_of(seen.found, corpus.words), machine.cores)
+    rate = tokens_a_second(config, corpus, seen.counts, batches_of(seen.found, corpus.words), seen.shown, machine.cores)
     memory, counting = _memory(config, machine, seen)
     seconds = _seconds(config, machine, seen, rate)
     disk = _disk(config, machine, seen, counting, seconds["training"])
-    plan = Plan(seen.about, memory, disk, seconds, round(rate), config.dim, config.model_bytes(corpus.words), allowed)
+    model, about = config.model_bytes(corpus.words, corpus.ngrams), seen.about
+    if config.ngrams:
+        about = about | {"ngrams": corpus.ngrams.rows}
+    plan = Plan(about, memory, disk, seconds, round(rate), config.dim, model, allowed)
     plan.warnings.extend(_warnings(plan, config, machine, seen, Path(out), picked[2].get("memory") is not None))
     return plan
 
 
-def _of_text(sources: list, text: TextOptions, start: Start | None = None) -> _Seen:
+def _of_text(sources: list, text: TextOptions, config: SkipGramConfig, start: Start | None = None) -> _Seen:
     sample = sample_corpus(sources, text.tokenizer, text.column, text.encoding)
     if start and start.earlier:
         known = start.earlier.expected(sample, text.min_count, text.max_vocab)
@@ -139,7 +149,9 @@ def _of_text(sources: list, text: TextOptions, start: Start | None = None) -> _S
             f"{sources[0].path}: {what} in {sample.sampled_bytes:,} bytes of text"
             f"{'' if sample.is_whole else ' sampled'}: name other input, or lower --min-count"
         )
-    corpus = needs.Corpus(sample.text_bytes, sample.all_documents(), known.tokens, known.words, known.word_bytes)
+    shown = sample.word_bytes(min(known.words, _SHOWN)) if config.ngrams else _NO_WORDS
+    sizes = needs.told_from(config, shown, known.words)
+    corpus = needs.Corpus(sample.text_bytes, sample.all_documents(), known.tokens, known.words, known.word_bytes, sizes)
     about = {
         "inputs": len(sources),
         "stored_bytes": sample.stored_bytes,
@@ -152,18 +164,21 @@ def _of_text(sources: list, text: TextOptions, start: Start | None = None) -> _S
         "distinct_words": round(sample.words(sample.all_tokens())),
         "words": corpus.words,
     }
-    return _Seen(about, corpus, sample.counts, sample.ids(), sample, start)
+    return _Seen(about, corpus, sample.counts, sample.ids(), sample, shown, start)
 
 
-def _of_run(folder: Path, start: Start | None = None) -> _Seen:
+def _of_run(folder: Path, config: SkipGramConfig, start: Start | None = None) -> _Seen:
     refuse_shards(str(folder), start)
     shards = Shards.open(folder / SHARDS)
     path = folder / VOCABULARY
     reader = open_arrow(path)
-    counts = read_batch(reader, 0, path).column(1).to_numpy()  # of the 65,536 most frequent words
+    first = read_batch(reader, 0, path)  # the 65,536 most frequent words
+    counts = first.column(1).to_numpy()
+    shown = word_bytes(first.column(0).cast(pa.large_string())) if config.ngrams else _NO_WORDS
     words = shards.vocabulary_size
-    word_bytes = max(1.0, path.stat().st_size / words - 12)
-    corpus = needs.Corpus(shards.counts["bytes_read"], shards.documents, shards.tokens, words, word_bytes)
+    mean = max(1.0, path.stat().st_size / words - 12)
+    sizes = needs.told_from(config, shown, words)
+    corpus = needs.Corpus(shards.counts["bytes_read"], shards.documents, shards.tokens, words, mean, sizes)
     found = []
     for number in range(min(4, shards.batches)):
         batch = shards.batch(number)
@@ -180,7 +195,7 @@ def _of_run(folder: Path, start: Start | None = None) -> _Seen:
         "distinct_words": None,
         "words": words,
     }
-    return _Seen(about, corpus, counts, found, None, start)
+    return _Seen(about, corpus, counts, found, None, shown, start)
 
 
 def _memory(config: SkipGramConfig, machine: MachineOptions, seen: _Seen) -> tuple[dict[str, int], int]:
@@ -188,7 +203,7 @@ def _memory(config: SkipGramConfig, machine: MachineOptions, seen: _Seen) -> tup
     corpus, sample, threads = seen.corpus, seen.sample, machine.cores
     text = corpus.text_bytes if sample else 0
     started = seen.start is not None
-    training = needs.training_bytes(config, machine, corpus.words, corpus.word_bytes, text, started)
+    training = needs.training_bytes(config, machine, corpus.words, corpus.word_bytes, text, corpus.ngrams, started)
     if sample is None:
         return {"training": training}, 0
     tokens = sample.all_tokens()
@@ -225,7 +240,7 @@ def _seconds(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, rate:
         stage = max(read, alone, (read + work) / (1 if sample.is_python else cores))
         seconds["counting"] = stage + sample.words(sample.all_tokens()) / _SORT_RATE
         seconds["encoding"] = stage + needs.shards_bytes(corpus) / (2 * _DISK_RATE)
-    saving = needs.checkpoint_bytes(config, corpus.words) / _DISK_RATE
+    saving = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams) / _DISK_RATE
     writing = needs.vectors_bytes(config, corpus) / _DISK_RATE
     seconds["training"] = training + _saves(config, machine, seen, training) * saving + writing
     return seconds
@@ -243,7 +258,7 @@ def _disk(
 ) -> dict[str, int]:
     corpus = seen.corpus
     saves = _saves(config, machine, seen, seconds * 1.25)  # in doubt one more
-    one, vectors = needs.checkpoint_bytes(config, corpus.words), needs.vectors_bytes(config, corpus)
+    one, vectors = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams), needs.vectors_bytes(config, corpus)
     # Two are kept; a third is there while it is written, and gone before the vectors are.
     checkpoints = max(3 * one - vectors, 2 * one) if saves > 2 else saves * one
     return {
@@ -261,7 +276,9 @@ def _warnings(
     found, limit, corpus = [], machine.memory_bytes, seen.corpus
     text = corpus.text_bytes if "encoding" in plan.memory else 0
     try:
-        needs.refuse_too_large(config, machine, corpus.words, corpus.word_bytes, text, started=seen.start is not None)
+        needs.refuse_too_large(
+            config, machine, corpus.words, corpus.word_bytes, text, 0, corpus.ngrams, seen.start is not None
+        )
         if config.objective == "softmax":
             refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
     except StreamvecError as refusal:

@@ -18,9 +18,23 @@ from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.metrics import Metrics
 
 RUN_JSON, VECTORS, METRICS, CHECKPOINTS = "run.json", "vectors.arrow", "metrics.jsonl", "checkpoints"
+NGRAMS = "vectors.ngrams.arrow"
 BEST = "best"
 _FORMAT = 1
-_OWN = {RUN_JSON, VECTORS, METRICS, CHECKPOINTS, BEST, "lock", "input.zst", PREPARED, VOCABULARY, SHARDS, COUNTING}
+_OWN = {
+    RUN_JSON,
+    VECTORS,
+    NGRAMS,
+    METRICS,
+    CHECKPOINTS,
+    BEST,
+    "lock",
+    "input.zst",
+    PREPARED,
+    VOCABULARY,
+    SHARDS,
+    COUNTING,
+}
 
 
 class Run:
@@ -49,6 +63,16 @@ class Run:
     def vectors(self) -> Path:
         """vectors.arrow"""
         return self.folder / VECTORS
+
+    @property
+    def ngrams(self) -> Path:
+        """vectors.ngrams.arrow, with --subwords"""
+        return self.folder / NGRAMS
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all of its result is there."""
+        return self.vectors.exists() and (not self.about["config"].get("subwords") or self.ngrams.exists())
 
     @property
     def checkpoints(self) -> Checkpoints:

@@ -43,6 +43,9 @@ class Start(Protocol):
         StreamvecError when it is not what it was when *out* was begun.
         """
 
+    def ngrams_of(self, config: SkipGramConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(buckets of n-grams int32[n], their rows float32[n, dim]), block after block."""
+
     def notes(self, config: SkipGramConfig, words: int, found: int, read: int) -> list[str]:
         """What a person should know of *read* words read, *found* of them among the *words* of the vocabulary."""
 
@@ -109,5 +112,7 @@ def fill(
         model.set_rows(name, numbers[first], rows[first])
         done[name][numbers[first]] = True
         read += len(words) if name == "inputs" else 0
+    for buckets, rows in start.ngrams_of(model.config):
+        model.set_ngrams(buckets, rows)
     for sentence in start.notes(model.config, len(vocabulary), int(done["inputs"].sum()), read):
         note(sentence)

@@ -19,6 +19,7 @@ from streamvec.training.run import RUN_JSON, Run
 
 _ROWS = 4096  # copied at once
 _TOKENS = ("tokens", "token_pattern", "keep_case")  # options that decide what a word is
+_MODEL = ("dim", "subwords", "buckets")  # and what its rows are
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class FromRun:
     checkpoint: str  # the folder within it whose arrays are its vectors
     arrays: str  # checksum of these
     objective: str  # what its outputs mean
+    ngrams: str | None = None  # checksum of its n-grams, where it has subwords
 
     @classmethod
     def choose(cls, folder: Path, kind: str | None, options: Mapping[str, Any]) -> tuple["FromRun", dict[str, Any]]:
@@ -45,7 +47,8 @@ class FromRun:
             )
         if not run.vectors.exists():
             raise StreamvecError(f"{folder}: its training has not finished: streamvec resume {where}")
-        fixed = {"dim": about["config"]["dim"], **{name: about["text"][name] for name in _TOKENS}}
+        model = {name: about["config"][name] for name in _MODEL if name in about["config"]}
+        fixed = {**model, **{name: about["text"][name] for name in _TOKENS}}
         for name, value in fixed.items():
             if options.get(name, value) != value:
                 raise StreamvecError(
@@ -60,6 +63,7 @@ class FromRun:
             str(checkpoint.relative_to(folder)),
             state["arrays"],
             about["config"]["objective"],
+            verify_arrow(run.ngrams) if model.get("subwords") else None,
         )
         return start, {**options, **fixed}
 
@@ -91,6 +95,23 @@ class FromRun:
                     words = batch.column(0).slice(start, _ROWS)
                     for name in arrays:
                         yield name, words, _rows(tensors, name, config, first + start, len(words))
+                first += batch.num_rows
+
+    def ngrams_of(self, config: SkipGramConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(buckets int32[n], rising; their rows float32[n, dim]) of its n-grams, once `blocks` found it unchanged."""
+        if self.ngrams is None:
+            return
+        run = Run(Path(self.path), {})
+        if verify_arrow(run.ngrams) != self.ngrams:
+            raise StreamvecError(
+                f"{run.ngrams}: changed since training was begun from it: train again with --overwrite"
+            )
+        first = sum(batch.num_rows for batch in read_batches(self.earlier.path, mapped=False))
+        with Tensors(Path(self.path) / self.checkpoint / ARRAYS) as tensors:
+            for batch in read_batches(run.ngrams, mapped=False):
+                for start in range(0, batch.num_rows, _ROWS):
+                    buckets = batch.column(0).slice(start, _ROWS).to_numpy()
+                    yield buckets, _rows(tensors, "inputs", config, first + start, len(buckets))
                 first += batch.num_rows
 
     def notes(self, config: SkipGramConfig, words: int, found: int, read: int) -> list[str]:

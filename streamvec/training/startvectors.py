@@ -29,6 +29,11 @@ class FromVectors:
     @classmethod
     def choose(cls, path: Path, options: Mapping[str, Any]) -> tuple["FromVectors", dict[str, Any]]:
         """The vectors at *path*, and the options with their length as ``dim``."""
+        if options.get("subwords"):
+            raise StreamvecError(
+                f"{path}: with --subwords a word's vector is the mean of several rows, which no file of vectors holds: "
+                "leave --subwords out, or go on from a RUN that has them with --from"
+            )
         first = next(iter(_blocks(path, Notes())), None)
         if first is None:
             raise StreamvecError(f"{path}: there are no vectors in it")
@@ -63,6 +68,10 @@ class FromVectors:
             yield "inputs", block.words, np.asarray(block.vectors, np.float32)
         for sentence in notes.sentences(Path(self.path)):
             note(sentence)
+
+    def ngrams_of(self, config: SkipGramConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """None."""
+        return iter(())
 
     def notes(self, config: SkipGramConfig, words: int, found: int, read: int) -> list[str]:
         """How many words were found."""

@@ -8,7 +8,9 @@ import numpy as np
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
+from streamvec.models.subwords import WordBytes, ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.training.needs import Corpus
 
 _MOST_MODEL = 192 << 20  # bytes: several times any cache, and made in no time
 _SECONDS = 1.0
@@ -16,21 +18,29 @@ _FIRST = 4096  # tokens of the step that compiles and warms
 
 
 def tokens_a_second(
-    config: SkipGramConfig, counts: np.ndarray, words: int, batches: Sequence[TokenBatch], threads: int
+    config: SkipGramConfig,
+    corpus: Corpus,
+    counts: np.ndarray,
+    batches: Sequence[TokenBatch],
+    shown: WordBytes,
+    threads: int,
 ) -> float:
     """The rate of training, in tokens of the vocabulary.
 
-    counts: int64[n], falling, of the most frequent words; *words*: how many there will be; *batches*: of ids.
+    counts: int64[n], falling, of the most frequent words; *batches*: of ids; *shown*: with subwords, the most frequent
+    words, of which alone there are ids.
     """
-    most = max(1, min(words, _MOST_MODEL // (config.model_bytes(1000) // 1000)))
+    most = max(1, min(corpus.words, _MOST_MODEL // (config.model_bytes(1000) // 1000)))
     known = np.ones(most, np.int64)
-    shown = min(most, counts.size)
-    known[:shown] = counts[:shown]
+    some = min(most, counts.size)
+    known[:some] = counts[:some]
     pieces = [piece for batch in batches if (piece := _known(batch, most)).values.size]
     if not pieces:
         return 1e6
     is_full = config.objective == "softmax"  # its cost is that of all words, and a few tokens show it
-    model, fewest = SkipGram(config, known, 1 << 20, threads), 256 if is_full else _FIRST
+    offsets = np.pad(shown[1][: most + 1], (0, max(0, most + 1 - len(shown[1]))), "edge")
+    ngrams = ngrams_of(config, (shown[0], offsets))
+    model, fewest = SkipGram(config, known, 1 << 20, threads, ngrams), 256 if is_full else _FIRST
     try:
         for array in model.arrays.values():
             array[::1024] += 0  # memory is given on the first write
@@ -52,7 +62,7 @@ def tokens_a_second(
             spent, number = spent + seconds, number + 1
             done.append(piece.values.size / seconds)
         found = max(best, float(np.quantile(done, 0.7)))  # what else the machine does can only slow
-        return found * most / words if is_full else found
+        return found * most / corpus.words if is_full else found
     finally:
         model.close()
 

@@ -15,7 +15,7 @@ from streamvec.disk.arrow import CHECKSUM_KEY, verify_arrow
 from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json
 from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import ARRAYS, STATE, Checkpoints
-from streamvec.training.run import BEST, CHECKPOINTS, METRICS, RUN_JSON, VECTORS
+from streamvec.training.run import BEST, CHECKPOINTS, METRICS, NGRAMS, RUN_JSON, VECTORS
 
 OK, DAMAGED, UNFINISHED, NO_CHECKSUM = "ok", "damaged", "unfinished", "no checksum"
 _JSON = (RUN_JSON, PREPARED, INDEX, RECORD, STATE)
@@ -81,6 +81,9 @@ def _run(run: Path) -> Iterator[Checked]:
         yield _metrics(run / METRICS)
     vectors, resume = run / VECTORS, f"streamvec resume {shlex.quote(str(run))}"
     if done:
+        ngrams = run / NGRAMS
+        if ngrams.exists() or _content(run / RUN_JSON).get("config", {}).get("subwords"):
+            yield _checked(ngrams, lambda: verify_arrow(ngrams), f"remove it, and {resume} writes it again")
         yield _checked(vectors, lambda: verify_arrow(vectors), f"remove it, and {resume} writes it again")
     else:
         yield _unfinished(vectors, f"training has not finished: {resume}")

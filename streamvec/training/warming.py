@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from streamvec.corpus.compiling import compile_kernels
 from streamvec.corpus.shards import TokenBatch
 from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.vocabulary import word_bytes
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
+from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.progress import Reporter
 
@@ -43,9 +46,12 @@ def compile_all() -> None:
     values.setflags(write=False)  # as those of record batches are
     offsets = np.array([0, 3], np.int32)
     offsets.setflags(write=False)
-    for options in ({}, {"objective": "hs"}, {"objective": "softmax"}, {"mode": "hogwild"}):
-        config = SkipGramConfig(dim=8, **options)  # type: ignore[arg-type]
-        model = SkipGram(config, np.array([2, 1]), steps=1)
+    words = word_bytes(pa.array(["of", "the"], pa.large_string()))
+    more = {"mode": "hogwild"}, {"subwords": "3-6", "buckets": 10}
+    for options in ({}, {"objective": "hs"}, {"objective": "softmax"}, *more):
+        config = SkipGramConfig(dim=8, **options)
+        model = SkipGram(config, np.array([2, 1]), steps=1, ngrams=ngrams_of(config, words))
+        model.vectors(0, 2)
         model.step(TokenBatch(values, offsets), Position(0, 0))
         model.held_out_loss([(0, TokenBatch(values, offsets))])
     _mark().touch()

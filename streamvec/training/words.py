@@ -15,7 +15,8 @@ from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.step import Position
-from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
+from streamvec.models.subwords import NGrams, list_starts, ngrams_of
+from streamvec.models.wordconfig import CONFIGS, NO_NGRAMS, NGramSizes, SkipGramConfig
 from streamvec.training.loop import Schedule, train
 from streamvec.training.needs import compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick
@@ -26,6 +27,7 @@ from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
 from streamvec.training.watch import Watch, absolute
 from streamvec.vectors.keyedvectors import KeyedVectors
+from streamvec.vectors.ngramfile import CHECKSUM, write_ngrams
 from streamvec.vectors.store import write_vectors
 
 
@@ -150,11 +152,11 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
         ) from None
     try:
         with locked(run.folder):
-            if not run.vectors.exists():
+            if not run.is_finished:
                 warm(report)
             is_ready = run.is_prepared or run.sources[0].kind == "run"
             vocabulary, shards = prepared(run, text, machine, report, stop)
-            if not run.vectors.exists():
+            if not run.is_finished:
                 text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
                 _train(run, config, vocabulary, shards, text_bytes, machine, report, stop)
     except Interrupted as interrupted:
@@ -175,12 +177,11 @@ def _train(
     report: Reporter,
     stop: Callable[[], bool],
 ) -> None:
-    words, start = len(vocabulary), start_of(run.about)
-    mean = word_bytes(vocabulary.words)[0].size / words
-    refuse_too_large(config, machine, words, mean, text_bytes, compiling_bytes(), start is not None)
+    start = start_of(run.about)
+    ngrams = _ngrams_within(config, vocabulary, text_bytes, machine, start is not None)
     if config.objective == "softmax":
-        refuse_infeasible(config, words, shards.tokens, machine.cores)
-    model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores)
+        refuse_infeasible(config, len(vocabulary), shards.tokens, machine.cores)
+    model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores, ngrams)
     try:
         found = run.checkpoints.load(model.arrays, report.note)
         position = found[0] if found else Position(0, 0)
@@ -201,6 +202,24 @@ def _train(
         if best is not None:
             report.note(f"the held-out loss was lowest after epoch {best}: these are its vectors")
         info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
+        if ngrams is not None and config.ngrams is not None:
+            rows = model.ngram_vectors
+            info[CHECKSUM] = write_ngrams(run.ngrams, ngrams.buckets, rows, config.dim, config.ngrams, config.buckets)
         write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
     finally:
         model.close()
+
+
+def _ngrams_within(
+    config: SkipGramConfig, vocabulary: Vocabulary, text_bytes: int, machine: MachineOptions, started: bool
+) -> NGrams | None:
+    """The n-grams of the vocabulary, where it is to have some; StreamvecError when training would not fit in memory."""
+    words = word_bytes(vocabulary.words)
+    number, mean, compiling = len(vocabulary), words[0].size / len(vocabulary), compiling_bytes()
+    if config.ngrams:  # their lists alone may be too much
+        least = NGramSizes(0, int(list_starts(config, words)[-1]))
+        refuse_too_large(config, machine, number, mean, text_bytes, compiling, least, started)
+    ngrams = ngrams_of(config, words)
+    sizes = ngrams.sizes if ngrams else NO_NGRAMS
+    refuse_too_large(config, machine, number, mean, text_bytes, compiling, sizes, started)
+    return ngrams

@@ -1,7 +1,7 @@
 """How good vectors are: do they find alike what people find alike, and do they solve analogies?
 
 A pair or question with a word that the vectors lack is left out of the score, and counted: ``found`` of ``pairs`` or
-``questions``. (gensim does the same unless dummy4unknown=True.)
+``questions``. N-grams do not count as having a word. (gensim does the same unless dummy4unknown=True.)
 """
 
 from collections.abc import Sequence

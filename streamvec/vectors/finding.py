@@ -6,6 +6,7 @@ from pathlib import Path
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems
 from streamvec.errors import StreamvecError
+from streamvec.vectors.ngramfile import SUFFIX, is_ngrams
 from streamvec.vectors.store import is_ours
 
 
@@ -32,5 +33,9 @@ def find_vectors(path: Path) -> tuple[Path, bool]:
     if not start:
         raise StreamvecError(f"{path}: the file is empty: there are no vectors in it")
     if start.startswith(b"ARROW1"):
-        return path, is_ours(open_arrow(path).schema)
+        schema = open_arrow(path).schema
+        if is_ngrams(schema):
+            words = path.name.removesuffix(SUFFIX) + ".arrow"
+            raise StreamvecError(f"{path}: n-grams without their words: name {words}, which is made to lie beside it")
+        return path, is_ours(schema)
     return path, False

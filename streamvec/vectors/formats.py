@@ -19,6 +19,7 @@ from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, distinct, finite, plain_bytes
 from streamvec.vectors.finding import find_vectors
 from streamvec.vectors.keyedvectors import KeyedVectors, Subwords
+from streamvec.vectors.ngramfile import beside
 from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of
 from streamvec.vectors.texts import header_of, row_shape
 
@@ -166,13 +167,13 @@ def read_vectors(path: Path, format: str | None = None, words: Path | None = Non
     return Vectors(chunks, dim, {"imported_from": path.name, "format": format}), notes.sentences(path)
 
 
-def open_subwords(path: Path) -> tuple[Vectors, str, list[str], Subwords]:
-    """(the words of a fastText model, its name, a sentence for each kind of thing left out, its n-grams), mapped."""
+def open_subwords(path: Path) -> tuple[Vectors, str, list[str], Subwords, Callable[[np.ndarray], np.ndarray]]:
+    """A fastText model, mapped: its words, name, a sentence for each kind of thing left out, n-grams, and rows."""
     from streamvec.vectors.fasttext import open_model
 
     model, said = open_model(path)
     notes = Notes()
-    return model.vectors(notes), str(path), said + notes.sentences(path), model
+    return model.vectors(notes), str(path), said + notes.sentences(path), model, model.rows
 
 
 def _gathered(blocks: Iterator[Block]) -> Iterator[Block]:
@@ -204,7 +205,8 @@ def import_vectors(
     _may_write(out, overwrite)
     place, ours = find_vectors(path)
     if ours:
-        raise StreamvecError(f"{path}: already vectors as streamvec writes them: copy the file")
+        more = f" and {beside(place).name}, which is beside it" if beside(place).exists() else ""
+        raise StreamvecError(f"{path}: already vectors as streamvec writes them: copy {place.name}{more}")
     notes = Notes()
     format = format or detect(place)
     blocks = read_blocks(place, notes, format, words)

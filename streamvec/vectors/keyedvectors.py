@@ -1,6 +1,6 @@
 """Words and their vectors, read-only: opened in place, and asked for neighbours, similarities and analogies."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self, overload
 
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.vectors.neighbours import cosines, nearest, unit_rows
+from streamvec.vectors.ngramfile import CHECKSUM, StoredNGrams
 from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of, open_vectors, word_array
 from streamvec.vectors.words import UnknownWord, Words
 
@@ -15,10 +16,7 @@ Asked = str | np.ndarray  # a word, or a vector float[dim]
 
 
 class Subwords(Protocol):
-    """What makes vectors of words from those of their n-grams."""
-
-    def rows(self, ranks: np.ndarray) -> np.ndarray:
-        """float32[n, dim]: the vectors of the words of those ranks, as the chunks have them."""
+    """What makes vectors of words never seen from those of their n-grams."""
 
     def unseen(self, word: str) -> np.ndarray | None:
         """float32[dim] of a word that has no rank; None when it has no n-grams."""
@@ -29,8 +27,8 @@ class KeyedVectors:
 
     Made by ``KeyedVectors.load(path)`` or ``KeyedVectors.from_arrays(words, vectors)``. Similarities are cosines,
     computed in float64; a vector of zeros has similarity 0 to everything. An unknown word raises UnknownWord, which
-    is a KeyError and a StreamvecError and carries suggestions; with the n-grams of a fastText model it is answered by
-    them, though it is not ``in`` the vocabulary and has no rank.
+    is a KeyError and a StreamvecError and carries suggestions; where a model has n-grams it is answered by them, though
+    it is not ``in`` the vocabulary and has no rank.
     """
 
     def __init__(
@@ -39,12 +37,15 @@ class KeyedVectors:
         name: str = "these vectors",
         notes: Sequence[str] = (),
         subwords: Subwords | None = None,
+        rows: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
+        """rows: float32[n, dim] of ranks int64[n], where making single rows is less work than looking at chunks."""
         self.dim = vectors.dim
         self.info = vectors.info  # how they were made
         self.name = name
         self.notes = list(notes)  # what a reader of a foreign file left out or changed, a sentence each
         self._subwords = subwords
+        self._rows = rows
         self._chunks = vectors.chunks
         self._starts = np.cumsum([0, *(len(chunk.words) for chunk in self._chunks)])
         self.words = Words([chunk.words for chunk in self._chunks])
@@ -55,15 +56,17 @@ class KeyedVectors:
 
         Other tools' files: word2vec text and binary, GloVe text, fastText .vec (each also .gz .bz2 .xz .zst), parquet,
         safetensors, npy with its words beside it, a projector folder. A fastText model (.bin) is mapped, and answers
-        for unseen words too. Raises StreamvecError when it is damaged, is not vectors, or the training of the RUN has
-        not finished.
+        for unseen words too, as does a RUN with subwords. Raises StreamvecError when it is damaged, is not vectors, or
+        the training of the RUN has not finished.
         """
         from streamvec.vectors.finding import find_vectors
 
         path = Path(path)
         place, ours = find_vectors(path)
         if ours:
-            return cls(open_vectors(place), str(path))
+            found = open_vectors(place)
+            ngrams = StoredNGrams(place, found.info, found.dim) if CHECKSUM in found.info else None
+            return cls(found, str(path), subwords=ngrams)
         from streamvec.vectors.formats import detect, open_subwords, read_vectors
 
         format = detect(place)
@@ -93,7 +96,12 @@ class KeyedVectors:
         return cls(Vectors(chunks, matrix.shape[1], dict(info or {})))
 
     def save(self, path: Path | str) -> str:
-        """Writes vectors.arrow, whole or not at all, replacing what is there; returns its checksum."""
+        """Writes vectors.arrow, whole or not at all, replacing what is there; returns its checksum.
+
+        The n-grams of a model of streamvec's are copied beside it, those of a fastText model are left behind.
+        """
+        if isinstance(self._subwords, StoredNGrams):
+            self._subwords.save(Path(path))
         with VectorsWriter(Path(path), self.dim, self.info) as writer:
             for chunk in self._chunks:
                 writer.write(chunk.words, chunk.vectors, chunk.counts)
@@ -115,6 +123,11 @@ class KeyedVectors:
     def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
         """float32[dim] of a word, or float32[n, dim] of a list of words."""
         return self.get_vector(words) if isinstance(words, str) else self._vectors_of(words)[0]
+
+    @property
+    def has_ngrams(self) -> bool:
+        """Whether words that are not in the vocabulary are answered by their n-grams."""
+        return self._subwords is not None
 
     def get_vector(self, word: str) -> np.ndarray:
         """float32[dim] of *word*, by its n-grams where it has no rank; UnknownWord when there is neither."""
@@ -145,17 +158,17 @@ class KeyedVectors:
 
     def row(self, rank: int) -> np.ndarray:
         """float32[dim]: the vector of that rank, a read-only view where the file is mapped."""
-        if self._subwords:
-            summed: np.ndarray = self._subwords.rows(np.array([rank]))[0]
-            return summed
+        if self._rows:
+            made: np.ndarray = self._rows(np.array([rank]))[0]
+            return made
         number = int(np.searchsorted(self._starts, rank, "right")) - 1
         found: np.ndarray = self._chunks[number].vectors[rank - int(self._starts[number])]
         return found
 
     def rows(self, ranks: np.ndarray) -> np.ndarray:
         """float32[n, dim]: a copy of the vectors of those ranks."""
-        if self._subwords:
-            return self._subwords.rows(ranks)
+        if self._rows:
+            return self._rows(ranks)
         out = np.empty((len(ranks), self.dim), np.float32)
         numbers = np.searchsorted(self._starts, ranks, "right") - 1
         for number in np.unique(numbers):
