@@ -1,5 +1,6 @@
 """Tasks of streamvec that benchmarks run in processes of their own: prepare a RUN, train on it and time just that."""
 
+import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +11,13 @@ import pyarrow as pa
 
 import streamvec
 from benchmarks.bench import answer
+from streamvec.corpus import pipeline
+from streamvec.corpus.layout import joins_name
+from streamvec.corpus.phrases import PhraseOptions
+from streamvec.corpus.prepare import prepare as prepare_text
 from streamvec.corpus.shards import Shards, TokenBatch
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
@@ -67,6 +74,42 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
         "words": len(vocabulary),
         "distinct_words": vocabulary.about["distinct_words"],
         "notes": stages.notes,
+    }
+
+
+def phrases(settings: dict[str, Any]) -> dict[str, Any]:
+    """One pass of phrases over settings["input"], from text to shards; writes what it found to settings["found"]."""
+    if settings.get("warm"):
+        phrases({**settings, "input": settings["warm"], "run": settings["run"] + "-warm", "warm": None})
+    options = PhraseOptions(1, settings["score"], settings["threshold"], settings["min_count"])
+    folder, times = Path(settings["run"]), Stages()
+
+    def report(now: pipeline.Progress) -> None:
+        is_first = now.stage not in times.times
+        times.progress(Progress(now.stage, None))
+        if is_first and now.stage == "phrases counted":  # the pass has ended
+            shutil.copy(folder / "phrases" / joins_name(1), settings["found"])
+
+    begin = time.perf_counter()
+    vocabulary, shards = prepare_text(
+        resolve([settings["input"]]),
+        folder,
+        Tokenizer("whitespace", keep_case=True),
+        phrases=options,
+        memory=settings["memory"],
+        threads=settings["threads"],
+        report=report,
+        stop=lambda: False,
+    )
+    end = time.perf_counter()
+    counts = shards.counts
+    return {
+        "seconds": end - begin,
+        "finding_seconds": times.times["phrases counted"][0] - times.times["numbering"][1],  # its merging, too
+        "joining_seconds": end - times.times["phrases counted"][0],  # counting again, and shards
+        "tokens": counts["tokens"],
+        "joined": counts["joined_tokens"],
+        "words": len(vocabulary),
     }
 
 
@@ -143,4 +186,4 @@ def words(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    answer({"prepare": prepare, "train": train_only, "words": words, "subwords": subwords})
+    answer({"prepare": prepare, "train": train_only, "words": words, "phrases": phrases, "subwords": subwords})

@@ -31,6 +31,32 @@ def gensim_vocabulary(settings: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": seconds, "words": len(model.wv), "tokens": int(model.corpus_total_words)}
 
 
+def gensim_phrases(settings: dict[str, Any]) -> dict[str, Any]:
+    """Times Phrases over settings["text"], read and split before; writes what it found to settings["found"]."""
+    from gensim.models.phrases import Phrases
+
+    with Path(settings["text"]).open(encoding="utf-8") as lines:
+        sentences = [line.split() for line in lines]
+    scoring = {"word2vec": "default", "npmi": "npmi"}[settings["score"]]
+    begin = time.perf_counter()
+    model = Phrases(sentences, min_count=settings["min_count"], threshold=settings["threshold"], scoring=scoring)
+    learnt = time.perf_counter()
+    frozen = model.freeze()
+    found = time.perf_counter()
+    after = sum(len(frozen[sentence]) for sentence in sentences)
+    end = time.perf_counter()
+    Path(settings["found"]).write_text("\n".join(sorted(frozen.phrasegrams)), encoding="utf-8")
+    tokens = model.corpus_word_count
+    return {
+        "counting_seconds": learnt - begin,
+        "finding_seconds": found - begin,  # scoring all pairs is freeze()
+        "joining_seconds": end - found,
+        "tokens": tokens,
+        "joined": tokens - after,
+        "complete": model.min_reduce == 1,  # whether nothing was pruned
+    }
+
+
 def gensim_train(settings: dict[str, Any]) -> dict[str, Any]:
     """Times train(), the vocabulary built before; keeps the vectors in the order of settings["words"]."""
     from gensim.models import word2vec
@@ -147,4 +173,5 @@ def score(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    answer({"gensim-vocabulary": gensim_vocabulary, "gensim-train": gensim_train, "score": score})
+    tasks = {"gensim-vocabulary": gensim_vocabulary, "gensim-phrases": gensim_phrases, "gensim-train": gensim_train}
+    answer({**tasks, "score": score})

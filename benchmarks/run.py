@@ -10,6 +10,7 @@ from benchmarks.bench import REPOSITORY
 PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "lookup_cold": ("lookup_cold", []),
     "reproducible": ("reproducible", []),
+    "phrases": ("phrases", []),
     "prepare_rate": ("prepare_rate", []),
     "threads_and_vocabulary": ("threads_and_vocabulary", []),
     "bounded_memory": ("bounded_memory", []),

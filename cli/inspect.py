@@ -10,6 +10,7 @@ from streamvec.errors import StreamvecError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 _LOST = (
+    ("joined_tokens", "tokens joined to the one before, as phrases"),
     ("dropped_rare", "tokens of rarer words left out"),
     ("dropped_long", "tokens of more than 1,000 bytes dropped"),
     ("replaced_bytes", "bytes that were not text replaced"),

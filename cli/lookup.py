@@ -34,8 +34,9 @@ def nn_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> Non
 
     VECTORS is a RUN, a vectors file, or another tool's file as it is. Without a WORD, each line on stdin is a query,
     answered as it comes; an empty line is passed over. A word that is not in the vocabulary is answered by its n-grams
-    where the model has some (--subwords, or a fastText .bin), and that is said. A query that is not itself a word but
-    several with spaces between them asks for the neighbours of their mean.
+    where the model has some (--subwords, or a fastText .bin), and that is said. A query of several words with spaces
+    between them is the phrase that they are (new_york) where there is one, and otherwise asks for the neighbours of
+    their mean.
 
     \b
     Example:
@@ -137,8 +138,11 @@ def _opened(path: str, few: bool) -> "KeyedVectors":
 
 
 def _parts(vectors: "KeyedVectors", query: str) -> list[str] | StreamvecError:
-    """The words of a query: the line itself when it is a word, otherwise what stands between its spaces."""
-    words = [query] if query in vectors else query.split() or [query]
+    """The words of a query: the line itself or its phrase, if it is one, otherwise what stands between its spaces."""
+    words = query.split() or [query]
+    for one in (query, "_".join(words)):
+        if one in vectors:
+            return [one]
     try:
         for word in words:
             vectors.get_vector(word)  # of an unseen word too, where its n-grams say

@@ -14,7 +14,7 @@ import click
 from streamvec.training.progress import Progress
 
 _LINE_SECONDS = 10.0
-_STAGES = {"counting": "counting words", "encoding": "writing shards", "training": "training"}
+_STAGES = {"counting": "counting words", "numbering": "words to numbers", "encoding": "writing shards"}
 
 
 class StopRequest:

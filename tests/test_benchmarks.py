@@ -15,6 +15,7 @@ FIGURES = {  # program -> what its record must hold, and how many
     "subwords": ("words_per_second", 1),
     "threads_and_vocabulary": ("cells", 12),
     "prepare_rate": ("cells", 4),
+    "phrases": ("cells", 3),
     "bounded_memory": ("stages", 3),
     "lookup_cold": ("steps_seconds", 11),
     "reproducible": ("threads", 3),
@@ -28,7 +29,7 @@ def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("program", FIGURES)
 def test_quick_run_keeps_figures(program: str, tmp_path: Path) -> None:
-    if program in ("vectors_vs_peers", "softmax_perplexity", "prepare_rate"):
+    if program in ("vectors_vs_peers", "softmax_perplexity", "prepare_rate", "phrases"):
         pytest.importorskip("gensim")
     done = run(program, "--quick", "--results", str(tmp_path), "--data", str(tmp_path))
     assert done.returncode == 0, done.stderr

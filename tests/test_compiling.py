@@ -14,29 +14,35 @@ import sys
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 from streamvec.corpus.compiling import compile_kernels
+from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
-from streamvec.kernels import repeats, scan, wordruns, wordtable
-kernels = {k.py_func.__name__: k for m in (repeats, scan, wordruns, wordtable) for k in vars(m).values()
-           if isinstance(k, Dispatcher)}
+from streamvec.kernels import pairmerge, pairs, phrases, repeats, scan, wordruns, wordtable
+kernels = {(m.__name__, k.py_func.__name__): k for m in (pairmerge, pairs, phrases, repeats, scan, wordruns, wordtable)
+           for k in vars(m).values() if isinstance(k, Dispatcher)}
 rare = {"repair", "open_token", "_character", "_goes_on"}  # small, and for damage and rare scripts only
-tokenizer = Tokenizer(*eval(sys.argv[3]))
-compile_kernels(tokenizer)
-before = {name: len(kernel.signatures) for name, kernel in kernels.items() if name not in rare}
-assert before["count_tokens"] == before["merge_words"] == before["encode_tokens"] == 1
+tokenizer, passes = Tokenizer(*eval(sys.argv[3])), int(sys.argv[4])
+compile_kernels(tokenizer, passes > 0)
+before = {name: len(kernel.signatures) for name, kernel in kernels.items() if name[1] not in rare}
+numbers = {name[1]: number for name, number in before.items()}
+assert numbers["count_tokens"] == numbers["merge_words"] == numbers["encode_tokens"] == 1
+assert numbers["merge_pairs"] == numbers["join"] == numbers["select_pairs"] == min(1, passes)
 prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), tokenizer, min_count=1, memory=1, threads=2,
-        report=lambda _: None, stop=lambda: False)
-after = {name: len(kernel.signatures) for name, kernel in kernels.items() if name not in rare}
+        phrases=PhraseOptions(passes), report=lambda _: None, stop=lambda: False)
+after = {name: len(kernel.signatures) for name, kernel in kernels.items() if name[1] not in rare}
 assert before == after, (before, after)
 """
 
 
-@pytest.mark.parametrize("arguments", ["()", "('words', True)", "('regex', False, '[a-z]+')", "('characters',)"])
-def test_every_kernel_is_compiled_before_memory_is_divided(tmp_path: Path, arguments: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "passes"),
+    [("()", 0), ("()", 2), ("('words', True)", 0), ("('regex', False, '[a-z]+')", 0), ("('characters',)", 0)],
+)
+def test_every_kernel_is_compiled_before_memory_is_divided(tmp_path: Path, arguments: str, passes: int) -> None:
     source = tmp_path / "corpus.txt"
     source.write_text("".join(f"word{n % 4000} internationalisation{n % 977} \n" for n in range(20_000)))
-    command = [sys.executable, "-c", COMPILED, str(source), str(tmp_path / "run"), arguments]
+    command = [sys.executable, "-c", COMPILED, str(source), str(tmp_path / "run"), arguments, str(passes)]
     subprocess.run(command, check=True)
 
 

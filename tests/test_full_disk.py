@@ -19,11 +19,12 @@ import pytest
 
 from streamvec.corpus import counting as counting_module
 from streamvec.corpus import encoding as encoding_module
+from streamvec.corpus import pairruns, shardwriter
 from streamvec.corpus import prepare as prepare_module
-from streamvec.corpus import shardwriter
 from streamvec.corpus.compression import zstd
+from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.pipeline import Progress
-from streamvec.corpus.prepare import Shares, prepare
+from streamvec.corpus.prepare import NO_PHRASES, Shares, prepare
 from streamvec.corpus.sources import resolve, spool
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.disk.arrow import ArrowWriter
@@ -70,7 +71,11 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def prepared(
-    inputs: Path, folder: Path, column: str | None = None, report: Callable[[Progress], None] = lambda _: None
+    inputs: Path,
+    folder: Path,
+    column: str | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+    phrases: PhraseOptions = NO_PHRASES,
 ) -> None:
     prepare(
         resolve([str(inputs)], column),
@@ -78,6 +83,7 @@ def prepared(
         Tokenizer(),
         column=column,
         min_count=2,
+        phrases=phrases,
         memory=1,
         threads=2,
         report=report,
@@ -139,6 +145,44 @@ def test_a_disk_that_is_full_at_any_moment(
         subprocess.run(["rm", "-r", str(run)], check=True)
     expected = {"counting" if interval == 0.0 else "", "vocabulary.arrow", "shards vocabulary.arrow"}
     assert stages >= expected, stages
+
+
+def test_a_disk_that_is_full_while_phrases_are_found(
+    tmp_path: Path, small_disk: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairruns, "_FEWEST_SLOTS", 4000)
+    source, phrases = many_words(tmp_path / "corpus.txt"), PhraseOptions(1, "word2vec", 5.0, 2)
+    seen: list[str] = []
+    prepared(source, tmp_path / "whole", report=lambda progress: seen.append(progress.stage), phrases=phrases)
+    whole = files_in(tmp_path / "whole")
+    stages = set()
+    for stage, rooms in {
+        "numbering": (0, 20_000, 200_000),
+        "phrases 1": (0, 100_000, 400_000, 800_000),
+        "phrases counted": (0, 40_000, 100_000),
+        "encoding": (0, 100_000),
+    }.items():
+        for moment, room in ((moment, room) for moment in (seen.index(stage), seen.index(stage) + 3) for room in rooms):
+            run = small_disk / "run"
+            reports = 0
+            with contextlib.ExitStack() as filled:
+
+                def report(_: Progress, moment: int = moment, room: int = room, filled: Any = filled) -> None:
+                    nonlocal reports
+                    reports += 1
+                    if reports == moment:
+                        filled.enter_context(only(small_disk, room))
+
+                try:
+                    prepared(source, run, report=report, phrases=phrases)
+                except StreamvecError as problem:
+                    assert "no space left on the disk: free some" in str(problem) and "\n" not in str(problem)
+                    stages.add(stage)
+                assert not list(small_disk.rglob("*.partial"))
+            prepared(source, run, phrases=phrases)
+            assert files_in(run) == whole
+            subprocess.run(["rm", "-r", str(run)], check=True)
+    assert stages == {"numbering", "phrases 1", "phrases counted", "encoding"}
 
 
 def test_a_full_disk_in_the_middle_of_one_file(small_disk: Path) -> None:

@@ -48,6 +48,19 @@ def test_neighbours_of_one_word_and_of_several(vectors: Path) -> None:
     assert len(everything.splitlines()) == len(WORDS) - 1 and "a\\nb" in everything
 
 
+def test_several_words_are_their_phrase_where_there_is_one(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(1).standard_normal((5, 8)).astype(np.float32)
+    kv = KeyedVectors.from_arrays(["new", "york", "new_york", "city", "river"], matrix, np.arange(5, 0, -1))
+    kv.save(tmp_path / "v.arrow")
+    ended = streamvec("nn", tmp_path / "v.arrow", "new york", "new  york", "york city", "-n", "2")
+    phrase, again, mean = ended.stdout.split("\n")[::3][:3]
+    assert (phrase, again, mean) == ("new york", "new  york", "york city")
+    blocks = ended.stdout.splitlines()
+    assert [line.split()[0] for line in blocks[1:3]] == [word for word, _ in kv.most_similar("new_york", topn=2)]
+    assert blocks[1:3] == blocks[4:6]
+    assert [line.split()[0] for line in blocks[7:9]] == [word for word, _ in kv.most_similar(["york", "city"], topn=2)]
+
+
 def test_json(vectors: Path) -> None:
     kv = KeyedVectors.load(vectors)
     (line,) = streamvec("nn", vectors, "straße", "--json", "-n", "2").stdout.splitlines()

@@ -158,7 +158,7 @@ def test_encoding_gives_numbers_of_known_words_by_document() -> None:
     for table in (small, small._replace(slots=slots)):
         text = "the a no exactly8\n\nnot one\n글 internationalisation internationalisations\na".encode()
         ids, lengths = np.zeros(len(text), np.int32), np.zeros(9, np.int32)
-        count, documents = encode_tokens(table, WORDS_KEPT.alphabet, read_only(text), new_spans(), ids, lengths)
+        count, documents = encode_tokens(table, WORDS_KEPT.alphabet, read_only(text), False, new_spans(), ids, lengths)
         assert ids[:count].tolist() == [0, 1, 3, 4, 2, 1] and lengths[:documents].tolist() == [3, 0, 0, 2]
 
 

@@ -1,4 +1,4 @@
-"""Has the kernels of preparation compiled before any memory is divided, so that what they take is known by then.
+"""Has the kernels of preparation compiled before any memory is divided, and knows what the process holds by then.
 
 Compiled for the first time they keep about 120 MB, loaded from numba's cache about 20.
 """
@@ -10,6 +10,9 @@ import numpy as np
 
 from streamvec.corpus.repeats import Repeats
 from streamvec.corpus.tokens import Tokenizer
+from streamvec.kernels.pairmerge import enter_pairs, merge_pairs, new_streams
+from streamvec.kernels.pairs import add_pairs, clear_pairs, move_pairs, new_pairs, sorted_pairs
+from streamvec.kernels.phrases import WORD2VEC, count_ids, flatten, join, neighbours, renumber, select_pairs
 from streamvec.kernels.scan import new_spans
 from streamvec.kernels.wordruns import clear, enter, gather, merge_words, new_words, sorted_slots
 from streamvec.kernels.wordtable import (
@@ -23,8 +26,11 @@ from streamvec.kernels.wordtable import (
 )
 
 
-def compile_kernels(tokenizer: Tokenizer) -> None:
-    """Calls each kernel that `prepare` will need with a few words, of the types that it will have."""
+def compile_kernels(tokenizer: Tokenizer, phrases: bool = False) -> None:
+    """Calls each kernel that `prepare` will need with a few words, of the types that it will have.
+
+    phrases: whether those that find phrases, too.
+    """
     data, _ = tokenizer.ready(b"a word and another\n")
     alphabet, found = tokenizer.alphabet, new_spans()
     table = new_table(64, 1024)
@@ -41,7 +47,30 @@ def compile_kernels(tokenizer: Tokenizer) -> None:
     clear(table)
     fill_table(table, data, np.array([0, 1], np.int64))
     find_words(table, data, np.array([0, 1], np.int64), np.empty(1, np.int64))
-    encode_tokens(table, alphabet, data, found, np.empty(data.size, np.int32), np.empty(2, np.int32))
+    encode_tokens(table, alphabet, data, False, found, np.empty(data.size, np.int32), np.empty(2, np.int32))
+    if phrases:
+        _compile_phrases()
+
+
+def _compile_phrases() -> None:
+    values, offsets = np.array([0, 1, 0, 1], np.int32), np.array([0, 4], np.int32)
+    values.flags.writeable = offsets.flags.writeable = False
+    flat, pairs, one = np.empty(5, np.int32), np.empty(5, np.uint64), np.ones(1, np.int64)
+    table, counts = new_pairs(16), np.zeros(2, np.int64)
+    size = flatten(values, offsets, flat)
+    count_ids(flat, size, counts)
+    add_pairs(table, pairs, one, 0, neighbours(flat, size, pairs))
+    move_pairs(table, new_pairs(32))
+    rows, streams, filled = sorted_pairs(table), new_streams(1), np.zeros(1, np.int64)
+    streams.sizes[0] = rows.shape[0]
+    streams.pairs[0, : rows.shape[0]], streams.sums[0, : rows.shape[0]] = rows[:, 0], rows[:, 1]
+    enter_pairs(streams, 0)
+    sums = np.empty(5, np.int64)
+    merge_pairs(streams, pairs, sums, filled)
+    select_pairs(pairs, sums, int(filled[0]), counts, WORD2VEC, 1, 4, 4, 0.5, np.empty(5))
+    clear_pairs(table)
+    size = join(flat, size, table.slots, np.zeros(2, np.uint8))
+    renumber(flat, size, np.zeros(2, np.int32), np.empty(5, np.int32), np.empty(1, np.int32))
 
 
 def resident_bytes() -> int | None:

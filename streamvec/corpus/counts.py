@@ -13,7 +13,8 @@ class Counts:
     empty_documents: int = 0  # without a single token
     tokens: int = 0  # all but the dropped_long ones
     dropped_long: int = 0  # tokens of more than 1,000 bytes
-    dropped_rare: int = 0  # tokens whose word is not in the vocabulary
+    joined_tokens: int = 0  # tokens that became one with the one before, in a phrase
+    dropped_rare: int = 0  # tokens, phrases among them, whose word is not in the vocabulary
     replaced_bytes: int = 0  # bytes that were not UTF-8; each piece became U+FFFD
     documents_dropped: int = 0  # with tokens, but none of them in the vocabulary
     documents_split: int = 0  # of more than 65,536 tokens, divided into pieces of that size
@@ -27,4 +28,4 @@ class Counts:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
         """The counts that `to_json` gave."""
-        return cls(**{field.name: int(content[field.name]) for field in fields(cls)})
+        return cls(**{field.name: int(content.get(field.name, field.default)) for field in fields(cls)})

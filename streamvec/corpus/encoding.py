@@ -1,7 +1,8 @@
-"""Turns the corpus into shards of ids, several blocks at a time, and goes on behind the last finished shard.
+"""Turns the corpus into shards of ids, several pieces at a time, and goes on behind the last finished shard.
 
-After each shard a record says which block the next one begins in, and how many ids have been written altogether; that
-block is encoded again and its first ids are passed over.
+Pieces are blocks of text, or of ids that get other numbers once phrases are found. After each shard a record says which
+piece the next one begins in, and how many ids have been written altogether; that piece is encoded again and its first
+ids are passed over.
 """
 
 import queue
@@ -9,13 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Pipeline, Progress
-from streamvec.corpus.shards import INDEX, SHARD_BATCHES, VERSION, Shards
+from streamvec.corpus.shards import INDEX, SHARD_BATCHES, VERSION, MarkedShards, Shards
 from streamvec.corpus.shardwriter import Ids, ShardWriter
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer
@@ -46,17 +47,72 @@ class _Before(NamedTuple):
         return cls(**{**content, "start": Start.from_json(content["start"])})
 
 
+class Item(Protocol):
+    """A piece of the corpus."""
+
+    @property
+    def start(self) -> Start:
+        """Where to begin again with it."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes of text it stands for."""
+        ...
+
+
+class Expected(NamedTuple):
+    """What the pieces must hold, by what was counted before."""
+
+    documents: int
+    tokens: int
+
+
+class TextEncoder:
+    """Gives the words of a piece of text their ids; *marked*: and rare words numbers below -1."""
+
+    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary, threads: int, marked: bool = False) -> None:
+        self._tokenizer = tokenizer
+        self._marked = marked
+        self._table = word_table(vocabulary)
+        self._rooms: queue.SimpleQueue[Spans] = queue.SimpleQueue()
+        for _ in range(threads):
+            self._rooms.put(new_spans())
+
+    def __call__(self, piece: Piece) -> Ids:
+        """The ids of *piece*; several threads may call at once."""
+        data, _ = self._tokenizer.ready(piece.data)
+        single = self._tokenizer.alphabet.single or self._tokenizer.kind == "regex"
+        ids = np.empty(data.size if single else data.size // 2 + 1, np.int32)
+        lengths = np.empty(piece.data.count(b"\n") + 1, np.int32)
+        room = self._rooms.get()
+        try:
+            count, documents = encode_tokens(
+                self._table, self._tokenizer.alphabet, data, self._marked, room, ids, lengths
+            )
+        finally:
+            self._rooms.put(room)
+        return Ids(ids[:count], lengths[:documents])
+
+
 class Encoding:
-    """The making of one folder of shards."""
+    """The making of one folder of shards, of the class *kind*."""
 
     def __init__(
-        self, folder: Path, tokenizer: Tokenizer, vocabulary: Vocabulary, counts: Counts, threads: int
+        self,
+        folder: Path,
+        vocabulary: Vocabulary,
+        counts: Counts,
+        expected: Expected,
+        threads: int,
+        kind: type[Shards] = Shards,
     ) -> None:
         self.folder = folder
-        self._tokenizer = tokenizer
         self._vocabulary = vocabulary
         self._counts = replace(counts)
+        self._expected = expected
         self._threads = threads
+        self._kind = kind
         self._now = _Before(Start(), 0, 0, 0, 0, False)
         self._befores: deque[_Before] = deque()
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,42 +130,35 @@ class Encoding:
         """Where the pieces for `run` must begin."""
         return self._now.start
 
-    def run(self, pieces: Iterator[Piece], report: Callable[[Progress], None], stop: Callable[[], bool]) -> Shards:
-        """Encodes *pieces* to their end and writes the index; Interrupted when *stop* says so."""
-        self._table = word_table(self._vocabulary)
-        self._rooms: queue.SimpleQueue[Spans] = queue.SimpleQueue()
-        for _ in range(self._threads):
-            self._rooms.put(new_spans())
+    def run(
+        self,
+        pieces: Iterator[Any],
+        encode: Callable[[Any], Ids],
+        report: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        stage: str = "encoding",
+    ) -> Shards:
+        """Encodes *pieces* (each an Item) to their end and writes the index; Interrupted when *stop* says so."""
         try:
-            with Pipeline(self._encode, self._threads) as pipeline:
+            with Pipeline(encode, self._threads) as pipeline:
                 for piece in pieces:
                     if stop():
                         raise Interrupted("stopped while writing shards")
                     for done, ids in pipeline.submit(piece):
-                        self._take(done, ids, report)
+                        self._take(done, ids)
+                        report(Progress(stage, self._now.bytes_read, self._now.documents, self._now.tokens))
                 for done, ids in pipeline.drain():
-                    self._take(done, ids, report)
+                    self._take(done, ids)
+                    report(Progress(stage, self._now.bytes_read, self._now.documents, self._now.tokens))
             self._check()
             self._writer.close()
         except BaseException:
             self._writer.abandon()
             raise
         self._write_index()
-        return Shards.open(self.folder)
+        return self._kind.open(self.folder)
 
-    def _encode(self, piece: Piece) -> Ids:
-        data, _ = self._tokenizer.ready(piece.data)
-        single = self._tokenizer.alphabet.single or self._tokenizer.kind == "regex"
-        ids = np.empty(data.size if single else data.size // 2 + 1, np.int32)
-        lengths = np.empty(piece.data.count(b"\n") + 1, np.int32)
-        room = self._rooms.get()
-        try:
-            count, documents = encode_tokens(self._table, self._tokenizer.alphabet, data, room, ids, lengths)
-        finally:
-            self._rooms.put(room)
-        return Ids(ids[:count], lengths[:documents])
-
-    def _take(self, piece: Piece, ids: Ids, report: Callable[[Progress], None]) -> None:
+    def _take(self, piece: Item, ids: Ids) -> None:
         before = self._now._replace(start=piece.start)
         self._befores.append(before)
         has_words, without = before.open_has_words, 0
@@ -128,7 +177,6 @@ class Encoding:
         self._writer.add(ids.after(skipped) if skipped else ids)
         while len(self._befores) > 1 and self._befores[1].tokens <= self._writer.tokens:
             self._befores.popleft()
-        report(Progress("encoding", self._now.bytes_read, self._now.documents, self._now.tokens))
 
     def _record(self) -> None:
         """A shard is finished: the next begins in the last piece that begins with or before its first id."""
@@ -141,26 +189,29 @@ class Encoding:
         content = read_json(path)
         try:
             self._now = _Before.from_json(content["before"])
-            return {"shards": content["shards"], "split": content["split"], "within": content["within"]}
+            state = {name: content[name] for name in ("shards", "split", "within")}
+            return {**state, "cuts": content.get("cuts", [])}
         except (KeyError, TypeError, ValueError) as problem:
             raise StreamvecError(f"{path}: written by another version of streamvec: remove {self.folder}") from problem
 
     def _check(self) -> None:
         """What was encoded must be what was counted."""
-        found, expected = (self._now.documents, self._now.tokens), (self._counts.documents, self._vocabulary.in_text)
+        found, expected = Expected(self._now.documents, self._now.tokens), self._expected
         if found != expected:
             raise StreamvecError(
-                f"{self.folder}: the input changed while it was read: {expected[0]} documents with {expected[1]} known "
-                f"words were counted, {found[0]} with {found[1]} were found: start again with --overwrite"
+                f"{self.folder}: the input changed while it was read: {expected.documents} documents with "
+                f"{expected.tokens} known words were counted, {found.documents} with {found.tokens} were found: "
+                "start again with --overwrite"
             )
 
     def _write_index(self) -> None:
         shards = self._writer.shards
-        self._counts.dropped_rare = self._counts.tokens - self._vocabulary.in_text
-        self._counts.documents_dropped = self._now.without_words - self._counts.empty_documents
+        passed_over = self._counts.documents - self._expected.documents  # empty ones that no piece holds
+        self._counts.dropped_rare = self._counts.tokens - self._counts.joined_tokens - self._vocabulary.in_text
+        self._counts.documents_dropped = self._now.without_words + passed_over - self._counts.empty_documents
         self._counts.documents_split = self._writer.split
         content = {
-            "kind": "tokens",
+            "kind": self._kind.KIND,
             "version": VERSION,
             "vocabulary_checksum": self._vocabulary.checksum,
             "vocabulary_size": len(self._vocabulary),
@@ -170,6 +221,8 @@ class Encoding:
             "counts": self._counts.to_json(),
             "shards": shards,
         }
+        if self._kind is MarkedShards:
+            content["cuts"] = self._writer.cuts
         write_json(self.folder / INDEX, content)
         (self.folder / RECORD).unlink(missing_ok=True)
 

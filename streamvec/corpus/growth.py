@@ -94,7 +94,7 @@ class Sample:
         found, spans = [], new_spans()
         for data in self.texts:
             ids, lengths = np.empty(data.size + 1, np.int32), np.empty(data.size + 1, np.int32)
-            number, documents = encode_tokens(self.table, self.tokenizer.alphabet, data, spans, ids, lengths)
+            number, documents = encode_tokens(self.table, self.tokenizer.alphabet, data, False, spans, ids, lengths)
             found.append((ids[:number].copy(), lengths[:documents].copy()))
         return found
 

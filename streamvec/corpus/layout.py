@@ -4,6 +4,13 @@ PREPARED = "prepared.json"
 VOCABULARY = "vocabulary.arrow"
 SHARDS = "shards"
 COUNTING = "counting"
-RECORD = "record.json"  # in shards/ and counting/, while they are being made
+PHRASES = "phrases"  # while phrases are found
+WORDS, IDS, PAIRS = "words.arrow", "ids", "pairs"  # in it
+RECORD = "record.json"  # in shards/, counting/, phrases/ids/ and phrases/pairs/, while they are being made
 
 VOCABULARY_KEY = b"streamvec.vocabulary"  # of the schema's metadata in vocabulary.arrow
+
+
+def joins_name(number: int | str) -> str:
+    """The file of the phrases that pass *number*, from 1, found; "*" is any pass."""
+    return f"joins-{number}.arrow"

@@ -23,7 +23,7 @@ READ = 2  # blocks that are read and not yet handed on: one waits, one is being 
 class Progress(NamedTuple):
     """How far a stage is."""
 
-    stage: str  # "counting" or "encoding"
+    stage: str  # "counting", "encoding"; with phrases "numbering", "phrases 1", ..., "phrases counted", too
     bytes_read: int  # of plain text
     documents: int
     tokens: int

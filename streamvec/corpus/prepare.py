@@ -1,7 +1,7 @@
 """From text to what trainers read: first the vocabulary, then the shards, each skipped when it is there already.
 
 A folder holds vocabulary.arrow, shards/, and prepared.json, which says what they were made from: other input or other
-options, and the work begins anew. While words are counted there is also counting/.
+options, and the work begins anew. While words are counted there is also counting/, while phrases are found phrases/.
 """
 
 import contextlib
@@ -15,11 +15,21 @@ from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.earlier import Earlier
-from streamvec.corpus.encoding import Encoding
-from streamvec.corpus.layout import COUNTING, PREPARED, SHARDS, VOCABULARY
+from streamvec.corpus.encoding import Encoding, Expected, TextEncoder
+from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, SHARDS, VOCABULARY, WORDS
+from streamvec.corpus.phrasepasses import batch_pieces
+from streamvec.corpus.phrases import PhraseOptions, Phrases
+from streamvec.corpus.phrasestage import (
+    NUMBERING,
+    Finding,
+    JoinedEncoder,
+    joined_encoding,
+    marked_encoding,
+    marked_ids,
+)
 from streamvec.corpus.pipeline import AHEAD, READ, Progress, read_ahead
 from streamvec.corpus.release import give_memory_back
-from streamvec.corpus.shards import INDEX, VERSION, Shards
+from streamvec.corpus.shards import INDEX, VERSION, MarkedShards, Shards
 from streamvec.corpus.sources import Source, fingerprint, without_date
 from streamvec.corpus.stitch import Piece, Start, whole_tokens
 from streamvec.corpus.tokens import Tokenizer
@@ -30,6 +40,7 @@ from streamvec.errors import Interrupted, StreamvecError
 _PROCESS = 210 << 20  # the interpreter, pyarrow, and numba with the kernels: where the system does not tell
 _MOST_TAKEN = 400 << 20  # by the process before it begins; what it holds beyond is somebody else's
 _MERGING = 40 << 20  # runs while they are merged, and the hashes of documents
+NO_PHRASES = PhraseOptions()
 _LARGEST_BLOCK, _SMALLEST_BLOCK = 1 << 22, 1 << 16
 
 
@@ -58,6 +69,7 @@ class _Work(NamedTuple):
     folder: Path
     tokenizer: Tokenizer
     table_bytes: int
+    memory: int
     threads: int
     pieces: Callable[[Start], Generator[Piece, None, None]]
     report: Callable[[Progress], None]
@@ -74,6 +86,7 @@ def prepare(
     min_count: int = 5,
     max_vocab: int | None = None,
     earlier: Earlier | None = None,
+    phrases: PhraseOptions = NO_PHRASES,
     memory: int,
     threads: int,
     report: Callable[[Progress], None],
@@ -91,6 +104,10 @@ def prepare(
             raise ValueError(f"{name} must be at least 1, got {value}")
     if max_vocab is not None and max_vocab < 1:
         raise ValueError(f"max_vocab must be at least 1, got {max_vocab}")
+    if phrases.passes and earlier is not None:
+        raise StreamvecError(
+            "phrases cannot be found in text that goes on from an earlier training: leave --phrases or --from out"
+        )
     made_from = {
         "version": VERSION,
         "sources": [fingerprint(source) for source in sources],
@@ -102,6 +119,8 @@ def prepare(
     }
     if earlier is not None:
         made_from["earlier"] = earlier.checksum
+    if phrases.passes:
+        made_from["phrases"] = phrases.to_json()
     with named_problems(folder):
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +128,7 @@ def prepare(
         _begin(folder, made_from)
         share = Shares(0, 0)  # finished work needs none
         if not ((folder / VOCABULARY).exists() and (folder / SHARDS / INDEX).exists()):
-            compile_kernels(tokenizer)
+            compile_kernels(tokenizer, phrases.passes > 0)
             share = shares(memory, threads, resident_bytes())
 
         def pieces(start: Start) -> Generator[Piece, None, None]:
@@ -118,9 +137,12 @@ def prepare(
             blocks = read_blocks(sources, column, encoding, start.place, start.number, block_bytes)
             return read_ahead(whole_tokens(blocks, tokenizer, start.carried))
 
-        work = _Work(folder, tokenizer, share.table_bytes, threads, pieces, report, stop)
-        vocabulary = _vocabulary(work, min_count, max_vocab, earlier)
-        return vocabulary, _shards(work, vocabulary)
+        work = _Work(folder, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
+        if not phrases.passes:
+            vocabulary = _vocabulary(work, folder / VOCABULARY, min_count, max_vocab, earlier)
+            return vocabulary, _shards(work, vocabulary)
+        vocabulary = _vocabulary_with_phrases(work, min_count, max_vocab, phrases)
+        return vocabulary, _joined_shards(work, vocabulary)
     except Interrupted:
         raise
     except StreamvecError:
@@ -137,7 +159,7 @@ def _begin(folder: Path, made_from: dict[str, Any]) -> None:
         path.unlink(missing_ok=True)
         sync_folder(folder)
         (folder / VOCABULARY).unlink(missing_ok=True)
-        for name in (SHARDS, COUNTING):
+        for name in (SHARDS, COUNTING, PHRASES):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
     write_json(path, made_from)
@@ -147,8 +169,9 @@ def _without_dates(made_from: dict[str, Any]) -> dict[str, Any]:
     return {**made_from, "sources": [without_date(found) for found in made_from["sources"]]}
 
 
-def _vocabulary(work: _Work, min_count: int, max_vocab: int | None, earlier: Earlier | None) -> Vocabulary:
-    path, folder = work.folder / VOCABULARY, work.folder / COUNTING
+def _vocabulary(work: _Work, path: Path, min_count: int, max_vocab: int | None, earlier: Earlier | None) -> Vocabulary:
+    """The words that are frequent enough, made at *path* or taken from there."""
+    folder = work.folder / COUNTING
     if not path.exists():
         counting = Counting(folder, work.tokenizer, work.table_bytes, work.threads)
         with contextlib.closing(work.pieces(counting.start)) as pieces:
@@ -199,16 +222,72 @@ def _refuse_unknown(counts: Counts, min_count: int) -> None:
     )
 
 
+def _vocabulary_with_phrases(work: _Work, min_count: int, max_vocab: int | None, options: PhraseOptions) -> Vocabulary:
+    path, folder = work.folder / VOCABULARY, work.folder / PHRASES
+    if path.exists():
+        return Vocabulary.load(path)
+    with named_problems(folder):
+        folder.mkdir(exist_ok=True)
+    # A word that is rarer than both is in no phrase, and not in the vocabulary: it is left a mark.
+    words = _vocabulary(work, folder / WORDS, min(min_count, options.min_count), None, None)
+    ids = marked_ids(folder)
+    if ids is None:
+        encoding = marked_encoding(folder, words, work.threads)
+        with contextlib.closing(work.pieces(encoding.start)) as pieces:
+            encode = TextEncoder(work.tokenizer, words, work.threads, marked=True)
+            encoding.run(pieces, encode, work.report, work.stop, NUMBERING)
+        ids = MarkedShards.open(folder / IDS)
+    finding = Finding(folder, words, ids, options)
+
+    def room() -> int:
+        give_memory_back()
+        held = (resident_bytes() or _PROCESS) + _MERGING + 4 * words.words.nbytes  # phrases will be words, too
+        return min(work.table_bytes, work.memory - held)
+
+    finding.run(room, work.threads, work.report, work.stop)
+    vocabulary, highest = finding.vocabulary(min_count, max_vocab, work.threads, work.report, work.stop)
+    if not len(vocabulary):
+        shutil.rmtree(folder)
+        _refuse(Counts.from_json(words.about["counts"]), words.about["distinct_words"], highest, min_count)
+    vocabulary.save(path)
+    return Vocabulary.load(path)
+
+
+def _joined_shards(work: _Work, vocabulary: Vocabulary) -> Shards:
+    folder = work.folder / PHRASES
+    shards = _finished_shards(work.folder / SHARDS, vocabulary)
+    if shards is None:
+        words, ids = Vocabulary.load(folder / WORDS), MarkedShards.open(folder / IDS)
+        encoding = joined_encoding(work.folder / SHARDS, vocabulary, ids, work.threads)
+        encode = JoinedEncoder(Phrases(folder, words.words), vocabulary, work.threads)
+        give_memory_back()  # of looking up words
+        first, text_bytes = encoding.start.number, words.about["counts"]["bytes_read"]
+        with contextlib.closing(read_ahead(batch_pieces(ids, first, text_bytes))) as pieces:
+            shards = encoding.run(pieces, encode, work.report, work.stop)
+    if folder.exists():
+        shutil.rmtree(folder)
+    return shards
+
+
 def _shards(work: _Work, vocabulary: Vocabulary) -> Shards:
     path = work.folder / SHARDS
-    if (path / INDEX).exists():
-        shards = Shards.open(path)
-        if shards.vocabulary_checksum != vocabulary.checksum:
-            raise StreamvecError(f"{path}: made with another vocabulary: start again with --overwrite")
+    shards = _finished_shards(path, vocabulary)
+    if shards is not None:
         return shards
-    encoding = Encoding(path, work.tokenizer, vocabulary, Counts.from_json(vocabulary.about["counts"]), work.threads)
+    counts = Counts.from_json(vocabulary.about["counts"])
+    encoding = Encoding(path, vocabulary, counts, Expected(counts.documents, vocabulary.in_text), work.threads)
     with contextlib.closing(work.pieces(encoding.start)) as pieces:
-        return encoding.run(pieces, work.report, work.stop)
+        encode = TextEncoder(work.tokenizer, vocabulary, work.threads)
+        return encoding.run(pieces, encode, work.report, work.stop)
+
+
+def _finished_shards(path: Path, vocabulary: Vocabulary) -> Shards | None:
+    if not (path / INDEX).exists():
+        return None
+    shards = Shards.open(path)
+    if shards.vocabulary_checksum != vocabulary.checksum:
+        raise StreamvecError(f"{path}: made with another vocabulary: start again with --overwrite")
+    return shards
 
 
 def _leave_nothing_half_written(folder: Path, is_new: bool) -> None:
@@ -220,7 +299,10 @@ def _leave_nothing_half_written(folder: Path, is_new: bool) -> None:
         shards = folder / SHARDS
         if shards.exists() and not any(shards.iterdir()):
             shards.rmdir()
-        if not counting.exists() and not (folder / VOCABULARY).exists():
+        phrases = folder / PHRASES
+        if phrases.exists() and not any(phrases.iterdir()):
+            phrases.rmdir()
+        if not counting.exists() and not phrases.exists() and not (folder / VOCABULARY).exists():
             (folder / PREPARED).unlink(missing_ok=True)
             if is_new:
                 folder.rmdir()

@@ -5,7 +5,7 @@ tokens in whole documents, is a column ``tokens`` of ``list<int32>``: (values, o
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,9 @@ class TokenBatch(NamedTuple):
 class Shards:
     """Tokenised documents on disk, read a record batch at a time."""
 
+    KIND = "tokens"
+    LOWEST = 0  # the lowest id
+
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
         self.folder = folder
         self._index = index
@@ -51,15 +54,15 @@ class Shards:
         self._open: tuple[int, Any] | None = None
 
     @classmethod
-    def open(cls, folder: Path) -> "Shards":
+    def open(cls, folder: Path) -> Self:
         """The shards in *folder*; StreamvecError when they are missing, damaged, cut short or of another version."""
         folder = Path(folder)
         path = folder / INDEX
         index = read_json(path)
-        if index.get("kind") != "tokens" or index.get("version") != VERSION:
+        if index.get("kind") != cls.KIND or index.get("version") != VERSION:
             raise StreamvecError(
-                f"{path}: expected shards of kind 'tokens', version {VERSION}, found {index.get('kind')!r}, version "
-                f"{index.get('version')}: prepare the text again with this streamvec"
+                f"{path}: expected shards of kind {cls.KIND!r}, version {VERSION}, found "
+                f"{index.get('kind')!r}, version {index.get('version')}: prepare the text again with this streamvec"
             )
         try:
             shards = cls(folder, index)
@@ -99,7 +102,7 @@ class Shards:
             self._open = shard, reader
         batch = token_batch(read_batch(self._open[1], number - int(self._first[shard]), path))
         values = batch.values
-        if values.size and not (values.min() >= 0 and values.max() < self.vocabulary_size):
+        if values.size and not (values.min() >= self.LOWEST and values.max() < self.vocabulary_size):
             raise StreamvecError(f"{path}: damaged: batch {number} holds ids beyond the {self.vocabulary_size} words")
         return batch
 
@@ -117,6 +120,22 @@ class Shards:
         if found != stated:
             raise StreamvecError(f"{path}: its checksum is {found}, {INDEX} says {stated}: prepare the text again")
         self._verified.add(shard)
+
+
+class MarkedShards(Shards):
+    """Shards in which rare words are there, too, as numbers below -1: what phrases are found in."""
+
+    KIND = "marked tokens"
+    LOWEST = -(1 << 31)
+
+    def __init__(self, folder: Path, index: dict[str, Any]) -> None:
+        super().__init__(folder, index)
+        self.cuts: frozenset[int] = frozenset(index["cuts"])  # batches whose last document goes on in the next one
+
+    @property
+    def whole_documents(self) -> int:
+        """Documents with a token, those that were divided counted once."""
+        return self.documents - len(self.cuts)
 
 
 def token_batch(batch: pa.RecordBatch) -> TokenBatch:

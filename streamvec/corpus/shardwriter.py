@@ -41,11 +41,13 @@ class ShardWriter:
         state: dict[str, Any] | None = None,
         batches: int = SHARD_BATCHES,
     ) -> None:
-        state = state or {"shards": [], "split": 0, "within": False}
+        state = state or {"shards": [], "split": 0, "within": False, "cuts": []}
         self.folder = folder
         self.shards: list[dict[str, Any]] = list(state["shards"])  # finished ones
         self.split: int = state["split"]  # documents that were divided
         self.tokens: int = sum(shard["tokens"] for shard in self.shards)  # in record batches written so far
+        self.cuts: list[int] = list(state["cuts"])  # record batches whose document goes on in the next one
+        self._batches: int = sum(shard["batches"] for shard in self.shards)
         self._within: bool = state["within"]  # the next ids go on a document of which a piece is written
         self._finished = finished
         self._most_batches = batches
@@ -59,7 +61,7 @@ class ShardWriter:
 
     def state(self) -> dict[str, Any]:
         """What a writer needs to go on behind the last finished shard; valid when one has just been finished."""
-        return {"shards": self.shards, "split": self.split, "within": self._within}
+        return {"shards": self.shards, "split": self.split, "within": self._within, "cuts": self.cuts}
 
     def add(self, ids: Ids) -> None:
         """Takes the next ids; StreamvecError for a full disk."""
@@ -120,6 +122,7 @@ class ShardWriter:
             self.split += not self._within
             self._within = True
             self._put(joined[:BATCH_TOKENS], np.array([BATCH_TOKENS], np.int32))
+            self.cuts.append(self._batches)
             self._write_batch()
             joined = joined[BATCH_TOKENS:]
         self._document, self._document_size = [joined], joined.size
@@ -152,6 +155,7 @@ class ShardWriter:
         column = pa.Array.from_buffers(kind, lengths.size, [None, pa.py_buffer(offsets)], children=[items])
         self._writer.write(pa.record_batch([column], schema=SCHEMA))
         self._parts, self._lengths, self._size = [], [], 0
+        self._batches += 1
         self._shard["batches"] += 1
         self._shard["documents"] += lengths.size
         self._shard["tokens"] += values.size

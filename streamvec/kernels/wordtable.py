@@ -22,6 +22,7 @@ DOCUMENT_BASE = (
 
 _K0, _K1, _K2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F)
 _BASE = np.uint64(DOCUMENT_BASE)
+_MARKS = np.uint64(0x7FFFFFFE)  # numbers of words that are in no table: -2 to -2**31 + 1
 
 
 class WordTable(NamedTuple):
@@ -231,11 +232,12 @@ def find_words(table, data, offsets, numbers):
 
 
 @njit(nogil=True, cache=True)
-def encode_tokens(table, alphabet, data, found, ids, lengths):
+def encode_tokens(table, alphabet, data, marked, found, ids, lengths):
     """Writes the ids of the words of *data* (uint8[n], read) that are in *table* (read) to *ids* (int32[tokens]).
 
-    found: scratch. lengths: int32[documents], written: ids of each document that ends in *data*. Returns (ids,
-    documents); ids beyond the sum of the lengths belong to a document that goes on.
+    marked: whether each token that is not in the table gets a number, too, from -2 downwards, made of its hash. found:
+    scratch. lengths: int32[documents], written: ids of each document that ends in *data*. Returns (ids, documents); ids
+    beyond the sum of the lengths belong to a document that goes on.
     """
     slots, arena = table.slots, table.arena
     text, words = data.ctypes.data, arena.ctypes.data
@@ -251,13 +253,15 @@ def encode_tokens(table, alphabet, data, found, ids, lengths):
             while stop < stops and stopped[stop] < begin:
                 lengths[documents] = written - first
                 documents, first, stop = documents + 1, written, stop + 1
-            size = end - begin
+            size, value, slot = end - begin, values[index], -1
             if size <= LONGEST:
-                prefix, value = prefixes[index], values[index]
-                slot = _find(slots, words, text + begin, size, prefix, value)
-                if slots[slot, PLACE] != 0:
-                    ids[written] = np.int32(slots[slot, NUMBER])
-                    written += 1
+                slot = _find(slots, words, text + begin, size, prefixes[index], value)
+            if slot >= 0 and slots[slot, PLACE] != 0:
+                ids[written] = np.int32(slots[slot, NUMBER])
+                written += 1
+            elif marked:
+                ids[written] = np.int32(-2 - np.int64(value % _MARKS))
+                written += 1
         while stop < stops:
             lengths[documents] = written - first
             documents, first, stop = documents + 1, written, stop + 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from streamvec.corpus.layout import VOCABULARY_KEY
+from streamvec.corpus.layout import PHRASES, VOCABULARY_KEY, WORDS
 from streamvec.corpus.shards import INDEX, Shards
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems, read_json
@@ -63,6 +63,8 @@ def _run(run: Run) -> dict[str, Any]:
         "start": about.get("start"),
         "stage": "counting",
     }
+    if (run.folder / PHRASES / WORDS).exists():
+        said["stage"] = "phrases"
     if run.vocabulary.exists():
         said |= {"stage": "encoding", "words": _vocabulary(open_arrow(run.vocabulary), run.vocabulary)["words"]}
     if run.is_prepared:

@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 from streamvec.corpus.counting import BYTES_PER_SLOT
 from streamvec.corpus.lookup import lookup_bytes
+from streamvec.corpus.pairruns import BYTES_PER_SLOT as PAIR_BYTES_PER_SLOT
 from streamvec.corpus.pipeline import AHEAD
 from streamvec.corpus.prepare import shares
 from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
 from streamvec.errors import StreamvecError
 from streamvec.kernels.batches import train, train_racing
+from streamvec.kernels.pairs import SLOT_BYTES as PAIR_SLOT_BYTES
 from streamvec.kernels.wordtable import SLOT_BYTES, count_tokens
 from streamvec.models.subwords import WordBytes, ngrams_of
 from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
@@ -31,6 +33,7 @@ _STARTING = 32 << 20  # readers of other words and rows, and what they leave
 _LARGEST_SLOTS_AT_FIRST = 1 << 18
 _MERGED_AT_ONCE = 32
 _SHARED = 0.8  # n-grams grow as words to this power
+_PAIR_ROOM = 2.5  # a table of pairs grows by fours: so many times what is used, half of the time
 _RUN_WORD, _SORTING = 12, 40  # bytes beside a word in a run; and for each word of a table while it is sorted
 
 
@@ -179,6 +182,29 @@ def encoding_bytes(machine: MachineOptions, text: int, words: int, word_bytes: f
     return round(
         PROCESS_BYTES + min(3.5 * text, _ENCODING * _blocks(machine, text)) + table + words * 2 * (word_bytes + 8)
     )
+
+
+def phrases_bytes(machine: MachineOptions, text: int, words: int, word_bytes: float, pairs_each: float) -> int:
+    """Peak memory of finding phrases; *pairs_each*: different neighbours that one thread meets."""
+    table = max(machine.cores << 20, shares(machine.memory_bytes, machine.cores).table_bytes)
+    tables = machine.cores * pairs_each / 0.7 * _PAIR_ROOM * (PAIR_SLOT_BYTES + 11)
+    left = PROCESS_BYTES + _LEFT * _blocks(machine, text)
+    return round(left + min(table, tables) + words * (8 * (machine.cores + 1) + 3 * (word_bytes + 8)))
+
+
+def pairs_bytes(machine: MachineOptions, pairs: Callable[[float], float], tokens: int) -> int:
+    """Disk for the runs of pairs; *pairs*: how many different ones are in so many tokens."""
+    each = shares(machine.memory_bytes, machine.cores).table_bytes // machine.cores
+    most = 0.7 * max(1 << 14, each // PAIR_BYTES_PER_SLOT)
+    run_tokens = tokens / machine.cores
+    if pairs(run_tokens) > most:
+        low, high = 1.0, run_tokens
+        for _ in range(60):  # tokens that fill a table
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if pairs(middle) < most else (low, middle)
+        run_tokens = low
+    merged = [pairs(min(tokens, run_tokens * _MERGED_AT_ONCE**level)) for level in range(1, 5)]
+    return runs_bytes(pairs(run_tokens), max(machine.cores, tokens / run_tokens), merged, 16 - _RUN_WORD, 0)
 
 
 def first_slots(machine: MachineOptions) -> tuple[int, int]:

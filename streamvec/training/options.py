@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from streamvec.corpus.phrases import SCORES, PhraseOptions
 from streamvec.corpus.tokens import Tokenizer
 
 
@@ -24,12 +25,23 @@ class TextOptions:
     min_count: int = _option(5, "Leave out words that occur less often.")
     max_vocab: int | None = _option(None, "Keep only so many of the most frequent words.")
 
+    phrases: int = _option(0, "Passes that join words which stand together unusually often: new_york; 0 for none.")
+    phrase_score: str = _option("word2vec", "What makes a phrase; npmi runs from -1 to 1.", choices=tuple(SCORES))
+    phrase_threshold: float | None = _option(None, "Score that phrases exceed; by default 10, or 0.5 with npmi.")
+    phrase_min_count: int = _option(5, "Occurrences that a phrase needs; the discount of the score word2vec.")
+
     def __post_init__(self) -> None:
         for name in ("min_count", "max_vocab"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         _ = self.tokenizer  # refuses a kind or a pattern that cannot be right
+        _ = self.phrase_options  # the same
+        for name, default in (("phrase_score", "word2vec"), ("phrase_threshold", None), ("phrase_min_count", 5)):
+            if not self.phrases and getattr(self, name) != default:
+                raise ValueError(
+                    f"{name} says how phrases are found, and phrases is 0: ask for phrases=1, or leave it out"
+                )
         try:
             "".encode(self.encoding)
         except LookupError:
@@ -39,6 +51,11 @@ class TextOptions:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that these options name."""
         return Tokenizer(self.tokens, self.keep_case, self.token_pattern)
+
+    @property
+    def phrase_options(self) -> PhraseOptions:
+        """How phrases are found, if they are."""
+        return PhraseOptions(self.phrases, self.phrase_score, self.phrase_threshold, self.phrase_min_count)
 
 
 @dataclass(frozen=True)

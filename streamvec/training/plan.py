@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from streamvec.corpus.growth import Sample
 from streamvec.corpus.layout import SHARDS, VOCABULARY
+from streamvec.corpus.phrasesampling import PhraseGrowth, phrase_growth
 from streamvec.corpus.sampling import sample_corpus
 from streamvec.corpus.shards import BATCH_TOKENS, Shards
 from streamvec.corpus.vocabulary import word_bytes
@@ -36,6 +37,7 @@ _DISK_RATE = 3e8  # bytes a second, written, summed and forced to the disk
 _SORT_RATE = 4e6  # words a second that are sorted, written and merged
 _SHOWN = 1 << 20  # words whose n-grams stand for all
 _NO_WORDS = np.zeros(0, np.uint8), np.zeros(1, np.int64)
+_PAIR_RATE, _PAIR_SORT_RATE, _ID_RATE = 1.3e7, 8e6, 5e7  # tokens of a thread; pairs that are sorted and merged; tokens
 _RECORD_SECONDS = 180.0  # between records while counting
 
 
@@ -62,7 +64,8 @@ class Plan:
     def peak_disk(self) -> int:
         """Most disk that is taken at any time."""
         kept = sum(self.disk[name] for name in ("shards", "vocabulary", "checkpoints", "vectors"))
-        return max(self.disk["counting"] + self.disk["vocabulary"], kept)
+        finding = self.disk["phrases"] + max(self.disk["pairs"], self.disk["shards"])
+        return max(max(self.disk["counting"], finding) + self.disk["vocabulary"], kept)
 
     @property
     def total_seconds(self) -> float:
@@ -90,6 +93,8 @@ class _Seen:
     sample: Sample | None  # None: a RUN, whose shards are ready
     shown: WordBytes  # the most frequent words, with subwords
     start: Start | None = None
+    phrases: PhraseGrowth | None = None
+    passes: int = 0
 
 
 def plan_skipgram(
@@ -149,9 +154,13 @@ def _of_text(sources: list, text: TextOptions, config: SkipGramConfig, start: St
             f"{sources[0].path}: {what} in {sample.sampled_bytes:,} bytes of text"
             f"{'' if sample.is_whole else ' sampled'}: name other input, or lower --min-count"
         )
+    found, growth = sample.ids(), None
     shown = sample.word_bytes(min(known.words, _SHOWN)) if config.ngrams else _NO_WORDS
     sizes = needs.told_from(config, shown, known.words)
     corpus = needs.Corpus(sample.text_bytes, sample.all_documents(), known.tokens, known.words, known.word_bytes, sizes)
+    if text.phrases:
+        growth = phrase_growth(found, text.phrase_options)
+        corpus = _with_phrases(corpus, round(growth.all_phrases(sample.all_tokens())), growth.joined, text.max_vocab)
     about = {
         "inputs": len(sources),
         "stored_bytes": sample.stored_bytes,
@@ -164,7 +173,17 @@ def _of_text(sources: list, text: TextOptions, config: SkipGramConfig, start: St
         "distinct_words": round(sample.words(sample.all_tokens())),
         "words": corpus.words,
     }
-    return _Seen(about, corpus, sample.counts, sample.ids(), sample, shown, start)
+    return _Seen(about, corpus, sample.counts, found, sample, shown, start, growth, text.phrases)
+
+
+def _with_phrases(corpus: needs.Corpus, phrases: int, joined: float, max_vocab: int | None) -> needs.Corpus:
+    """The corpus after joining: a phrase is as long as two words and what joins them."""
+    words = corpus.words + phrases
+    word_bytes = (corpus.words * corpus.word_bytes + phrases * (2 * corpus.word_bytes + 1)) / words
+    tokens = round(corpus.tokens * (1 - joined))
+    ngrams = needs.scaled(corpus.ngrams, words / corpus.words)
+    words = min(words, max_vocab or words)
+    return corpus._replace(words=words, word_bytes=word_bytes, tokens=tokens, ngrams=ngrams)
 
 
 def _of_run(folder: Path, config: SkipGramConfig, start: Start | None = None) -> _Seen:
@@ -207,11 +226,16 @@ def _memory(config: SkipGramConfig, machine: MachineOptions, seen: _Seen) -> tup
     if sample is None:
         return {"training": training}, 0
     tokens = sample.all_tokens()
+    finding = {}
+    if seen.phrases is not None:
+        each_pairs = seen.phrases.all_pairs(tokens / threads)
+        finding["phrases"] = needs.phrases_bytes(machine, text, corpus.words, corpus.word_bytes, each_pairs)
     mean = float(sample.sizes.mean())
     each = sample.words(tokens / threads)
     memory = {
         "counting": needs.counting_bytes(machine, text, each, mean),
         "encoding": needs.encoding_bytes(machine, text, corpus.words, corpus.word_bytes),
+        **finding,
         "training": training,
     }
     most = 0.7 * needs.first_slots(machine)[1]
@@ -240,6 +264,11 @@ def _seconds(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, rate:
         stage = max(read, alone, (read + work) / (1 if sample.is_python else cores))
         seconds["counting"] = stage + sample.words(sample.all_tokens()) / _SORT_RATE
         seconds["encoding"] = stage + needs.shards_bytes(corpus) / (2 * _DISK_RATE)
+        if seen.phrases is not None:  # the text is encoded once, and its numbers are read in each pass and twice more
+            tokens = sample.all_tokens()
+            pairs = seen.phrases.all_pairs(tokens)
+            one = tokens / threads / _PAIR_RATE + pairs / _PAIR_SORT_RATE
+            seconds["phrases"] = seen.passes * one + 2 * tokens / threads / _ID_RATE
     saving = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams) / _DISK_RATE
     writing = needs.vectors_bytes(config, corpus) / _DISK_RATE
     seconds["training"] = training + _saves(config, machine, seen, training) * saving + writing
@@ -256,13 +285,19 @@ def _saves(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, seconds
 def _disk(
     config: SkipGramConfig, machine: MachineOptions, seen: _Seen, counting: int, seconds: float
 ) -> dict[str, int]:
-    corpus = seen.corpus
+    corpus, ids, pairs = seen.corpus, 0, 0
+    if seen.phrases is not None and seen.sample is not None:
+        tokens = seen.sample.all_tokens()
+        ids = needs.shards_bytes(corpus._replace(tokens=tokens)) + needs.vocabulary_bytes(corpus)
+        pairs = needs.pairs_bytes(machine, seen.phrases.all_pairs, tokens)
     saves = _saves(config, machine, seen, seconds * 1.25)  # in doubt one more
     one, vectors = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams), needs.vectors_bytes(config, corpus)
     # Two are kept; a third is there while it is written, and gone before the vectors are.
     checkpoints = max(3 * one - vectors, 2 * one) if saves > 2 else saves * one
     return {
         "counting": counting,
+        "phrases": ids,
+        "pairs": pairs,
         "shards": needs.shards_bytes(corpus) if seen.sample else 0,  # those of a RUN are linked, not copied
         "vocabulary": needs.vocabulary_bytes(corpus) if seen.sample else 0,
         "checkpoints": checkpoints,

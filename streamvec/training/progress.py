@@ -8,7 +8,7 @@ from typing import Protocol
 class Progress:
     """How far the work is. Fields that do not apply yet are None."""
 
-    stage: str  # "counting", "encoding", "training"
+    stage: str  # "counting", "encoding", "training"; with phrases "numbering", "phrases N", "phrases counted", too
     done: float | None  # share of the stage, 0 to 1
     words_per_second: float | None = None
     megabytes_per_second: float | None = None

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from streamvec.corpus.layout import COUNTING, PREPARED, SHARDS, VOCABULARY
+from streamvec.corpus.layout import COUNTING, PHRASES, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.shards import INDEX
 from streamvec.corpus.sources import Source, fingerprint
 from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json, write_json
@@ -21,20 +21,8 @@ RUN_JSON, VECTORS, METRICS, CHECKPOINTS = "run.json", "vectors.arrow", "metrics.
 NGRAMS = "vectors.ngrams.arrow"
 BEST = "best"
 _FORMAT = 1
-_OWN = {
-    RUN_JSON,
-    VECTORS,
-    NGRAMS,
-    METRICS,
-    CHECKPOINTS,
-    BEST,
-    "lock",
-    "input.zst",
-    PREPARED,
-    VOCABULARY,
-    SHARDS,
-    COUNTING,
-}
+_OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, CHECKPOINTS, BEST, "lock", "input.zst"}
+_OWN |= {PREPARED, VOCABULARY, SHARDS, COUNTING, PHRASES}
 
 
 class Run:

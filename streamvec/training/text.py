@@ -13,6 +13,7 @@ from typing import Any
 
 from streamvec.corpus import pipeline
 from streamvec.corpus.estimate import estimate_text_bytes
+from streamvec.corpus.layout import PHRASES
 from streamvec.corpus.prepare import PREPARED, SHARDS, VOCABULARY, prepare
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shards import Shards
@@ -75,6 +76,8 @@ def prepared(
                 _adopt(Path(sources[0].path), run.folder)
             else:
                 _prepare(run, sources, text, machine, report, stop)
+        elif (run.folder / PHRASES).exists():  # a kill came between the last shard and its removal
+            shutil.rmtree(run.folder / PHRASES)
         vocabulary, shards = Vocabulary.load(run.vocabulary), Shards.open(run.shards)
     except Interrupted:
         raise
@@ -155,7 +158,7 @@ def _prepare(
         share = min(1.0, now.bytes_read / total) if total else None
         report.progress(Progress(now.stage, share, megabytes_per_second=rate))
 
-    _, shards = prepare(
+    vocabulary, shards = prepare(
         sources,
         run.folder,
         text.tokenizer,
@@ -164,14 +167,17 @@ def _prepare(
         min_count=text.min_count,
         max_vocab=text.max_vocab,
         earlier=start.earlier if start else None,
+        phrases=text.phrase_options,
         memory=machine.memory_bytes,
         threads=machine.cores,
         report=tell,
         stop=stop,
     )
     (run.folder / _SPOOL).unlink(missing_ok=True)
-    give_memory_back()
+    give_memory_back()  # training needs it within the ceiling
     _tell_what_was_lost(shards, report)
+    if phrases := vocabulary.about.get("phrases"):
+        _tell_phrases(phrases, shards.counts["joined_tokens"], report)
 
 
 def _tell_what_was_lost(shards: Shards, report: Reporter) -> None:
@@ -190,6 +196,14 @@ def _tell_what_was_lost(shards: Shards, report: Reporter) -> None:
         if counts[name]:
             about = "about " if name == "repeated_documents" and counts["repeats_sampled"] > 1 else ""
             report.note(about + sentence.format(counts[name]))
+
+
+def _tell_phrases(phrases: dict[str, Any], joined: int, report: Reporter) -> None:
+    if not phrases["found"]:
+        report.note("no phrases found: lower --phrase-threshold or --phrase-min-count for more")
+        return
+    examples = ", ".join(phrases["examples"])
+    report.note(f"{phrases['found']:,} phrases, such as {examples}; {joined:,} tokens joined to the one before")
 
 
 def _adopt(other: Path, folder: Path) -> None:

@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamvec.corpus.layout import COUNTING, PREPARED, RECORD, SHARDS, VOCABULARY
+from streamvec.corpus.layout import (
+    COUNTING,
+    IDS,
+    PAIRS,
+    PHRASES,
+    PREPARED,
+    RECORD,
+    SHARDS,
+    VOCABULARY,
+    WORDS,
+    joins_name,
+)
 from streamvec.corpus.shards import INDEX
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.arrow import CHECKSUM_KEY, verify_arrow
@@ -62,10 +73,13 @@ def _run(run: Path) -> Iterator[Checked]:
     trains = done or (run / CHECKPOINTS).is_dir()
     encodes = trains or (run / SHARDS).is_dir()
     yield _json(run / RUN_JSON, f"nothing else says how this RUN was made: {_AGAIN}")
-    counts = encodes or (run / PREPARED).exists() or (run / COUNTING).exists() or (run / VOCABULARY).exists()
+    begun = (PREPARED, COUNTING, PHRASES, VOCABULARY)
+    counts = encodes or any((run / name).exists() for name in begun)
     yield _json(run / PREPARED, _AGAIN) if counts else _unfinished(run / PREPARED, "preparation has not begun")
     if (run / COUNTING).exists():
         yield from _counting(run / COUNTING)
+    if (run / PHRASES).exists():
+        yield from _phrases(run / PHRASES)
     words = run / VOCABULARY
     if encodes or words.exists():
         yield _checked(words, lambda: verify_arrow(words), _AGAIN)
@@ -102,6 +116,38 @@ def _counting(folder: Path) -> Iterator[Checked]:
     yield _json(folder / RECORD, _AGAIN)
     for name in (run["name"] for run in _content(folder / RECORD).get("runs", ())):
         yield _arrow(folder / name, _AGAIN)
+
+
+def _phrases(folder: Path) -> Iterator[Checked]:
+    """What phrases are found in: words, their ids, pairs that are being counted, and what passes found."""
+    words = folder / WORDS
+    if not words.exists():
+        yield _unfinished(words, "words are still to be counted")
+        return
+    yield _arrow(words, _AGAIN)
+    if (folder / IDS).exists():
+        yield from _shards(folder / IDS, False, words)
+    pairs = folder / PAIRS
+    if (pairs / RECORD).exists():
+        content = _content(pairs / RECORD)
+        yield _json(pairs / RECORD, _AGAIN)
+        for name in (run["name"] for run in content.get("runs", ())):
+            yield _arrow(pairs / name, _AGAIN)
+        if counts := content.get("counts"):
+            yield _checked(
+                pairs / counts["name"], lambda: _as_stated(pairs / counts["name"], counts["checksum"]), _AGAIN
+            )
+    elif pairs.exists():
+        yield _unfinished(pairs / RECORD, "a pass has not come to its first record")
+    for path in sorted(folder.glob(joins_name("*"))):
+        yield _arrow(path, _AGAIN)
+
+
+def _as_stated(path: Path, stated: str) -> str:
+    found = checksum_of(path)
+    if found != stated:
+        raise StreamvecError(f"its content has checksum {found}, {RECORD} says {stated}")
+    return found
 
 
 def _shards(folder: Path, finished: bool, vocabulary: Path | None) -> Iterator[Checked]:

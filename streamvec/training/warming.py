@@ -41,7 +41,7 @@ def warm(report: Reporter) -> None:
 
 def compile_all() -> None:
     """Calls every kernel that a training needs with a few words, of the types that it will have."""
-    compile_kernels(Tokenizer())
+    compile_kernels(Tokenizer(), phrases=True)
     values = np.array([0, 1, 0], np.int32)
     values.setflags(write=False)  # as those of record batches are
     offsets = np.array([0, 3], np.int32)

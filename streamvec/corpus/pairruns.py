@@ -1,0 +1,129 @@
+"""Runs: files of pairs and their sums by rising pair, made from full tables and merged in one sweep."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, verify_arrow
+from streamvec.kernels.pairmerge import DONE, FULL, ROWS, Streams, enter_pairs, merge_pairs, new_streams
+from streamvec.kernels.pairs import (
+    PAIR,
+    SLOT_BYTES,
+    SUM,
+    PairTable,
+    add_pairs,
+    clear_pairs,
+    move_pairs,
+    new_pairs,
+    sorted_pairs,
+)
+
+SCHEMA = pa.schema([("pair", pa.uint64()), ("sum", pa.int64())])
+MOST_FILES = 64  # open at a time
+BYTES_PER_SLOT = SLOT_BYTES * 17 // 10 + 1  # a slot, and room to sort the pairs of a full table
+_FEWEST_SLOTS = 1 << 14
+_FIRST_SLOTS = 1 << 17
+
+
+class Pairs(NamedTuple):
+    """Some pairs in order; valid until the next ones are asked for."""
+
+    pairs: np.ndarray  # uint64[n]: left << 32 | right
+    sums: np.ndarray  # int64[n]
+
+
+class PairCounter:
+    """One thread's table, with the runs it has written; it grows to *table_bytes* and is spilled where it is full."""
+
+    def __init__(self, table_bytes: int, next_run: Callable[[], Path]) -> None:
+        self._most_slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
+        self._next_run = next_run
+        slots = self._most_slots
+        while (
+            slots > _FIRST_SLOTS
+        ):  # grows by fours again, so that old and new slots together stay within what is allowed
+            slots = -(-slots // 4)
+        self._table = new_pairs(slots)
+        self.runs: list[str] = []
+
+    def add(self, pairs: np.ndarray, weights: np.ndarray) -> None:
+        """Adds the weights (int64[n], or int64[1] for all) of pairs (uint64[n]) to their sums."""
+        place = 0
+        while (place := add_pairs(self._table, pairs, weights, place, pairs.size)) < pairs.size:
+            larger = min(self._most_slots, self._table.slots.shape[0] * 4)
+            if larger > self._table.slots.shape[0]:
+                table = new_pairs(larger)
+                move_pairs(self._table, table)
+                self._table = table
+            else:
+                self.spill()
+
+    def spill(self) -> None:
+        """Writes the table's pairs, if any, as a run, and empties it; StreamvecError for a full disk."""
+        if not self._table.used[0]:
+            return
+        path = self._next_run()
+        spill(self._table, path)
+        self.runs.append(path.name)
+        clear_pairs(self._table)
+
+
+def spill(table: PairTable, path: Path) -> None:
+    """Writes the pairs of *table*, which must be cleared afterwards, as a run; StreamvecError for a full disk."""
+    rows = sorted_pairs(table)
+    with ArrowWriter(path, SCHEMA) as writer:
+        for start in range(0, rows.shape[0], ROWS):
+            some = rows[start : start + ROWS]
+            writer.write(_batch(Pairs(some[:, PAIR].copy(), some[:, SUM].astype(np.int64))))
+
+
+def merge_to_run(paths: Sequence[Path], path: Path) -> None:
+    """Merges at most MOST_FILES runs into one."""
+    with ArrowWriter(path, SCHEMA) as writer:
+        for pairs in merge(paths):
+            writer.write(_batch(pairs))
+
+
+def merge(paths: Sequence[Path]) -> Iterator[Pairs]:
+    """All pairs of at most MOST_FILES runs by rising pair, each once, with the total of its sums.
+
+    Raises StreamvecError when a run is damaged.
+    """
+    for path in paths:
+        verify_arrow(path)
+    readers = [open_arrow(path, mapped=False) for path in paths]
+    batches = [0] * len(paths)
+    streams, filled = new_streams(len(paths)), np.zeros(1, np.int64)
+    pairs, sums = np.empty(ROWS, np.uint64), np.empty(ROWS, np.int64)
+
+    def refill(stream: int) -> None:
+        number = batches[stream]
+        if number < readers[stream].num_record_batches:
+            batches[stream] += 1
+            _read(read_batch(readers[stream], number, paths[stream]), streams, stream)
+            enter_pairs(streams, stream)
+
+    for stream in range(len(paths)):
+        refill(stream)
+    while (reason := merge_pairs(streams, pairs, sums, filled)) != DONE:
+        if reason == FULL:
+            yield Pairs(pairs, sums)
+            filled[0] = 0
+        else:
+            refill(reason)
+    if filled[0]:
+        yield Pairs(pairs[: filled[0]], sums[: filled[0]])
+
+
+def _batch(pairs: Pairs) -> pa.RecordBatch:
+    return pa.record_batch([pa.array(pairs.pairs), pa.array(pairs.sums)], schema=SCHEMA)
+
+
+def _read(batch: pa.RecordBatch, streams: Streams, stream: int) -> None:
+    size = batch.num_rows
+    streams.pairs[stream, :size] = batch.column(0).to_numpy()
+    streams.sums[stream, :size] = batch.column(1).to_numpy()
+    streams.sizes[stream] = size

@@ -1,0 +1,128 @@
+"""From words to phrases: the text becomes ids once, passes find phrases in them, and the vocabulary is chosen anew.
+
+In phrases/ of a RUN, while it is prepared: words.arrow (words that can be in a phrase or in the vocabulary), ids/ (the
+text as their numbers), pairs/ (the pass that is on), joins-N.arrow (what pass N found).
+"""
+
+import queue
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streamvec.corpus.counts import Counts
+from streamvec.corpus.encoding import Encoding, Expected
+from streamvec.corpus.layout import IDS, PAIRS
+from streamvec.corpus.phrasepasses import BatchPiece, Pass
+from streamvec.corpus.phrases import PhraseOptions, Phrases
+from streamvec.corpus.pipeline import Progress
+from streamvec.corpus.shards import BATCH_TOKENS, INDEX, MarkedShards
+from streamvec.corpus.shardwriter import Ids
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.kernels.phrases import renumber
+
+NUMBERING = "numbering"
+_FREQUENT, _EXAMPLES = 100, 3  # of so many most frequent phrases, so many that score highest are examples
+
+
+def marked_encoding(folder: Path, words: Vocabulary, threads: int) -> Encoding:
+    """The making of ids/ of *folder*, in which rare words are marked."""
+    counts = Counts.from_json(words.about["counts"])
+    expected = Expected(counts.documents, counts.tokens + counts.dropped_long)
+    return Encoding(folder / IDS, words, counts, expected, threads, MarkedShards)
+
+
+def marked_ids(folder: Path) -> MarkedShards | None:
+    """The finished ids/ of *folder*, if it is."""
+    return MarkedShards.open(folder / IDS) if (folder / IDS / INDEX).exists() else None
+
+
+class Finding:
+    """Phrases of one corpus: found in *ids*, the ids of *words*, by passes as *options* say."""
+
+    def __init__(self, folder: Path, words: Vocabulary, ids: MarkedShards, options: PhraseOptions) -> None:
+        self.phrases = Phrases(folder, words.words)
+        self._folder = folder
+        self._words = words
+        self._ids = ids
+        self._options = options
+
+    def run(
+        self, room: Callable[[], int], threads: int, report: Callable[[Progress], None], stop: Callable[[], bool]
+    ) -> None:
+        """Makes the passes that are not made yet; Interrupted when *stop* says so.
+
+        room: how many bytes there are for tables of pairs, asked before each pass.
+        """
+        rare_words = self._words.about["distinct_words"] - len(self._words)
+        while len(self.phrases.joins) < self._options.passes and not self._is_exhausted():
+            number = len(self.phrases.joins) + 1
+            counting = Pass(self._folder / PAIRS, number, self._ids, self.phrases, paired=True)
+            counting.run(f"phrases {number}", self._text_bytes(), room(), threads, report, stop)
+            self.phrases.found(*counting.select(self._options, rare_words, stop))
+
+    def _is_exhausted(self) -> bool:
+        """Whether a pass found nothing: the next one would read the same."""
+        return bool(self.phrases.joins) and not self.phrases.joins[-1].phrases.size
+
+    def _text_bytes(self) -> int:
+        return int(self._words.about["counts"]["bytes_read"])
+
+    def vocabulary(
+        self,
+        min_count: int,
+        max_vocab: int | None,
+        threads: int,
+        report: Callable[[Progress], None],
+        stop: Callable[[], bool],
+    ) -> tuple[Vocabulary, int]:
+        """(words and phrases as they are after joining, chosen as `select` does; how often the most frequent one
+        occurs); after `run`."""
+        number = self._options.passes + 1
+        counting = Pass(self._folder / PAIRS, number, self._ids, self.phrases, paired=False)
+        counting.run("phrases counted", self._text_bytes(), 0, threads, report, stop)
+        counts, words = counting.counts, self.phrases.words
+        kept = np.flatnonzero(counts >= min_count)
+        by_bytes = kept[pc.sort_indices(words.take(pa.array(kept))).to_numpy()]
+        order = by_bytes[np.argsort(-counts[by_bytes], kind="stable")][:max_vocab]
+        about = {**self._words.about, "min_count": min_count, "max_vocab": max_vocab}
+        about["counts"] = {**about["counts"], "joined_tokens": self._ids.tokens - counting.tokens}
+        scores = self.phrases.scores()[order]
+        found = np.flatnonzero(scores > -np.inf)
+        telling = found[:_FREQUENT][np.argsort(-scores[found[:_FREQUENT]], kind="stable")][:_EXAMPLES]
+        examples = words.take(pa.array(order[telling])).to_pylist()
+        about["phrases"] = {**self._options.to_json(), "found": int(found.size), "examples": examples}
+        vocabulary = Vocabulary(words.take(pa.array(order)), counts[order], about)
+        return vocabulary, int(counts.max())
+
+
+class JoinedEncoder:
+    """Gives the ids of a batch their numbers in the final vocabulary, phrases joined and rare words left out."""
+
+    def __init__(self, phrases: Phrases, vocabulary: Vocabulary, threads: int) -> None:
+        self._phrases = phrases
+        self._numbers = vocabulary.index_of(phrases.words).astype(np.int32)
+        self._rooms: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+        for _ in range(threads):
+            self._rooms.put(np.empty(2 * BATCH_TOKENS + 1, np.int32))
+
+    def __call__(self, piece: BatchPiece) -> Ids:
+        """The ids of *piece*; several threads may call at once."""
+        flat = self._rooms.get()
+        try:
+            size = self._phrases.read(piece.batch, flat)
+            ids = np.empty(size, np.int32)
+            lengths = np.empty(piece.batch.offsets.size - 1, np.int32)
+            count, documents = renumber(flat, size, self._numbers, ids, lengths)
+        finally:
+            self._rooms.put(flat)
+        return Ids(ids[:count], lengths[: documents - piece.goes_on])
+
+
+def joined_encoding(folder: Path, vocabulary: Vocabulary, ids: MarkedShards, threads: int) -> Encoding:
+    """The making of the final shards in *folder* out of marked ones."""
+    counts = Counts.from_json(vocabulary.about["counts"])
+    expected = Expected(ids.whole_documents, vocabulary.total)
+    return Encoding(folder, vocabulary, counts, expected, threads)
