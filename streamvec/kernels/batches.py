@@ -31,7 +31,7 @@ from streamvec.kernels.skipgram import score_center, update_center
 from streamvec.kernels.subwords import compose, distribute, tokens_near
 from streamvec.kernels.team import wait_for_team
 
-_AHEAD = 6  # centers between the prefetch of a row and its use
+_AHEAD, _AHEAD_ON_PATHS = 6, 3  # centers between the prefetch of a row and its use: paths hold more rows
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -65,9 +65,10 @@ def score(rows, places, first, last, piece, end):
     edge = slice_edge(rows, piece)
     width = slice_edge(rows, piece + 1) - edge
     inputs, outputs = rows.inputs + rows.input_height * edge, rows.outputs + rows.height * edge
+    ahead = _AHEAD if places.blocks <= 2 else _AHEAD_ON_PATHS
     for i in range(first, last):
-        if i + _AHEAD < end:
-            ask_ahead(places, i + _AHEAD, end, inputs, outputs, width)
+        if i + ahead < end:
+            ask_ahead(places, i + ahead, end, inputs, outputs, width)
         count = write_contexts(places, i, inputs, width, rows.input_height - 1)
         scores = places.scores + piece * places.slice_bytes + load_i32(places.pairs + 4 * i) * places.pair_bytes
         targets = targets_of(places, i)

@@ -55,14 +55,15 @@ def huffman_paths(counts):
 def paths_in_blocks(starts, nodes, nothing):
     """The same paths as blocks of targets (kernels/layout.py), so that one is copied at once.
 
-    starts, nodes: of `huffman_paths` (read). Returns first: int64[V + 1] and blocks: int32[first[V], BLOCK]: word w has
-    blocks first[w] .. first[w + 1] - 1, with *nothing* * 2 in the places left.
+    starts, nodes: of `huffman_paths` (read). Returns first: int64[V + 1] and blocks: int32[first[V] + 2, BLOCK]:
+    word w has blocks first[w] .. first[w + 1] - 1, with *nothing* * 2 in the places left; two more may be read after
+    the last.
     """
     words = len(starts) - 1
     first = np.zeros(words + 1, np.int64)
     for word in range(words):
         first[word + 1] = first[word] + (starts[word + 1] - starts[word] + TARGETS - 1) // TARGETS
-    blocks = np.full((first[words], BLOCK), 2 * nothing, np.int32)
+    blocks = np.full((first[words] + 2, BLOCK), 2 * nothing, np.int32)
     for word in range(words):
         for n in range(starts[word + 1] - starts[word]):
             blocks[first[word] + n // TARGETS, n % TARGETS] = nodes[starts[word] + n]

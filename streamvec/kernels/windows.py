@@ -30,6 +30,7 @@ class WindowShape(NamedTuple):
 # learning rate of 0.05), and cost nothing on ordinary text. Rows are counted modulo _COUNTERS.
 _MOST_AS_NOISE, _MOST_AS_CENTER = 8, 2
 _COUNTERS = 4096
+_USUAL = 3  # blocks of a path that are copied whether it has them or not: a random end costs more
 
 
 @njit(nogil=True, cache=True)
@@ -124,7 +125,7 @@ def take_paths(step, first, last, starts, blocks):
         used = starts[token + 1] - starts[token]
         step.used[i] = used
         here, path = targets + i * row_bytes, paths + starts[token] * BLOCK_BYTES
-        for block in range(used):
+        for block in range(max(_USUAL, used)):
             store(here + block * BLOCK_BYTES, load8(path + block * BLOCK_BYTES))
         slot = np.uint64(token & (_COUNTERS - 1))
         as_center[slot] += 1

@@ -185,7 +185,7 @@ class SkipGramConfig:
 class CbowConfig(SkipGramConfig):
     """The same for CBOW: the average of a window's words predicts the word in its middle."""
 
-    learning_rate: float = _option(0.05, "Learning rate at the start; it falls linearly to --final-learning-rate.")
+    learning_rate: float = _option(0.1, "Learning rate at the start; it falls linearly to --final-learning-rate.")
 
     @property
     def averaged(self) -> bool:
