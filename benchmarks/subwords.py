@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import corpora, peers
 from benchmarks.bench import Bench, Skip, benchmark, median, show, worker
 from benchmarks.vectors_vs_peers import ANALOGIES, PAIRS, RESTRICT
+from streamvec.models.wordconfig import CONFIGS
 
 SUBWORDS = {"minn": 3, "maxn": 6, "bucket": 2_000_000}
 UNSEEN = (  # words that the corpus has fewer than five times: inflections, compounds, misspellings
@@ -91,8 +92,9 @@ def _quality(bench: Bench, kinds: list[str], fasttext: tuple[Path, str] | None) 
     return {"corpus": whole.corpus, "epochs": bench.args.epochs, "scores": scores, "unseen": neighbours}
 
 
-def _config(kind: str, epochs: int) -> dict[str, Any]:
-    rate = {"skipgram": 0.025, "cbow": 0.05}[kind]
+def _config(kind: str, epochs: int, name: str = "exact") -> dict[str, Any]:
+    """The same for both, but for each one's own default learning rate of CBOW: only ours divides its gradient."""
+    rate = 0.05 if (kind, name) == ("cbow", "fasttext") else CONFIGS[kind]().learning_rate
     return {
         "dim": 100,
         "window": 5,
@@ -127,7 +129,7 @@ class _Text:
         self.number += 1
         kept = self.bench.work / f"{self.name}-{self.number}.npy"
         settings = {
-            "config": _config(kind, epochs),
+            "config": _config(kind, epochs, name),
             "kind": kind,
             "threads": self.bench.args.threads,
             "vectors": str(kept),
