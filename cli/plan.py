@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions
 
 from .options import given, json_option, options_of, start_options
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.command("plan")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", default=".", show_default=True, type=click.Path(), help="Where the RUN would be: on which disk.")
+@click.option("--kind", type=click.Choice(list(CONFIGS)), default="skipgram", show_default=True, help="What to train.")
 @start_options
 @options_of(SkipGramConfig, TextOptions, MachineOptions)
 @json_option
@@ -27,12 +28,13 @@ def plan_(
     /,
     inputs: tuple[str, ...],
     out: str,
+    kind: str,
     start_from: str | None,
     vectors: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Peak memory, disk and time of `train skipgram` with the same options, before anything starts.
+    """Peak memory, disk and time of `train` with the same options, before anything starts.
 
     Reads some of each INPUT, and trains on it for a second: nothing is written. Standard input cannot be planned; a
     finished RUN can.
@@ -41,10 +43,11 @@ def plan_(
     Example:
       streamvec plan wiki.txt.zst --dim 300 --memory 2GB
     """
-    from streamvec.training.plan import plan_skipgram
+    from streamvec.training.plan import plan_training
 
     usage_checked(options, start_from=start_from, vectors=vectors)
-    plan = plan_skipgram(inputs, out, start_from=start_from, vectors=vectors, **given(context, options))
+    start = {"start_from": start_from, "vectors": vectors}
+    plan = plan_training(inputs, out, kind=kind, **start, **given(context, options))
     click.echo(json.dumps(plan.to_json()) if as_json else "\n".join(_lines(plan, options)))
     for warning in plan.warnings:
         click.echo(f"streamvec: warning: {warning}", err=True)

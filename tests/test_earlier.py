@@ -13,6 +13,7 @@ from streamvec.corpus import counting as counting_module
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.lookup import Lookup
+from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.prepare import Shares, prepare
 from streamvec.corpus.runs import merge, write_run
 from streamvec.corpus.sampling import sample_corpus
@@ -174,3 +175,38 @@ def test_a_plan_of_all_the_text_foresees_the_merged_vocabulary(old: Path, tmp_pa
     if max_vocab is None:
         assert known.tokens == shards.tokens
     assert known.word_bytes == pytest.approx(np.mean([len(word.encode()) for word in as_dict(vocabulary)]), rel=0.1)
+
+
+def phrasing(seed: int, first: int) -> list[list[str]]:
+    """Documents in which some words are often neighbours."""
+    draw = random.Random(seed)
+    return [
+        [
+            word
+            for n in (int(400 * draw.random() ** 2) + first for _ in range(12))
+            for word in ([f"new{n}", f"york{n}"] if n % 5 == 0 else [f"word{n}"])
+        ]
+        for _ in range(2000)
+    ]
+
+
+@pytest.mark.parametrize("max_vocab", [None, 200])
+def test_phrases_of_new_text_join_the_words_and_phrases_of_the_old(tmp_path: Path, max_vocab: int | None) -> None:
+    options = PhraseOptions(1, "word2vec", 10.0, 5)
+    first, later = phrasing(1, 0), phrasing(2, 200)
+    later = [[*document, "word1", "word3"] if number < 2 else document for number, document in enumerate(later)]
+    old, _ = prepared(first, tmp_path / "old", phrases=options)
+    alone, _ = prepared(later, tmp_path / "alone", phrases=options, min_count=1)
+    before, text = as_dict(old), as_dict(alone)
+    assert any("_" in word for word in before) and any("_" in word for word in set(text) - set(before))
+    assert text["word1"] == text["word3"] == 2 < MIN_COUNT and "word1" in before
+    both = Counter(before) + Counter(text)
+    chosen = [(word, count) for word, count in both.items() if count >= MIN_COUNT or word in before]
+    expected = sorted(chosen, key=lambda pair: (-pair[1], pair[0].encode()))[:max_vocab]
+    merged, shards = prepared(
+        later, tmp_path / "new", phrases=options, earlier=earlier_of(tmp_path / "old"), max_vocab=max_vocab
+    )
+    assert list(as_dict(merged).items()) == expected
+    assert shards.tokens == sum(text.get(word, 0) for word, _ in expected)
+    assert merged.about["tokens_in_corpus"] == sum(map(len, first)) + sum(map(len, later))
+    assert not (tmp_path / "new" / "phrases").exists()

@@ -26,7 +26,7 @@ from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs, timing, words
 from streamvec.training import plan as planning
 from streamvec.training.options import MachineOptions, TextOptions
-from streamvec.training.plan import plan_skipgram
+from streamvec.training.plan import plan_training
 from streamvec.training.timing import batches_of
 
 OPTIONS = {"dim": 40, "epochs": 1, "threads": 2, "memory": 600_000_000}
@@ -56,7 +56,7 @@ def run(corpus, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plan(corpus):
-    return plan_skipgram(corpus, **OPTIONS)
+    return plan_training(corpus, **OPTIONS)
 
 
 def flags(options):
@@ -96,7 +96,7 @@ SUBWORDS = {"subwords": "2-6", "buckets": 400_000, "dim": 200}
 
 @pytest.mark.parametrize("options", [{}, SUBWORDS])
 def test_memory_is_what_the_system_saw(corpus, tmp_path, options):
-    plan = plan_skipgram(corpus, **OPTIONS | options)
+    plan = plan_training(corpus, **OPTIONS | options)
     arguments = [*MAIN, "train", "skipgram", str(corpus), "--out", str(tmp_path / "run"), *flags(OPTIONS | options)]
     # A child's peak includes that of the process it was forked from, so it is started by a small one.
     small = (
@@ -109,7 +109,14 @@ def test_memory_is_what_the_system_saw(corpus, tmp_path, options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"dim": 333}, {"mode": "hogwild"}, {"negative": 9, "batch": 100}, {"subwords": "3-6", "buckets": 100_000}],
+    [
+        {"dim": 333},
+        {"mode": "hogwild"},
+        {"negative": 9, "batch": 100},
+        {"subwords": "3-6", "buckets": 100_000},
+        {"objective": "hs"},
+        {"objective": "softmax"},
+    ],
 )
 def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, monkeypatch, options):
     monkeypatch.setattr(words, "compiling_bytes", lambda: 0)  # on a fresh machine this process is the one that compiles
@@ -125,7 +132,7 @@ def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, monkeypatch, opti
         low, high = (low, middle) if fits else (middle, high)
     for memory, fits in ((high, True), (low, False)):
         here = options | {"memory": memory}
-        told = plan_skipgram(corpus, **here)
+        told = plan_training(corpus, **here)
         refusals = [warning for warning in told.warnings if "refused" in warning]
         try:
             streamvec.train_skipgram(corpus, tmp_path / str(fits), **here)
@@ -137,15 +144,15 @@ def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, monkeypatch, opti
 
 def test_what_is_advised_fits(corpus):
     options = {"dim": 5000, "epochs": 1, "threads": 1, "memory": 320_000_000}
-    warning = next(warning for warning in plan_skipgram(corpus, **options).warnings if "refused" in warning)
+    warning = next(warning for warning in plan_training(corpus, **options).warnings if "refused" in warning)
     for flag, name in (("--max-vocab", "max_vocab"), ("--dim", "dim")):
         number = int(re.search(flag + r" (?:to )?(\d+)", warning)[1])
-        assert not plan_skipgram(corpus, **options | {name: number}).warnings
-        assert plan_skipgram(corpus, **options | {name: number + max(2, number // 50)}).warnings
+        assert not plan_training(corpus, **options | {name: number}).warnings
+        assert plan_training(corpus, **options | {name: number + max(2, number // 50)}).warnings
 
 
 def test_ngrams_are_told_exactly_and_disk_is_that_of_the_run(corpus, tmp_path):
-    plan = plan_skipgram(corpus, **OPTIONS | SUBWORDS)
+    plan = plan_training(corpus, **OPTIONS | SUBWORDS)
     streamvec.train_skipgram(corpus, tmp_path / "run", **OPTIONS | SUBWORDS)
     stored = pa.ipc.open_file(tmp_path / "run" / "vectors.ngrams.arrow").read_all()
     assert plan.corpus["ngrams"] == stored.num_rows
@@ -153,7 +160,7 @@ def test_ngrams_are_told_exactly_and_disk_is_that_of_the_run(corpus, tmp_path):
     assert plan.disk["vectors"] == pytest.approx(vectors, rel=0.03, abs=8192)
     found = sum(path.stat().st_size for path in (tmp_path / "run" / "checkpoints").rglob("*.*"))
     assert plan.disk["checkpoints"] == pytest.approx(found, rel=0.03, abs=8192)
-    again = plan_skipgram(tmp_path / "run", **OPTIONS | SUBWORDS)
+    again = plan_training(tmp_path / "run", **OPTIONS | SUBWORDS)
     assert again.corpus["ngrams"] == plan.corpus["ngrams"]
 
 
@@ -169,7 +176,7 @@ def test_ngrams_of_more_words_grow_as_they_did(monkeypatch):
 
 
 def test_a_run_can_be_planned(run, plan):
-    told = plan_skipgram(run, **OPTIONS | {"dim": 80})
+    told = plan_training(run, **OPTIONS | {"dim": 80})
     assert told.corpus["words"] == plan.corpus["words"] and told.corpus["known_tokens"] == plan.corpus["known_tokens"]
     assert told.disk["shards"] == 0 and set(told.memory) == {"training"}
     assert told.disk["vectors"] > 1.8 * plan.disk["vectors"] - 40 * plan.corpus["words"]
@@ -177,10 +184,10 @@ def test_a_run_can_be_planned(run, plan):
 
 def test_more_checkpoints_take_more_disk(corpus):
     one, two, many = (
-        plan_skipgram(corpus, **OPTIONS | {"epochs": epochs, "checkpoint_batches": 6}).disk["checkpoints"]
+        plan_training(corpus, **OPTIONS | {"epochs": epochs, "checkpoint_batches": 6}).disk["checkpoints"]
         for epochs in (1, 2, 9)
     )
-    single = needs.checkpoint_bytes(SkipGramConfig(dim=40), plan_skipgram(corpus, **OPTIONS).corpus["words"])
+    single = needs.checkpoint_bytes(SkipGramConfig(dim=40), plan_training(corpus, **OPTIONS).corpus["words"])
     assert one in (single, 2 * single) and 2 * single <= two <= many < 3 * single
 
 
@@ -188,7 +195,7 @@ def test_warnings_of_disk_and_machine(corpus, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1000, 1000))
     monkeypatch.setattr(planning, "free_memory", lambda: 10**8)
-    found = plan_skipgram(corpus, tmp_path / "not" / "there", **OPTIONS).warnings
+    found = plan_training(corpus, tmp_path / "not" / "there", **OPTIONS).warnings
     assert any(str(tmp_path) in warning and "--out" in warning for warning in found)
     assert any("the machine has 100 MB of memory free" in warning for warning in found)
 
@@ -230,21 +237,32 @@ def test_batches_leave_rare_words_out():
 
 def test_standard_input_cannot_be_planned():
     with pytest.raises(StreamvecError, match=r"standard input.*cannot be planned"):
-        plan_skipgram("-")
+        plan_training("-")
 
 
 @pytest.mark.parametrize(("text", "message"), [("", "no words"), ("one two three\n", "min-count")])
 def test_text_without_words(tmp_path, text, message):
     (tmp_path / "text.txt").write_text(text)
     with pytest.raises(StreamvecError, match=message):
-        plan_skipgram(tmp_path / "text.txt")
+        plan_training(tmp_path / "text.txt")
 
 
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="options must be those of train skipgram, got dimension"):
-        plan_skipgram("x", dimension=3)
+        plan_training("x", dimension=3)
     with pytest.raises(StreamvecError, match="nowhere"):
-        plan_skipgram("nowhere.txt")
+        plan_training("nowhere.txt")
+    with pytest.raises(ValueError, match="kind must be skipgram or cbow, got 'glove'"):
+        plan_training("x", kind="glove")
+
+
+def test_cbow_and_patience_are_planned_too(corpus):
+    told = plan_training(corpus, kind="cbow", **OPTIONS | {"holdout": 0.1, "patience": 1, "epochs": 3})
+    plain = plan_training(corpus, **OPTIONS | {"epochs": 3})
+    one = needs.checkpoint_bytes(SkipGramConfig(dim=OPTIONS["dim"]), told.corpus["words"])
+    assert plain.disk["best"] == 0 and told.disk["best"] == 2 * one
+    assert told.peak_disk == plain.peak_disk + 2 * one
+    assert told.model_bytes == plain.model_bytes
 
 
 def test_command_line(corpus, tmp_path):

@@ -25,7 +25,7 @@ from streamvec.training import words as training
 from streamvec.training.checkpoint import ARRAYS
 from streamvec.training.needs import training_bytes
 from streamvec.training.options import MachineOptions
-from streamvec.training.plan import plan_skipgram
+from streamvec.training.plan import plan_training
 from streamvec.training.startrun import _rows
 from streamvec.vectors.formats import export_vectors
 
@@ -255,7 +255,7 @@ def test_a_chain_of_three_with_cbow(texts: tuple[Path, Path], tmp_path: Path) ->
     second = sv.KeyedVectors.load(tmp_path / "two")
     assert (third["trout"] == second["trout"]).all() and (third["fish"] != second["fish"]).any()
     assert third.info["kind"] == "cbow"
-    plan = plan_skipgram(texts[1], start_from=tmp_path / "one", min_count=2)
+    plan = plan_training(texts[1], kind="cbow", start_from=tmp_path / "one", min_count=2)
     assert plan.corpus["words"] == len(second) and plan.dim == 40
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,6 +145,7 @@ class Counting:
         if (folder / RECORD).exists():
             self._load()
         self._tidy()
+        self._naming = Lock()
         self._free: queue.SimpleQueue[Counter] = queue.SimpleQueue()
         self._counters = []
         if not self.finished:
@@ -217,8 +219,9 @@ class Counting:
             report(Progress("counting", self.counts.bytes_read, self.counts.documents, self.counts.tokens))
 
     def _next_run(self) -> Path:
-        self._numbers += 1
-        return self.folder / f"run-{self._numbers:06d}.arrow"
+        with self._naming:  # two counters that spill at once must not have one name
+            self._numbers += 1
+            return self.folder / f"run-{self._numbers:06d}.arrow"
 
     def _record(self, start: Start | None) -> None:
         """Spills all tables and writes down that everything before *start* (None: everything) is in the runs."""

@@ -6,19 +6,18 @@ far above any count marks them on the way.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from streamvec.corpus.growth import Known, Sample
 from streamvec.corpus.lookup import Lookup
-from streamvec.corpus.runs import write_run
-from streamvec.corpus.vocabulary import EARLIER, Selection, Vocabulary, word_bytes
+from streamvec.corpus.runs import merge, write_run
+from streamvec.corpus.vocabulary import EARLIER, Vocabulary, select, word_bytes
 from streamvec.disk.arrow import verify_arrow
 from streamvec.errors import StreamvecError
 
-_RUN = "earlier.arrow"
+_RUN, _NEW = "earlier.arrow", "later.arrow"
 
 
 @dataclass(frozen=True)
@@ -34,24 +33,37 @@ class Earlier:
             raise StreamvecError(f"{self.path}: changed since this training was begun: train again with --overwrite")
         return Vocabulary.load(self.path)
 
-    def runs(self, folder: Path) -> list[Path]:
-        """Writes its words, marked, in the order of their bytes, as a run in *folder*."""
+    def runs(self, folder: Path, counted: bool = True) -> list[Path]:
+        """Writes its words, marked, in the order of their bytes, as a run in *folder*; *counted*: with their counts."""
         vocabulary = self.load()
         order = pc.array_sort_indices(vocabulary.words)
-        write_run(vocabulary.words.take(order), vocabulary.counts[order.to_numpy()] + EARLIER, folder / _RUN)
+        counts = vocabulary.counts[order.to_numpy()] if counted else np.zeros(len(vocabulary), np.int64)
+        write_run(vocabulary.words.take(order), counts + EARLIER, folder / _RUN)
         return [folder / _RUN]
 
-    def share_of(self, vocabulary: Vocabulary, selection: Selection) -> dict[str, Any]:
-        """What the merged *vocabulary* must say of it.
+    def share_of(self, vocabulary: Vocabulary, tokens: int) -> dict[str, int]:
+        """What the merged *vocabulary* of a text of so many *tokens* must say of it.
 
-        earlier_tokens: how much of the counts it has brought; tokens_in_corpus: of both texts, its rare words included.
+        earlier_tokens: how much of the counts it has brought; tokens_in_corpus: of both texts.
         """
         old = self.load()
         brought = old.total
         if len(vocabulary) == vocabulary.about["max_vocab"]:  # some of its words may have been left out
             brought = int(old.counts[Lookup(vocabulary).numbers(old.words) >= 0].sum())
-        rarer = int(old.about["tokens_in_corpus"]) - old.total
-        return {"earlier_tokens": brought, "tokens_in_corpus": selection.tokens + rarer}
+        return {"earlier_tokens": brought, "tokens_in_corpus": tokens + int(old.about["tokens_in_corpus"])}
+
+    def joined_by(self, text: Vocabulary, folder: Path, min_count: int, max_vocab: int | None) -> Vocabulary:
+        """Its words and those of *text*, in which none is left out yet, chosen as `select` does.
+
+        Two runs are written in *folder*.
+        """
+        order = pc.array_sort_indices(text.words)
+        write_run(text.words.take(order), text.counts[order.to_numpy()], folder / _NEW)
+        selection = select(merge([folder / _NEW, *self.runs(folder)]), min_count, max_vocab)
+        about = {**text.about, "min_count": min_count, "max_vocab": max_vocab}
+        vocabulary = Vocabulary(selection.words, selection.counts, about)
+        about |= self.share_of(vocabulary, int(text.about["tokens_in_corpus"]))
+        return vocabulary
 
     def expected(self, sample: Sample, min_count: int, max_vocab: int | None) -> Known:
         """What the merged vocabulary will be, told from a sample of the text.

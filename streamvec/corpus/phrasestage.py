@@ -124,5 +124,5 @@ class JoinedEncoder:
 def joined_encoding(folder: Path, vocabulary: Vocabulary, ids: MarkedShards, threads: int) -> Encoding:
     """The making of the final shards in *folder* out of marked ones."""
     counts = Counts.from_json(vocabulary.about["counts"])
-    expected = Expected(ids.whole_documents, vocabulary.total)
+    expected = Expected(ids.whole_documents, vocabulary.in_text)
     return Encoding(folder, vocabulary, counts, expected, threads)

@@ -104,10 +104,6 @@ def prepare(
             raise ValueError(f"{name} must be at least 1, got {value}")
     if max_vocab is not None and max_vocab < 1:
         raise ValueError(f"max_vocab must be at least 1, got {max_vocab}")
-    if phrases.passes and earlier is not None:
-        raise StreamvecError(
-            "phrases cannot be found in text that goes on from an earlier training: leave --phrases or --from out"
-        )
     made_from = {
         "version": VERSION,
         "sources": [fingerprint(source) for source in sources],
@@ -141,7 +137,7 @@ def prepare(
         if not phrases.passes:
             vocabulary = _vocabulary(work, folder / VOCABULARY, min_count, max_vocab, earlier)
             return vocabulary, _shards(work, vocabulary)
-        vocabulary = _vocabulary_with_phrases(work, min_count, max_vocab, phrases)
+        vocabulary = _vocabulary_with_phrases(work, min_count, max_vocab, phrases, earlier)
         return vocabulary, _joined_shards(work, vocabulary)
     except Interrupted:
         raise
@@ -169,15 +165,20 @@ def _without_dates(made_from: dict[str, Any]) -> dict[str, Any]:
     return {**made_from, "sources": [without_date(found) for found in made_from["sources"]]}
 
 
-def _vocabulary(work: _Work, path: Path, min_count: int, max_vocab: int | None, earlier: Earlier | None) -> Vocabulary:
-    """The words that are frequent enough, made at *path* or taken from there."""
+def _vocabulary(
+    work: _Work, path: Path, min_count: int, max_vocab: int | None, earlier: Earlier | None, is_final: bool = True
+) -> Vocabulary:
+    """The words that are frequent enough, made at *path* or taken from there.
+
+    is_final: otherwise words of the *earlier* training are there, too, and their counts are those of the text alone.
+    """
     folder = work.folder / COUNTING
     if not path.exists():
         counting = Counting(folder, work.tokenizer, work.table_bytes, work.threads)
         with contextlib.closing(work.pieces(counting.start)) as pieces:
             counting.run(pieces, work.report, work.stop)
         counts = counting.counts
-        selection = select(counting.merged(*(earlier.runs(folder) if earlier else ())), min_count, max_vocab)
+        selection = select(counting.merged(*(earlier.runs(folder, is_final) if earlier else ())), min_count, max_vocab)
         if not (len(selection.words) and counts.tokens):
             shutil.rmtree(folder)
             _refuse(counts, selection.distinct, selection.highest, min_count)
@@ -190,8 +191,8 @@ def _vocabulary(work: _Work, path: Path, min_count: int, max_vocab: int | None, 
             "counts": counts.to_json(),
         }
         vocabulary = Vocabulary(selection.words, selection.counts, about)
-        if earlier is not None:
-            about |= earlier.share_of(vocabulary, selection)
+        if earlier is not None and is_final:
+            about |= earlier.share_of(vocabulary, counts.tokens)
         if not vocabulary.in_text:
             shutil.rmtree(folder)
             _refuse_unknown(counts, min_count)
@@ -222,14 +223,16 @@ def _refuse_unknown(counts: Counts, min_count: int) -> None:
     )
 
 
-def _vocabulary_with_phrases(work: _Work, min_count: int, max_vocab: int | None, options: PhraseOptions) -> Vocabulary:
+def _vocabulary_with_phrases(
+    work: _Work, min_count: int, max_vocab: int | None, options: PhraseOptions, earlier: Earlier | None
+) -> Vocabulary:
     path, folder = work.folder / VOCABULARY, work.folder / PHRASES
     if path.exists():
         return Vocabulary.load(path)
     with named_problems(folder):
         folder.mkdir(exist_ok=True)
     # A word that is rarer than both is in no phrase, and not in the vocabulary: it is left a mark.
-    words = _vocabulary(work, folder / WORDS, min(min_count, options.min_count), None, None)
+    words = _vocabulary(work, folder / WORDS, min(min_count, options.min_count), None, earlier, is_final=False)
     ids = marked_ids(folder)
     if ids is None:
         encoding = marked_encoding(folder, words, work.threads)
@@ -245,10 +248,16 @@ def _vocabulary_with_phrases(work: _Work, min_count: int, max_vocab: int | None,
         return min(work.table_bytes, work.memory - held)
 
     finding.run(room, work.threads, work.report, work.stop)
-    vocabulary, highest = finding.vocabulary(min_count, max_vocab, work.threads, work.report, work.stop)
+    limits = (1, None) if earlier else (min_count, max_vocab)
+    vocabulary, highest = finding.vocabulary(*limits, work.threads, work.report, work.stop)
+    if earlier is not None:
+        vocabulary = earlier.joined_by(vocabulary, folder, min_count, max_vocab)
     if not len(vocabulary):
         shutil.rmtree(folder)
         _refuse(Counts.from_json(words.about["counts"]), words.about["distinct_words"], highest, min_count)
+    if not vocabulary.in_text:
+        shutil.rmtree(folder)
+        _refuse_unknown(Counts.from_json(words.about["counts"]), min_count)
     vocabulary.save(path)
     return Vocabulary.load(path)
 

@@ -140,7 +140,7 @@ def _frequent(
     for batch in words:
         marked, counts = batch.counts >= EARLIER, batch.counts & (EARLIER - 1)
         seen.tokens += int(counts.sum())
-        seen.distinct += counts.size
+        seen.distinct += int(np.count_nonzero(counts))
         seen.highest = max(seen.highest, int(counts.max()))
         kept = np.flatnonzero(marked | (counts >= min_count))
         if kept.size:

@@ -25,7 +25,7 @@ from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.subwords import WordBytes
-from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
 from streamvec.training.start import Start, choose, refuse_shards
@@ -63,7 +63,7 @@ class Plan:
     @property
     def peak_disk(self) -> int:
         """Most disk that is taken at any time."""
-        kept = sum(self.disk[name] for name in ("shards", "vocabulary", "checkpoints", "vectors"))
+        kept = sum(self.disk[name] for name in ("shards", "vocabulary", "checkpoints", "best", "vectors"))
         finding = self.disk["phrases"] + max(self.disk["pairs"], self.disk["shards"])
         return max(max(self.disk["counting"], finding) + self.disk["vocabulary"], kept)
 
@@ -97,27 +97,31 @@ class _Seen:
     passes: int = 0
 
 
-def plan_skipgram(
+def plan_training(
     inputs: str | Path | Sequence[str | Path],
     out: str | Path = ".",
     *,
+    kind: str = "skipgram",
     start_from: str | Path | None = None,
     vectors: str | Path | None = None,
     **options: Any,
 ) -> Plan:
     """What `train_skipgram` with the same arguments will take: the command ``streamvec plan`` as a function.
 
-    Reads a bounded part of the inputs and trains for about a second on it. *out* says on which disk the RUN would be.
+    kind: "skipgram", or "cbow" for `train_cbow`. Reads a bounded part of the inputs, and trains on it for about a
+    second. *out* says on which disk the RUN would be.
     Raises ValueError for options that can never be right, StreamvecError when an input cannot be read or planned, or
     holds no word that is frequent enough.
     """
-    kinds = (SkipGramConfig, TextOptions, MachineOptions)
-    unknown = set(options) - {name for kind in kinds for name in pick(kind, options)}
+    if kind not in CONFIGS:
+        raise ValueError(f"kind must be {' or '.join(CONFIGS)}, got {kind!r}")
+    kinds = (CONFIGS[kind], TextOptions, MachineOptions)
+    unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
-        raise ValueError(f"options must be those of train skipgram, got {', '.join(sorted(unknown))}")
-    start, options = choose(None, start_from, vectors, options)
-    picked = [pick(kind, options) for kind in kinds]
-    config, text, machine = SkipGramConfig(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+        raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
+    start, options = choose(kind, start_from, vectors, options)
+    picked = [pick(each, options) for each in kinds]
+    config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     if "-" in names:
         raise StreamvecError(
@@ -301,6 +305,7 @@ def _disk(
         "shards": needs.shards_bytes(corpus) if seen.sample else 0,  # those of a RUN are linked, not copied
         "vocabulary": needs.vocabulary_bytes(corpus) if seen.sample else 0,
         "checkpoints": checkpoints,
+        "best": min(2, config.epochs) * one if config.patience else 0,  # the one before goes when the next is there
         "vectors": vectors,
     }
 

@@ -51,11 +51,11 @@ class Start(Protocol):
 
 
 def choose(
-    kind: str | None, start_from: str | Path | None, vectors: str | Path | None, options: Mapping[str, Any]
+    kind: str, start_from: str | Path | None, vectors: str | Path | None, options: Mapping[str, Any]
 ) -> tuple[Start | None, dict[str, Any]]:
     """What to begin from, and the options with those it decides where they are not given.
 
-    kind: what a RUN must have been trained by, None for any; options: only those that were given. Raises ValueError
+    kind: what a RUN must have been trained by; options: only those that were given. Raises ValueError
     where both are asked for, StreamvecError where what is named does not fit or cannot be read.
     """
     if start_from is not None and vectors is not None:

@@ -34,13 +34,13 @@ class FromRun:
     ngrams: str | None = None  # checksum of its n-grams, where it has subwords
 
     @classmethod
-    def choose(cls, folder: Path, kind: str | None, options: Mapping[str, Any]) -> tuple["FromRun", dict[str, Any]]:
+    def choose(cls, folder: Path, kind: str, options: Mapping[str, Any]) -> tuple["FromRun", dict[str, Any]]:
         """The RUN in *folder*, and the options with those that must be as its own."""
         if folder.exists() and not (folder / RUN_JSON).is_file():
             raise StreamvecError(f"{folder}: not a RUN of streamvec: vectors alone are begun from with --vectors")
         run = Run.open(folder)
         about, where = run.about, shlex.quote(str(folder))
-        if kind is not None and run.kind != kind:
+        if run.kind != kind:
             raise StreamvecError(
                 f"{folder}: was trained by {run.kind}, not {kind}: streamvec train {run.kind} goes on from it, or take "
                 f"its vectors alone: --vectors {where}"
