@@ -82,10 +82,11 @@ def loss(inputs, outputs, contexts, targets, averaged=False):
     return -sum(np.log(sigmoid((2 * label - 1) * (outputs[row] @ x))) for x in rows for row, label, _ in targets)
 
 
-def train_batch(inputs, outputs, batch, rate, averaged=False, block=6):
+def train_batch(inputs, outputs, batch, rate, averaged=False, together=None):
     """All scores from the rows as they stood, then the updates center by center. Returns each center's loss.
 
-    batch: of (contexts, targets).
+    batch: of (contexts, targets); together: where there may be many targets, so many contexts are updated at once, and
+    each target in its turn. Otherwise each context is updated in its turn, and all targets at once.
     """
     losses = [loss(inputs, outputs, contexts, targets, averaged) if contexts else 0.0 for contexts, targets in batch]
     batch = [(contexts, targets) for contexts, targets in batch if contexts]
@@ -106,17 +107,26 @@ def train_batch(inputs, outputs, batch, rate, averaged=False, block=6):
             for context in contexts:
                 inputs[context] += pulled / len(contexts)
             continue
-        for first in range(0, 1 + max(place for _, _, place in targets), block):  # targets go in blocks of six
-            some = [n for n, (_, _, place) in enumerate(targets) if first <= place < first + block]
-            before = [outputs[targets[n][0]].copy() for n in some]
+        if together is None:
+            before = [outputs[row].copy() for row, _, _ in targets]
             changes = [np.zeros_like(row) for row in before]
             for c, context in enumerate(contexts):
                 x = inputs[context].copy()
-                for n, row, change in zip(some, before, changes, strict=True):
+                for n, change in enumerate(changes):
                     change += errors[n][c] * x
-                    inputs[context] += errors[n][c] * row
-            for n, change in zip(some, changes, strict=True):
-                outputs[targets[n][0]] += change
+                    inputs[context] += errors[n][c] * before[n]
+            for (row, _, _), change in zip(targets, changes, strict=True):
+                outputs[row] += change
+            continue
+        for first in range(0, len(contexts), together):
+            some = contexts[first : first + together]
+            before, gains = inputs[some].copy(), np.zeros((len(some), inputs.shape[1]))
+            for (row, _, _), error in zip(targets, errors, strict=True):
+                error = np.array(error[first : first + together])
+                gains += np.outer(error, outputs[row])
+                outputs[row] += error @ before
+            for context, gain in zip(some, gains, strict=True):
+                inputs[context] += gain
     return losses
 
 

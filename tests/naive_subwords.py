@@ -40,7 +40,7 @@ def windows(documents: list[list[tuple[int, int]]], window: int, window_key: int
     return found
 
 
-def train_batch(table, outputs, lists, tokens, batch, rate, averaged=False):
+def train_batch(table, outputs, lists, tokens, batch, rate, averaged=False, together=None):
     """Trains on the means of rows as on rows, then adds what each has gained to the rows it is made of.
 
     table: float64[rows, dim] and outputs: updated; tokens: the word at each place; batch: of (places, targets).
@@ -50,7 +50,7 @@ def train_batch(table, outputs, lists, tokens, batch, rate, averaged=False):
     hidden = np.array([table[lists[tokens[place]]].mean(axis=0) for place in near]).reshape(len(near), -1)
     before = hidden.copy()
     numbered = [([near.index(place) for place in contexts], targets) for contexts, targets in batch]
-    losses = naive.train_batch(hidden, outputs, numbered, rate, averaged)
+    losses = naive.train_batch(hidden, outputs, numbered, rate, averaged, together)
     for place, gain in zip(near, hidden - before, strict=True):
         for row in lists[tokens[place]]:
             table[row] += gain

@@ -50,7 +50,7 @@ OBJECTIVES = ["ns", "hs"]
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(
     ("dim", "window", "negative", "batch"),
-    [(10, 2, 3, 8), (100, 5, 5, 64), (300, 3, 5, 256), (33, 4, 13, 32), (16, 1, 1, 1)],
+    [(10, 2, 3, 8), (100, 5, 5, 64), (300, 3, 5, 256), (33, 4, 13, 32), (16, 1, 1, 1), (40, 8, 6, 16)],
 )
 def test_step_does_what_plain_python_does(kind, objective, dim, window, negative, batch):
     rates = {"learning_rate": 0.02, "final_learning_rate": 0.02}
@@ -84,7 +84,8 @@ def test_step_does_what_plain_python_does(kind, objective, dim, window, negative
     assert np.diff([*starts, len(centers)]).max() <= batch
     losses = []
     for first, last in zip(starts, [*starts[1:], len(centers)], strict=True):
-        losses += naive.train_batch(inputs, outputs, centers[first:last], np.float32(0.02), config.averaged)
+        together = 10 if config.target_blocks > 1 else None
+        losses += naive.train_batch(inputs, outputs, centers[first:last], np.float32(0.02), config.averaged, together)
     assert result.tokens == 400
     assert result.examples == sum(min(len(c), 1) if config.averaged else len(c) for c, _ in centers)
     assert result.loss == pytest.approx(sum(losses), rel=1e-5)
@@ -92,9 +93,9 @@ def test_step_does_what_plain_python_does(kind, objective, dim, window, negative
     np.testing.assert_allclose(matrix(model, "outputs"), outputs, atol=2e-5)
 
 
-@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize(("averaged", "together"), [(False, None), (False, 2), (True, None)])
 @pytest.mark.parametrize("targets", [[(2, 1, 0), (4, 0, 1), (5, 0, 2)], [(0, 1, 0), (3, 0, 1), (1, 1, 2), (5, 1, 3)]])
-def test_update_is_the_gradient_of_the_loss(averaged, targets):
+def test_update_is_the_gradient_of_the_loss(averaged, together, targets):
     """Batches of one center: the change of each row is -rate times the loss's gradient, by central differences."""
     rng = np.random.default_rng(0)
     inputs, outputs = rng.normal(0, 0.5, (6, 4)), rng.normal(0, 0.5, (6, 4))
@@ -109,7 +110,7 @@ def test_update_is_the_gradient_of_the_loss(averaged, targets):
                     sides.append(naive.loss(*moved, contexts, targets, averaged))
                 slope = (sides[0] - sides[1]) / (2 * tiny)
                 changed = [inputs.copy(), outputs.copy()]
-                naive.train_batch(*changed, [(contexts, targets)], rate, averaged)
+                naive.train_batch(*changed, [(contexts, targets)], rate, averaged, together)
                 change = (changed[which] - [inputs, outputs][which])[row, column]
                 assert change / -rate == pytest.approx(slope, abs=1e-4)
 

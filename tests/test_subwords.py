@@ -111,8 +111,10 @@ def test_step_does_what_plain_python_does(kind, objective, dim, window, negative
     starts = np.flatnonzero(model._step.starts[: len(centers)])
     losses = []
     for first, last in pairwise([*starts, len(centers)]):
-        batch_of = centers[first:last]
-        losses += naive_subwords.train_batch(table, outputs, lists, words, batch_of, np.float32(0.02), config.averaged)
+        batch_of, together = centers[first:last], 10 if config.target_blocks > 1 else None
+        losses += naive_subwords.train_batch(
+            table, outputs, lists, words, batch_of, np.float32(0.02), config.averaged, together
+        )
     assert result.loss == pytest.approx(sum(losses), rel=1e-5)
     np.testing.assert_allclose(matrix(model, "inputs"), table, atol=5e-5)
     np.testing.assert_allclose(matrix(model, "outputs"), outputs, atol=5e-5)

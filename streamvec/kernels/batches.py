@@ -25,6 +25,7 @@ from streamvec.kernels.layout import (
     targets_of,
     write_contexts,
 )
+from streamvec.kernels.manytargets import update_many
 from streamvec.kernels.nonlinear import error_of, loss_of
 from streamvec.kernels.simd import load16, load_i32, prefetch_read, splat16, store, store_f32, zero16
 from streamvec.kernels.skipgram import score_center, update_center
@@ -137,9 +138,13 @@ def apply(rows, places, i, low, high, errors):
                 if count > 0:
                     update_average(outputs, width, targets, blocks, contexts, count, from_byte, to_byte, errors)
                 continue
-            for block in range(blocks):
-                here, error = targets + block * BLOCK_BYTES, errors + block * VECTOR_BYTES
-                update_center(outputs, width, here, contexts, count, from_byte, to_byte, error, places.pair_bytes)
+            between, nothing = places.pair_bytes, rows.height - 1
+            if places.blocks == 1:
+                update_center(outputs, width, targets, contexts, count, from_byte, to_byte, errors, between)
+            elif count > 0:
+                update_many(
+                    outputs, width, targets, blocks, nothing, contexts, count, from_byte, to_byte, errors, between
+                )
 
 
 @njit(nogil=True, cache=True, inline="always")
