@@ -45,7 +45,7 @@ def plan_(
     """
     from streamvec.training.plan import plan_training
 
-    usage_checked(options, start_from=start_from, vectors=vectors)
+    usage_checked(given(context, options), CONFIGS[kind], start_from, vectors)
     start = {"start_from": start_from, "vectors": vectors}
     plan = plan_training(inputs, out, kind=kind, **start, **given(context, options))
     click.echo(json.dumps(plan.to_json()) if as_json else "\n".join(_lines(plan, options)))

@@ -210,3 +210,13 @@ def test_phrases_of_new_text_join_the_words_and_phrases_of_the_old(tmp_path: Pat
     assert shards.tokens == sum(text.get(word, 0) for word, _ in expected)
     assert merged.about["tokens_in_corpus"] == sum(map(len, first)) + sum(map(len, later))
     assert not (tmp_path / "new" / "phrases").exists()
+
+
+def test_an_old_vocabulary_does_not_change_which_phrases_are_found(tmp_path: Path) -> None:
+    options = PhraseOptions(1, "word2vec", 10.0, 5)
+    texts, strange = phrasing(2, 0), [[f"other{n}" for n in range(first, first + 50)] for first in range(0, 20_000, 50)]
+    prepared([*strange, *strange, *strange], tmp_path / "old", min_count=1)
+    alone, _ = prepared(texts, tmp_path / "alone", phrases=options)
+    merged, _ = prepared(texts, tmp_path / "new", phrases=options, earlier=earlier_of(tmp_path / "old"))
+    assert {word for word in as_dict(alone) if "_" in word} == {word for word in as_dict(merged) if "_" in word}
+    assert sum("_" in word for word in as_dict(alone)) > 20

@@ -464,8 +464,14 @@ def test_the_command_line(source: Path, tmp_path: Path) -> None:
     assert 0.7 * words <= found["corpus"]["words"] <= 1.3 * words
 
 
-def test_phrases_and_an_earlier_training_are_refused_together(source: Path, tmp_path: Path, finished_run: Path) -> None:
-    given = ["--from", finished_run, "--phrases", "1", "--out", tmp_path / "run"]
-    ended = streamvec_command("train", "skipgram", source, *given)
-    assert ended.returncode == 1 and "leave --phrases or --from out" in ended.stderr
-    assert not (tmp_path / "run").exists()
+def test_phrases_go_on_from_an_earlier_training(source: Path, tmp_path: Path, finished_run: Path) -> None:
+    made = []
+    for threads in (1, 2):
+        run = tmp_path / f"run{threads}"
+        given = ["--from", finished_run, "--out", run, "--epochs", "1", "--threads", threads]
+        asked = ["--phrases", "1", "--phrase-threshold", "2", "--min-count", "2"]
+        ended = streamvec_command("train", "skipgram", source, *given, *asked)
+        assert ended.returncode == 0, ended.stderr
+        assert not (run / "phrases").exists()
+        made.append((run / "vectors.arrow").read_bytes())
+    assert made[0] == made[1]

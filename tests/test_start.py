@@ -248,6 +248,25 @@ def test_outputs_of_another_meaning_begin_at_zero(
     assert sv.resume(tmp_path / "new").dim == 40
 
 
+@pytest.mark.parametrize(("first", "second"), [("ns", "softmax"), ("softmax", "hs"), ("softmax", "softmax")])
+def test_rows_are_found_however_the_objective_lays_them_out(
+    texts: tuple[Path, Path], tmp_path: Path, at_first: Any, first: str, second: str
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    before = sv.train_skipgram(texts[0], old, **OLD | {"objective": first, "epochs": 1})
+    at_first(texts[1], new, start_from=old, **NEW | {"objective": second})
+    with Tensors(new / FIRST / ARRAYS) as tensors:
+        words = words_of(new)
+        rows = {
+            name: dict(
+                zip(words, _rows(tensors, name, SkipGramConfig(dim=40, objective=second), 0, len(words)), strict=True)
+            )
+            for name in ("inputs", "outputs")
+        }
+    assert all((rows["inputs"][word] == before[word]).all() for word in before.words)
+    assert any(row.any() for row in rows["outputs"].values()) == (first == second)
+
+
 def test_a_chain_of_three_with_cbow(texts: tuple[Path, Path], tmp_path: Path) -> None:
     sv.train_cbow(texts[0], tmp_path / "one", **OLD)
     sv.train_cbow(texts[1], tmp_path / "two", start_from=tmp_path / "one", **NEW)

@@ -59,7 +59,10 @@ class Earlier:
         """
         order = pc.array_sort_indices(text.words)
         write_run(text.words.take(order), text.counts[order.to_numpy()], folder / _NEW)
-        selection = select(merge([folder / _NEW, *self.runs(folder)]), min_count, max_vocab)
+        runs = [folder / _NEW, *self.runs(folder)]
+        selection = select(merge(runs), min_count, max_vocab)
+        for run in runs:
+            run.unlink()
         about = {**text.about, "min_count": min_count, "max_vocab": max_vocab}
         vocabulary = Vocabulary(selection.words, selection.counts, about)
         about |= self.share_of(vocabulary, int(text.about["tokens_in_corpus"]))

@@ -1,6 +1,6 @@
 """How many neighbours and phrases a whole corpus will have, told from a sample of its ids.
 
-A tenth of the sample and the sample give the slope of each number over tokens, on logarithmic scales; it is prolonged.
+A quarter of the sample and the sample give the slope of each number over tokens, on logarithmic scales, prolonged.
 """
 
 import math

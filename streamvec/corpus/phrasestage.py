@@ -56,7 +56,8 @@ class Finding:
 
         room: how many bytes there are for tables of pairs, asked before each pass.
         """
-        rare_words = self._words.about["distinct_words"] - len(self._words)
+        in_text = int(np.count_nonzero(self._words.counts))  # an earlier training's words may not be in this text
+        rare_words = self._words.about["distinct_words"] - in_text
         while len(self.phrases.joins) < self._options.passes and not self._is_exhausted():
             number = len(self.phrases.joins) + 1
             counting = Pass(self._folder / PAIRS, number, self._ids, self.phrases, paired=True)

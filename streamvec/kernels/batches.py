@@ -39,10 +39,10 @@ _AHEAD, _AHEAD_ON_PATHS = 6, 3  # centers between the prefetch of a row and its 
 def ask_ahead(places, i, end, inputs, outputs, width):
     """Asks early for the rows that center i will be the first to read: its targets, and its window's last word.
 
-    Of several blocks of targets the first holds the top of a Huffman tree, which is always near.
+    Of a path's blocks the first holds the top of a Huffman tree, which is always near; a path does not fill all blocks.
     """
     used = load_i32(places.used + 4 * i)
-    for block in range(min(1, used - 1), used):
+    for block in range(1 if 1 < used < places.blocks else 0, used):
         targets = targets_of(places, i) + block * BLOCK_BYTES
         t0, t1 = outputs + target_row(targets) * width, outputs + target_row(targets + 4) * width
         t2, t3 = outputs + target_row(targets + 8) * width, outputs + target_row(targets + 12) * width

@@ -1,8 +1,8 @@
 """Skip-gram's updates where a center has many targets, as on the path through a Huffman tree: these stream past.
 
 `skipgram.update_center` keeps six targets in registers and lets contexts pass. A path has a dozen nodes, more than fit
-and seldom a multiple of six; a window has at most ten contexts. So here the contexts, and what each gains, stay in
-registers, while each target is read and written once.
+and seldom a multiple of six; a window of the usual size has at most ten contexts. So here the contexts, ten at once,
+and what each gains stay in registers, while each target is read and written once for them.
 """
 
 from numba import njit
@@ -144,9 +144,10 @@ def _of_5(outputs, width, targets, blocks, last, contexts, count, low, high, err
 def update_many(outputs, width, targets, blocks, nothing, contexts, count, low, high, errors, between):
     """Applies the errors of all blocks of targets to the columns [low, high) of a slice, in bytes.
 
-    inputs[context] += sum over targets of error * outputs[target], with these as they were; outputs[target] += sum over
-    contexts of error * inputs[context], with these as they were. Contexts go ten at once: the next ten meet targets
-    that the ones before have changed. Arguments as those of `skipgram.update_center`; nothing: the row of no target.
+    inputs[context] += sum over targets of error * outputs[target]; outputs[target] += sum over contexts of error *
+    inputs[context], with these as they were. Targets come in their order, and one that is there twice is met again as
+    it then is; contexts go ten at once, and the next ten meet targets as these left them. Arguments as those of
+    `skipgram.update_center`; nothing: the row of no target.
     """
     last, end = 1, targets + (blocks - 1) * BLOCK_BYTES  # how many places of the last block are taken
     for j in range(1, TARGETS):

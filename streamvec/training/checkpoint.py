@@ -18,6 +18,7 @@ from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
 
 ARRAYS, STATE = "arrays.safetensors", "state.json"
+_DAMAGED = ".damaged"
 _NAME = re.compile(r"\d{4,}-\d{9,}")
 
 
@@ -66,10 +67,10 @@ class Checkpoints:
                 if isinstance(problem.__cause__, OSError) and not isinstance(problem.__cause__, FileNotFoundError):
                     raise  # the disk or a permission, not the bytes: nothing is known to be damaged
                 note(f"checkpoint {path} is damaged and is put aside: {problem}")
-                path.rename(path.with_name(path.name + ".damaged"))
+                path.rename(_free(path.with_name(path.name + _DAMAGED)))
                 continue
             return Position(*state["position"]), state
-        if paths:
+        if paths or (self.folder.exists() and any(_DAMAGED in path.name for path in self.folder.iterdir())):
             raise StreamvecError(
                 f"{self.folder}: all checkpoints were damaged: train again with --overwrite, and check the disk"
             )
@@ -90,6 +91,14 @@ def _remove(path: Path) -> None:
     beside = path.with_name(path.name + PARTIAL)
     path.rename(beside)
     shutil.rmtree(beside, ignore_errors=True)
+
+
+def _free(path: Path) -> Path:
+    """A name that is not taken: *path*, or with a number after it."""
+    found, number = path, 2
+    while found.exists():
+        found, number = path.with_name(f"{path.name}-{number}"), number + 1
+    return found
 
 
 def _position(path: Path) -> Position:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from streamvec.training.run import RUN_JSON, Run
 
 _ROWS = 4096  # copied at once
 _TOKENS = ("tokens", "token_pattern", "keep_case")  # options that decide what a word is
+_PHRASES = ("phrases", "phrase_score", "phrase_threshold", "phrase_min_count")
 _MODEL = ("dim", "subwords", "buckets")  # and what its rows are
 
 
@@ -65,6 +66,9 @@ class FromRun:
             about["config"]["objective"],
             verify_arrow(run.ngrams) if model.get("subwords") else None,
         )
+        for name in _PHRASES:  # which words are joined is inherited, too, unless it is said anew
+            if "phrases" not in options and name in about["text"]:
+                fixed[name] = about["text"][name]
         return start, {**options, **fixed}
 
     @property
@@ -87,7 +91,7 @@ class FromRun:
             raise StreamvecError(f"{problem}; until {out} has its first checkpoint it needs {self.path}") from problem
         if (state["arrays"], vocabulary) != (self.arrays, self.vocabulary):
             raise StreamvecError(f"{self.path}: changed since {out} was begun: train again with --overwrite")
-        arrays = ("inputs", "outputs") if self._keeps_outputs(config) else ("inputs",)
+        arrays, config = ("inputs", "outputs") if self._keeps_outputs(config) else ("inputs",), self._laid_out(config)
         with Tensors(folder / ARRAYS) as tensors:
             first = 0
             for batch in read_batches(self.earlier.path, mapped=False):
@@ -106,7 +110,10 @@ class FromRun:
             raise StreamvecError(
                 f"{run.ngrams}: changed since training was begun from it: train again with --overwrite"
             )
-        first = sum(batch.num_rows for batch in read_batches(self.earlier.path, mapped=False))
+        first, config = (
+            sum(batch.num_rows for batch in read_batches(self.earlier.path, mapped=False)),
+            self._laid_out(config),
+        )
         with Tensors(Path(self.path) / self.checkpoint / ARRAYS) as tensors:
             for batch in read_batches(run.ngrams, mapped=False):
                 for start in range(0, batch.num_rows, _ROWS):
@@ -128,6 +135,10 @@ class FromRun:
             said.append(f"only the vectors of {self.path} are taken, the output rows begin at zero: {why}")
         return said
 
+    def _laid_out(self, config: SkipGramConfig) -> SkipGramConfig:
+        """A configuration whose slices are those of its arrays: they depend on the objective, too."""
+        return replace(config, objective=self.objective, mode="exact", subwords=None)
+
     def _keeps_outputs(self, config: SkipGramConfig) -> bool:
         return self.objective == config.objective != "hs"
 
@@ -147,7 +158,7 @@ def _last(run: Run) -> Path:
 
 
 def _rows(tensors: Tensors, name: str, config: SkipGramConfig, first: int, number: int) -> np.ndarray:
-    """float32[number, dim]: the rows of an array that lies slice after slice, the same slices for the same dim."""
+    """float32[number, dim]: the rows of an array that lies slice after slice, as *config* has them."""
     rows = np.empty((number, config.dim), np.float32)
     (size,) = tensors.shape(name)
     all_rows = size // config.columns[-1][1]

@@ -76,8 +76,10 @@ def prepared(
                 _adopt(Path(sources[0].path), run.folder)
             else:
                 _prepare(run, sources, text, machine, report, stop)
-        elif (run.folder / PHRASES).exists():  # a kill came between the last shard and its removal
-            shutil.rmtree(run.folder / PHRASES)
+        else:  # a kill may have come between the last shard and the removal of what is not needed any more
+            (run.folder / _SPOOL).unlink(missing_ok=True)
+            if (run.folder / PHRASES).exists():
+                shutil.rmtree(run.folder / PHRASES)
         vocabulary, shards = Vocabulary.load(run.vocabulary), Shards.open(run.shards)
     except Interrupted:
         raise
@@ -209,7 +211,7 @@ def _tell_phrases(phrases: dict[str, Any], joined: int, report: Reporter) -> Non
 def _adopt(other: Path, folder: Path) -> None:
     """Takes vocabulary and shards of another RUN as hard links, or copies where links cannot be: both stay whole."""
     Shards.open(other / SHARDS)
-    for name in (SHARDS, VOCABULARY, PREPARED):
+    for name in (PREPARED, VOCABULARY, SHARDS):  # what says that it is complete comes last
         _link(other / name, folder / name)
 
 

@@ -179,7 +179,7 @@ def _train(
 ) -> None:
     start = start_of(run.about)
     ngrams = _ngrams_within(config, vocabulary, text_bytes, machine, start is not None)
-    if config.objective == "softmax":
+    if config.objective == "softmax" and not run.checkpoints.paths():  # what is begun goes on, on any machine
         refuse_infeasible(config, len(vocabulary), shards.tokens, machine.cores)
     model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores, ngrams)
     try:
