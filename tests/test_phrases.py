@@ -26,6 +26,7 @@ from streamvec.corpus import encoding as encoding_module
 from streamvec.corpus import pairruns, phrasepasses, shardwriter
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.phrases import Joins, PhraseOptions
+from streamvec.corpus.phrasestage import refuse_too_many
 from streamvec.corpus.prepare import Shares, prepare
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.sources import resolve
@@ -475,3 +476,11 @@ def test_phrases_go_on_from_an_earlier_training(source: Path, tmp_path: Path, fi
         assert not (run / "phrases").exists()
         made.append((run / "vectors.arrow").read_bytes())
     assert made[0] == made[1]
+
+
+def test_more_words_than_memory_holds_are_refused_with_what_helps() -> None:
+    refuse_too_many(1_000_000, 10_000_000, 2, 100 << 20)
+    with pytest.raises(
+        StreamvecError, match=r"among 10,000,000 words holds 620 MB.*--phrase-min-count and --min-count"
+    ):
+        refuse_too_many(10_000_000, 100_000_000, 2, 100 << 20)

@@ -21,6 +21,7 @@ from streamvec.corpus.pipeline import Progress
 from streamvec.corpus.shards import BATCH_TOKENS, INDEX, MarkedShards
 from streamvec.corpus.shardwriter import Ids
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.errors import StreamvecError
 from streamvec.kernels.phrases import renumber
 
 NUMBERING = "numbering"
@@ -37,6 +38,17 @@ def marked_encoding(folder: Path, words: Vocabulary, threads: int) -> Encoding:
 def marked_ids(folder: Path) -> MarkedShards | None:
     """The finished ids/ of *folder*, if it is."""
     return MarkedShards.open(folder / IDS) if (folder / IDS / INDEX).exists() else None
+
+
+def refuse_too_many(words: int, word_bytes: int, threads: int, room: int) -> None:
+    """StreamvecError where what is held of each word, while phrases are found, is more than *room* bytes."""
+    counts, text = 8 * words * (threads + 2), 3 * word_bytes  # of each thread, and all; words, and what looks them up
+    held = counts + text
+    if held > room:
+        raise StreamvecError(
+            f"finding phrases among {words:,} words holds {held / 1e6:,.0f} MB, and --memory leaves {room / 1e6:,.0f} "
+            "MB: raise it, or both --phrase-min-count and --min-count, as words rarer than these are left out"
+        )
 
 
 class Finding:

@@ -26,6 +26,7 @@ from streamvec.corpus.phrasestage import (
     joined_encoding,
     marked_encoding,
     marked_ids,
+    refuse_too_many,
 )
 from streamvec.corpus.pipeline import AHEAD, READ, Progress, read_ahead
 from streamvec.corpus.release import give_memory_back
@@ -233,6 +234,7 @@ def _vocabulary_with_phrases(
         folder.mkdir(exist_ok=True)
     # A word that is rarer than both is in no phrase, and not in the vocabulary: it is left a mark.
     words = _vocabulary(work, folder / WORDS, min(min_count, options.min_count), None, earlier, is_final=False)
+    refuse_too_many(len(words), words.words.nbytes, work.threads, max(work.memory - _PROCESS, _MERGING))
     ids = marked_ids(folder)
     if ids is None:
         encoding = marked_encoding(folder, words, work.threads)

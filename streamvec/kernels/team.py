@@ -1,6 +1,6 @@
 """A team of long-lived threads in nogil kernels, kept in step by a barrier that costs about a microsecond.
 
-numba's own parallel regions cost ten microseconds each; a batch of training has two barriers in 50 microseconds.
+numba's own parallel regions cost ten microseconds each; a batch of training has one or two barriers in 20 microseconds.
 """
 
 from collections.abc import Callable

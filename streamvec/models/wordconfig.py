@@ -174,7 +174,9 @@ class SkipGramConfig:
         blocks = self.target_blocks
         drawn = BATCH_TOKENS * (4 * 8 + 8 + 1 + blocks * layout.BLOCK * 4)
         if self.objective == "softmax":
-            return drawn + threads * SOFTMAX_BLOCK * self.vectors * LANES * 4
+            pairs = 2 * self.window * self.batch * 4
+            return drawn + threads * SOFTMAX_BLOCK * self.vectors * LANES * 4 + pairs * (threads + 1)
+        drawn += threads * layout.GROUP * self.window * blocks * LANES * 4  # errors
         copies = threads if self.mode == "hogwild" else 1
         if self.ngrams:
             drawn += 4 * BATCH_TOKENS + copies * 2 * (self.ring + 1) * self.vectors * LANES * 4

@@ -21,6 +21,10 @@ from streamvec.training.reading import read_ahead
 
 _TELL_SECONDS = 1.0  # between words to the one who waits; records are as often in the first minute, then once a minute
 _RECORD_SECONDS = 60.0
+_NOTHING = (
+    "nothing is left to train on: no two words stand near each other in a document that is not held out; give "
+    "documents of several words, or a lower --holdout"
+)
 _DIVERGED = 20.0  # times the loss of knowing nothing
 
 
@@ -124,10 +128,7 @@ def train(
         loss, examples, tokens = loss + result.loss, examples + result.examples, tokens + result.tokens
         here, now, seen = schedule.after(position), time.monotonic(), seen + result.examples
         if here == Position(1, 0) and start == Position(0, 0) and not seen:
-            raise StreamvecError(
-                "nothing is left to train on: no two words stand near each other in a document that is not held out; "
-                "give documents of several words, or a lower --holdout"
-            )
+            raise StreamvecError(_NOTHING)
 
         if here.batch == 0 or now - told_at >= _TELL_SECONDS:
             rate, mean, done = tokens / (now - recorded_at), loss / examples if examples else None, schedule.done(here)
@@ -135,6 +136,8 @@ def train(
             told_at = now
             if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS or now - began < _RECORD_SECONDS:
                 extra = watch.look(here) if here.batch == 0 else {}
+                if here == Position(1, 0) and extra.get("epoch_loss", 0.0) is None:  # also where it was gone on with
+                    raise StreamvecError(_NOTHING)
                 metrics.write(
                     here,
                     progress=round(done, 6),

@@ -68,6 +68,11 @@ class Watch:
                 loss is not None and self.model.config.objective != "ns"
             ):  # a probability of each word, all adding up to 1
                 found["heldout_perplexity"] = math.exp(min(loss, 700.0))
+            if self.model.config.patience and loss is None:
+                raise StreamvecError(
+                    "nothing was held out that --patience could look at: no held-out document has two words near each "
+                    "other; give a larger --holdout, or no --patience"
+                )
             if self.model.config.patience and loss is not None:
                 self._judge(loss, position)
         if self._sets:
