@@ -78,12 +78,22 @@ def benchmark(
             return
     name = record.pop("name", name)
     whole = {"name": name, "about": about, "machine": before, "quick": args.quick}
-    whole["command"] = shlex.join(["python", "-m", f"benchmarks.{parser.prog.rsplit('.', 1)[1]}", *sys.argv[1:]])
+    asked = _without_places(sys.argv[1:])
+    whole["command"] = shlex.join(["python", "-m", f"benchmarks.{parser.prog.rsplit('.', 1)[1]}", *asked])
     folder = Path(args.results) if args.results else Path(tempfile.mkdtemp()) if args.quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     path.write_text(json.dumps({**whole, **record}, indent=1) + "\n", encoding="utf-8")
     print(f"kept: {path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path}")
+
+
+def _without_places(words: Sequence[str]) -> list[str]:
+    """A command line without --data and --results: where folders are on one machine is nobody's concern."""
+    kept = list(words)
+    for option in ("--data", "--results"):
+        while option in kept:
+            del kept[kept.index(option) : kept.index(option) + 2]
+    return kept
 
 
 def machine() -> dict[str, Any]:

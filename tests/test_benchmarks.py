@@ -35,6 +35,7 @@ def test_quick_run_keeps_figures(program: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (kept,) = tmp_path.glob("*.json")
     record: dict[str, Any] = json.loads(kept.read_text())
+    assert record["command"] == f"python -m benchmarks.{program} --quick"
     assert record["quick"] and record["machine"]["cores"] >= 1 and record["machine"]["versions"]["numpy"]
     key, number = FIGURES[program]
     assert len(record[key]) == number, record[key]
