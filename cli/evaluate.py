@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import json_option
+
 if TYPE_CHECKING:
     from streamvec.vectors.evaluation import AnalogyScores, SectionScore, SimilarityScore
 
@@ -54,7 +56,7 @@ class Lists(click.Command):
     help="Analogies: among so many most frequent words; 0 is all. (word2vec's script has 30000, gensim 300000.)",
 )
 @click.option("--case-sensitive", is_flag=True, help="A word is what is written; otherwise case is ignored.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option
 def evaluate_(
     vectors: str, similarity: tuple[str, ...], analogies: tuple[str, ...], top: int, case_sensitive: bool, as_json: bool
 ) -> None:

@@ -8,7 +8,8 @@ import click
 
 from streamvec.errors import StreamvecError
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+from .options import json_option
+
 _LOST = (
     ("joined_tokens", "tokens joined to the one before, as phrases"),
     ("dropped_rare", "tokens of rarer words left out"),

@@ -11,6 +11,8 @@ import click
 
 from streamvec.errors import StreamvecError
 
+from .options import json_option
+
 if TYPE_CHECKING:
     from streamvec.vectors import KeyedVectors
 
@@ -21,7 +23,6 @@ _LONGEST = 1 << 20
 number_option = click.option(
     "-n", "number", type=click.IntRange(1), default=10, show_default=True, help="How many neighbours."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 @click.command("nn")

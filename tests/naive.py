@@ -161,3 +161,19 @@ def softmax_batch(inputs, outputs, batch, rate):
             d_inputs[token] += errors @ outputs / len(tokens)
     inputs -= rate * d_inputs
     outputs -= rate * d_outputs
+
+
+def gradients(loss, arrays, tiny=1e-5):
+    """The gradient of loss(*arrays) by each of the arrays, by central differences in float64."""
+    found = []
+    for which, array in enumerate(arrays):
+        slopes = np.zeros_like(array)
+        for place in np.ndindex(array.shape):
+            sides = []
+            for move in (tiny, -tiny):
+                moved = [one.copy() for one in arrays]
+                moved[which][place] += move
+                sides.append(loss(*moved))
+            slopes[place] = (sides[0] - sides[1]) / (2 * tiny)
+        found.append(slopes)
+    return found

@@ -24,7 +24,7 @@ Ended = subprocess.CompletedProcess[str]
 PROGRAM = [sys.executable, "-m", "streamvec_cli.main"]
 
 
-def refused(ended: Ended, status: int, *parts: str) -> None:
+def assert_refused(ended: Ended, status: int, *parts: str) -> None:
     """The command said in one line what is wrong, and nothing else but how far it had come."""
     assert ended.returncode == status, ended.stderr
     *before, last = ended.stderr.splitlines()
@@ -135,11 +135,11 @@ def test_every_verb_helps_with_an_example(verb: str, streamvec: Command) -> None
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_wrong_usage_is_told_in_one_line(arguments: tuple[str, ...], part: str, streamvec: Command) -> None:
-    refused(streamvec(*arguments), 2, part, "--help")
+    assert_refused(streamvec(*arguments), 2, part, "--help")
 
 
 def test_an_unknown_word_is_told_with_those_that_are_near(finished_run: Path, streamvec: Command) -> None:
-    refused(streamvec("nn", finished_run, "rivr"), 1, "'rivr'", "river")
+    assert_refused(streamvec("nn", finished_run, "rivr"), 1, "'rivr'", "river")
 
 
 def test_the_traceback_is_shown_on_demand(finished_run: Path, streamvec: Command) -> None:
@@ -199,7 +199,7 @@ def test_bad_input_is_told_and_leaves_nothing(kind: str, tmp_path: Path, streamv
     arguments = bad_input(kind, tmp_path)
     before = sorted(tmp_path.iterdir())
     ended = streamvec("train", "skipgram", *arguments, "--out", tmp_path / "run", "--memory", "500MB")
-    refused(ended, 1, BAD_INPUTS[kind])
+    assert_refused(ended, 1, BAD_INPUTS[kind])
     if kind not in ("empty", "no words", "rare"):
         assert str(arguments[0]) in ended.stderr
     assert sorted(tmp_path.iterdir()) == before
@@ -208,7 +208,7 @@ def test_bad_input_is_told_and_leaves_nothing(kind: str, tmp_path: Path, streamv
 def test_a_run_that_exists_is_not_touched_unless_asked(run_copy: Path, corpus: Path, streamvec: Command) -> None:
     vectors = (run_copy / "vectors.arrow").read_bytes()
     train = ("train", "skipgram", corpus, "--out", run_copy, *TRAINING, "--dim", "8")
-    refused(streamvec(*train), 1, f"streamvec resume {run_copy}", "--overwrite")
+    assert_refused(streamvec(*train), 1, f"streamvec resume {run_copy}", "--overwrite")
     assert (run_copy / "vectors.arrow").read_bytes() == vectors
     assert streamvec(*train, "--overwrite").returncode == 0
     assert KeyedVectors.load(run_copy).dim == 8
@@ -219,15 +219,15 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path: Path, corpus: Path,
     precious.parent.mkdir()
     precious.write_bytes(b"precious")
     for out in (precious.parent, precious):
-        refused(streamvec("train", "skipgram", corpus, "--out", out, "--overwrite"), 1, str(out), "--out")
+        assert_refused(streamvec("train", "skipgram", corpus, "--out", out, "--overwrite"), 1, str(out), "--out")
     assert precious.read_bytes() == b"precious"
 
 
 def test_look_ups_in_a_run_that_has_not_finished_say_to_resume(run_copy: Path, streamvec: Command) -> None:
     (run_copy / "vectors.arrow").unlink()
-    refused(streamvec("nn", run_copy, "river"), 1, f"streamvec resume {run_copy}")
-    refused(streamvec("resume", run_copy / "shards"), 1, "not a RUN")
-    refused(streamvec("resume", run_copy / "nothing"), 1, "no such folder")
+    assert_refused(streamvec("nn", run_copy, "river"), 1, f"streamvec resume {run_copy}")
+    assert_refused(streamvec("resume", run_copy / "shards"), 1, "not a RUN")
+    assert_refused(streamvec("resume", run_copy / "nothing"), 1, "no such folder")
 
 
 # Root may write anywhere; without two capabilities (Linux: prctl PR_CAPBSET_DROP of CAP_DAC_OVERRIDE and
@@ -261,14 +261,14 @@ def closed_folder(corpus: Path, tmp_path: Path) -> Iterator[Path]:
 
 def test_a_folder_without_permission(closed_folder: Path) -> None:
     train = ("-m", "streamvec_cli.main", "train", "skipgram", closed_folder / "text.txt")
-    refused(unprivileged(*train, "--out", closed_folder / "run"), 1, "permission denied", str(closed_folder))
+    assert_refused(unprivileged(*train, "--out", closed_folder / "run"), 1, "permission denied", str(closed_folder))
     assert [path.name for path in closed_folder.iterdir()] == ["text.txt"]
 
 
 def test_a_text_without_permission(closed_folder: Path, tmp_path: Path) -> None:
     (closed_folder / "text.txt").chmod(0)
     train = ("-m", "streamvec_cli.main", "train", "skipgram", closed_folder / "text.txt")
-    refused(unprivileged(*train, "--out", tmp_path / "run"), 1, "permission denied", "text.txt")
+    assert_refused(unprivileged(*train, "--out", tmp_path / "run"), 1, "permission denied", "text.txt")
     assert not (tmp_path / "run").exists()
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from streamvec.corpus import counting as counting_module
 from streamvec.corpus import prepare as prepare_module
+from streamvec.corpus import runfiles
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.lookup import Lookup
 from streamvec.corpus.phrases import PhraseOptions
@@ -74,8 +74,8 @@ def test_counts_add_up_as_a_plain_counter_says(
     old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_vocab: int | None, table: int
 ) -> None:
     monkeypatch.setattr(prepare_module, "shares", lambda *_: Shares(1 << 16, table))
-    monkeypatch.setattr(counting_module, "MOST_FILES", 4)  # so that runs are merged to make room
-    monkeypatch.setattr(counting_module, "_AT_ONCE", 2)
+    monkeypatch.setattr(runfiles, "MOST_FILES", 4)  # so that runs are merged to make room
+    monkeypatch.setattr(runfiles, "AT_ONCE", 2)
     before = as_dict(Vocabulary.load(old / "vocabulary.arrow"))
     text = Counter(word for document in NEW for word in document)
     merged = Counter(before) + text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamvec.corpus import pairruns
+from streamvec.corpus import pairruns, runfiles
 from streamvec.corpus.pairruns import PairCounter, merge, merge_to_run
 from streamvec.errors import StreamvecError
 from streamvec.kernels.pairs import add_pairs, clear_pairs, find_pair, move_pairs, new_pairs, pair_key, sorted_pairs
@@ -66,7 +66,7 @@ def test_runs_of_any_tables_merge_to_the_same(
         worker.add(keys[number::counters], weights[number::counters])
         worker.spill()
     names = [folder / name for worker in workers for name in worker.runs]
-    some = names[: pairruns.MOST_FILES // 2]
+    some = names[: runfiles.AT_ONCE]
     merge_to_run(some, folder / "merged.arrow")
     found = [
         (int(key), int(total))

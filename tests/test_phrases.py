@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import streamvec
 from streamvec.corpus import encoding as encoding_module
-from streamvec.corpus import pairruns, phrasepasses, shardwriter
+from streamvec.corpus import pairruns, phrasepasses, runfiles, shardwriter
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.phrases import Joins, PhraseOptions
 from streamvec.corpus.phrasestage import refuse_too_many
@@ -177,7 +177,7 @@ def test_small_tables_spill_and_many_runs_are_merged(
 ) -> None:
     run(source, tmp_path / "whole", monkeypatch, block=1 << 22, table=10**7, threads=1, phrases=WORD2VEC)
     monkeypatch.setattr(pairruns, "_FEWEST_SLOTS", 40)
-    monkeypatch.setattr(phrasepasses, "_AT_ONCE", 3)
+    monkeypatch.setattr(runfiles, "AT_ONCE", 3)
     written: list[str] = []
     merged: list[int] = []
     spill, merge_to_run = pairruns.spill, phrasepasses.merge_to_run

@@ -127,8 +127,8 @@ def test_a_plan_and_a_refusal_never_disagree(corpus, tmp_path, monkeypatch, opti
     while high - low > 1000:
         middle = (low + high) // 2
         machine = MachineOptions(threads=2, memory=middle)
-        sizes = seen.words, seen.word_bytes, seen.text_bytes, seen.ngrams
-        fits = needs.training_bytes(config, machine, *sizes) <= middle
+        load = needs.Load(seen.words, seen.word_bytes, seen.text_bytes, seen.ngrams)
+        fits = needs.training_bytes(config, machine, load) <= middle
         low, high = (low, middle) if fits else (middle, high)
     for memory, fits in ((high, True), (low, False)):
         here = options | {"memory": memory}
@@ -306,9 +306,9 @@ def test_plan_has_the_options_of_train():
 
 def test_compiling_counts_once():
     config, machine = SkipGramConfig(), MachineOptions(threads=2, memory=400_000_000)
-    most = needs.words_that_fit(config, machine, 7.0, 0)
-    needs.refuse_too_large(config, machine, most, 7.0, 0)
+    most = needs.words_that_fit(config, machine, needs.Load(1, 7.0))
+    needs.refuse_too_large(config, machine, needs.Load(most, 7.0))
     with pytest.raises(StreamvecError, match=r"compiled first.*run the same command again"):
-        needs.refuse_too_large(config, machine, most, 7.0, 0, needs.COMPILING_BYTES)
+        needs.refuse_too_large(config, machine, needs.Load(most, 7.0), needs.COMPILING_BYTES)
     with pytest.raises(StreamvecError, match=f"--max-vocab {most}"):
-        needs.refuse_too_large(config, machine, most + 1, 7.0, 0)
+        needs.refuse_too_large(config, machine, needs.Load(most + 1, 7.0))

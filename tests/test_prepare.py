@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pytest
 from streamvec.corpus import encoding as encoding_module
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus import shardwriter
-from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Progress
 from streamvec.corpus.prepare import Shares, prepare
@@ -192,19 +190,6 @@ def test_killed_at_any_moment_and_gone_on_with(source: Path, tmp_path: Path, mon
         codes.append(subprocess.run(arguments, env=os.environ, check=False).returncode)
     assert codes == [-signal.SIGKILL] * 3 + [0]
     assert content_of(tmp_path / "run") == content_of(tmp_path / "whole")
-
-
-def test_runs_that_are_written_at_once_have_names_of_their_own(tmp_path: Path) -> None:
-    counting = Counting(tmp_path / "counting", Tokenizer(), 1 << 20, 1)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(lambda: [counting._next_run() for _ in range(5000)]) for _ in range(4)]
-        names = [path.name for one in asked for path in one.result()]
-    finally:
-        sys.setswitchinterval(before)
-    assert len(set(names)) == len(names) == 20_000
 
 
 def test_what_is_finished_is_not_read_again(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

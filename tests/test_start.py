@@ -23,7 +23,7 @@ from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import words as training
 from streamvec.training.checkpoint import ARRAYS
-from streamvec.training.needs import training_bytes
+from streamvec.training.needs import Load, training_bytes
 from streamvec.training.options import MachineOptions
 from streamvec.training.plan import plan_training
 from streamvec.training.startrun import _rows
@@ -433,8 +433,9 @@ def test_ngrams_keep_their_rows_too(texts: tuple[Path, Path], tmp_path: Path, at
 
 def test_memory_of_the_look_up_is_counted() -> None:
     config, machine = SkipGramConfig(dim=100), MachineOptions(threads=2, memory=1 << 30)
-    plain = training_bytes(config, machine, 10**6, 8.0, 0)
-    assert training_bytes(config, machine, 10**6, 8.0, 0, started=True) > plain + 48 * 10**6
+    load = Load(10**6, 8.0)
+    plain = training_bytes(config, machine, load)
+    assert training_bytes(config, machine, load._replace(started=True)) > plain + 48 * 10**6
 
 
 def test_the_command_line(streamvec: Command, texts: tuple[Path, Path], tmp_path: Path) -> None:

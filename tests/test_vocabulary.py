@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from streamvec.corpus import counting as counting_module
+from streamvec.corpus import runfiles
 from streamvec.corpus.blocks import Block, Place
 from streamvec.corpus.counting import Counting
 from streamvec.corpus.repeats import Repeats
@@ -85,8 +85,8 @@ def test_counts_are_exact_and_in_order(
 
 
 def test_many_runs_are_merged_in_several_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting_module, "_AT_ONCE", 3)
-    monkeypatch.setattr(counting_module, "MOST_FILES", 4)
+    monkeypatch.setattr(runfiles, "AT_ONCE", 3)
+    monkeypatch.setattr(runfiles, "MOST_FILES", 4)
     counting = count(tmp_path, blocks_of(LINES, 100), 1, 2, 0.0)
     assert len(list(tmp_path.glob("run-*.arrow"))) <= 4
     assert sum((Counter(as_dict(words)) for words in counting.merged()), Counter()) == EXPECTED

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from streamvec.corpus import runfiles
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Pipeline, Progress
 from streamvec.corpus.repeats import SHORTEST, Repeats
-from streamvec.corpus.runs import MOST_FILES, WordCounts, merge, merge_to_run, spill
+from streamvec.corpus.runs import WordCounts, merge, merge_to_run, spill
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.disk.files import read_json, write_json
@@ -47,7 +47,6 @@ INTERVAL = 180.0  # seconds between records
 _ARENA_PER_SLOT = 16
 BYTES_PER_SLOT = SLOT_BYTES + _ARENA_PER_SLOT + 20
 _FEWEST_SLOTS = 1 << 12
-_AT_ONCE = MOST_FILES // 2  # runs merged into one while counting
 _MASK = (1 << 64) - 1
 
 
@@ -135,8 +134,7 @@ class Counting:
         self.counts = Counts()
         self.start = Start()
         self.finished = False
-        self._runs: list[dict[str, Any]] = []  # name and level: how often merged
-        self._numbers = 0
+        self._runs = runfiles.RunFiles(folder, merge_to_run)
         self._open_hash, self._open_tokens = 0, 0  # the document that goes on
         self._repeats = Repeats()
         self._repeats_name = ""
@@ -145,11 +143,10 @@ class Counting:
         if (folder / RECORD).exists():
             self._load()
         self._tidy()
-        self._naming = Lock()
         self._free: queue.SimpleQueue[Counter] = queue.SimpleQueue()
         self._counters = []
         if not self.finished:
-            self._counters = [Counter(tokenizer, table_bytes // threads, self._next_run) for _ in range(threads)]
+            self._counters = [Counter(tokenizer, table_bytes // threads, self._runs.next_path) for _ in range(threads)]
         for counter in self._counters:
             self._free.put(counter)
 
@@ -171,7 +168,7 @@ class Counting:
         with Pipeline(self._count, self._threads) as pipeline:
             for piece in pieces:
                 stopped = stop()
-                too_many = sum(len(counter.runs) for counter in self._counters) >= _AT_ONCE
+                too_many = sum(len(counter.runs) for counter in self._counters) >= runfiles.AT_ONCE
                 if stopped or too_many or time.monotonic() - recorded >= interval:
                     self._take(pipeline.drain(), report)
                     self._record(piece.start)
@@ -187,7 +184,7 @@ class Counting:
     def merged(self, *more: Path) -> Iterator[WordCounts]:
         """All words in order with their counts, those of *more* runs (one at most) added; to be used once `run` has
         ended."""
-        return merge([*(self.folder / run["name"] for run in self._runs), *more])
+        return merge([*self._runs.paths, *more])
 
     def _count(self, piece: Piece) -> Counted:
         counter = self._free.get()
@@ -218,56 +215,33 @@ class Counting:
             self.counts.replaced_bytes += found.replaced
             report(Progress("counting", self.counts.bytes_read, self.counts.documents, self.counts.tokens))
 
-    def _next_run(self) -> Path:
-        with self._naming:  # two counters that spill at once must not have one name
-            self._numbers += 1
-            return self.folder / f"run-{self._numbers:06d}.arrow"
-
     def _record(self, start: Start | None) -> None:
         """Spills all tables and writes down that everything before *start* (None: everything) is in the runs."""
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(Counter.spill, self._counters))
         for counter in self._counters:
-            self._runs += [{"name": name, "level": 0} for name in counter.runs]
+            self._runs.add(counter.runs)
             counter.runs = []
-        self._merge_some(finished=start is None)
         self.finished = start is None
+        self._runs.merge_some(runfiles.MOST_FILES - 1 if self.finished else None)  # one more may join them in `merged`
         self.start = start or self.start
         self.counts.repeated_documents = self._repeats.repeated
         self.counts.repeats_sampled = 1 << self._repeats.level
         self._repeats_name = ""
         if not self.finished:
-            self._repeats_name = f"repeats-{self._numbers:06d}-{self.start.number}.safetensors"
+            self._repeats_name = f"repeats-{self._runs.made:06d}-{self.start.number}.safetensors"
             self._repeats.save(self.folder / self._repeats_name)
         content = {
             "finished": self.finished,
             "start": self.start.to_json(),
             "open_hash": self._open_hash,
             "open_tokens": self._open_tokens,
-            "runs": self._runs,
-            "numbers": self._numbers,
+            **self._runs.to_json(),
             "repeats": self._repeats_name,
             "counts": self.counts.to_json(),
         }
         write_json(self.folder / RECORD, content)
         self._tidy()
-
-    def _merge_some(self, finished: bool) -> None:
-        """Keeps runs few: 32 of a level become one of the next; in the end there are no more than can be opened."""
-        while True:
-            self._runs.sort(key=lambda run: (run["level"], run["name"]))
-            levels = [run["level"] for run in self._runs]
-            full = [level for level in sorted(set(levels)) if levels.count(level) >= _AT_ONCE]
-            if full:
-                first = levels.index(full[0])
-            elif finished and len(levels) >= MOST_FILES:  # one more may join them in `merged`
-                first = 0
-            else:
-                return
-            group = self._runs[first : first + _AT_ONCE]
-            path = self._next_run()
-            merge_to_run([self.folder / run["name"] for run in group], path)
-            self._runs[first : first + _AT_ONCE] = [{"name": path.name, "level": group[-1]["level"] + 1}]
 
     def _load(self) -> None:
         path = self.folder / RECORD
@@ -276,7 +250,7 @@ class Counting:
             self.finished = bool(content["finished"])
             self.start = Start.from_json(content["start"])
             self._open_hash, self._open_tokens = content["open_hash"], content["open_tokens"]
-            self._runs, self._numbers = content["runs"], content["numbers"]
+            self._runs.restore(content)
             self._repeats_name = content["repeats"]
             self.counts = Counts.from_json(content["counts"])
         except (KeyError, TypeError, ValueError) as problem:
@@ -286,7 +260,7 @@ class Counting:
 
     def _tidy(self) -> None:
         """Removes what no record knows of."""
-        known = {run["name"] for run in self._runs} | {RECORD, self._repeats_name}
+        known = self._runs.names | {RECORD, self._repeats_name}
         for path in self.folder.iterdir():
             if path.name not in known:
                 path.unlink()

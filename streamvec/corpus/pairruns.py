@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, verify_arrow
+from streamvec.corpus.runfiles import RunReaders
+from streamvec.disk.arrow import ArrowWriter
 from streamvec.kernels.pairmerge import DONE, FULL, ROWS, Streams, enter_pairs, merge_pairs, new_streams
 from streamvec.kernels.pairs import (
     PAIR,
@@ -22,7 +23,6 @@ from streamvec.kernels.pairs import (
 )
 
 SCHEMA = pa.schema([("pair", pa.uint64()), ("sum", pa.int64())])
-MOST_FILES = 64  # open at a time
 BYTES_PER_SLOT = SLOT_BYTES * 17 // 10 + 1  # a slot, and room to sort the pairs of a full table
 _FEWEST_SLOTS = 1 << 14
 _FIRST_SLOTS = 1 << 17
@@ -42,9 +42,7 @@ class PairCounter:
         self._most_slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
         self._next_run = next_run
         slots = self._most_slots
-        while (
-            slots > _FIRST_SLOTS
-        ):  # grows by fours again, so that old and new slots together stay within what is allowed
+        while slots > _FIRST_SLOTS:  # grows by fours again, so that old and new stay within what is allowed
             slots = -(-slots // 4)
         self._table = new_pairs(slots)
         self.runs: list[str] = []
@@ -92,18 +90,14 @@ def merge(paths: Sequence[Path]) -> Iterator[Pairs]:
 
     Raises StreamvecError when a run is damaged.
     """
-    for path in paths:
-        verify_arrow(path)
-    readers = [open_arrow(path, mapped=False) for path in paths]
-    batches = [0] * len(paths)
+    readers = RunReaders(paths)
     streams, filled = new_streams(len(paths)), np.zeros(1, np.int64)
     pairs, sums = np.empty(ROWS, np.uint64), np.empty(ROWS, np.int64)
 
     def refill(stream: int) -> None:
-        number = batches[stream]
-        if number < readers[stream].num_record_batches:
-            batches[stream] += 1
-            _read(read_batch(readers[stream], number, paths[stream]), streams, stream)
+        batch = readers.next_batch(stream)
+        if batch is not None:
+            _read(batch, streams, stream)
             enter_pairs(streams, stream)
 
     for stream in range(len(paths)):

@@ -6,17 +6,17 @@ Every thread takes batches and fills a table of its own; a full one is written a
 
 import queue
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from streamvec.corpus import runfiles
 from streamvec.corpus.layout import RECORD
-from streamvec.corpus.pairruns import MOST_FILES, PairCounter, merge, merge_to_run
+from streamvec.corpus.pairruns import PairCounter, merge, merge_to_run
 from streamvec.corpus.phrases import SCORES, PhraseOptions, Phrases
 from streamvec.corpus.pipeline import Pipeline, Progress, read_ahead
 from streamvec.corpus.shards import BATCH_TOKENS, MarkedShards, TokenBatch
@@ -27,7 +27,6 @@ from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.phrases import count_ids, neighbours, select_pairs
 
 INTERVAL = 180.0  # seconds between records
-_AT_ONCE = MOST_FILES // 2  # runs merged into one
 _ONE = np.ones(1, np.int64)
 
 
@@ -81,9 +80,7 @@ class Pass:
         self._phrases = phrases
         self._paired = paired
         self._first = 0  # batches before it are in counts and runs
-        self._runs: list[dict[str, Any]] = []  # name and level: how often merged
-        self._runs_made = 0
-        self._lock = threading.Lock()
+        self._runs = runfiles.RunFiles(folder, merge_to_run)
         self._saved = {"name": "", "checksum": ""}  # of the counts
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / RECORD).exists():
@@ -104,7 +101,7 @@ class Pass:
         table_bytes: for what all threads fill; text_bytes: of the corpus, for *report*.
         """
         each = (table_bytes - self.counts.nbytes * (threads + 1)) // threads - 16 * BATCH_TOKENS
-        counters = [PairCounter(each, self._next_run) if self._paired else None for _ in range(threads)]
+        counters = [PairCounter(each, self._runs.next_path) if self._paired else None for _ in range(threads)]
         self._workers = [_Worker(self.counts.size, counter) for counter in counters]
         self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for worker in self._workers:
@@ -124,7 +121,7 @@ class Pass:
                 for piece in pieces:
                     stopped = stop()
                     runs = sum(len(counter.runs) for counter in counters if counter)
-                    if stopped or runs >= _AT_ONCE or time.monotonic() - recorded >= INTERVAL:
+                    if stopped or runs >= runfiles.AT_ONCE or time.monotonic() - recorded >= INTERVAL:
                         take(pipeline.drain())
                         self._record(piece.start.number)
                         recorded = time.monotonic()
@@ -149,7 +146,7 @@ class Pass:
         words = int(np.count_nonzero(self.counts)) + rare_words
         kept: list[list[np.ndarray]] = []
         different = 0
-        for pairs, sums in merge([self.folder / run["name"] for run in self._runs]):
+        for pairs, sums in merge(self._runs.paths):
             if stop():
                 raise Interrupted("stopped while finding phrases")
             different += pairs.size
@@ -171,23 +168,18 @@ class Pass:
         finally:
             self._free.put(worker)
 
-    def _next_run(self) -> Path:
-        with self._lock:  # several threads spill at once
-            self._runs_made += 1
-            return self.folder / f"run-{self._runs_made:06d}.arrow"
-
     def _record(self, first: int) -> None:
         """Spills all tables and writes down that all batches before *first* are in runs and counts."""
         with ThreadPoolExecutor(len(self._workers)) as pool:
             list(pool.map(_Worker.spill, self._workers))
         for worker in self._workers:
             if worker.counter is not None:
-                self._runs += [{"name": name, "level": 0} for name in worker.counter.runs]
+                self._runs.add(worker.counter.runs)
                 worker.counter.runs = []
             self.counts += worker.counts
             self.tokens += worker.tokens
             worker.counts[:], worker.tokens = 0, 0
-        self._merge_some(first == self._ids.batches)
+        self._runs.merge_some(runfiles.MOST_FILES if first == self._ids.batches else None)
         self._first = first
         name = f"counts-{first}.safetensors"
         self._saved = {"name": name, "checksum": save_tensors(self.folder / name, {"counts": self.counts})}
@@ -196,28 +188,10 @@ class Pass:
             "batch": first,
             "tokens": self.tokens,
             "counts": self._saved,
-            "runs": self._runs,
-            "runs_made": self._runs_made,
+            **self._runs.to_json(),
         }
         write_json(self.folder / RECORD, content)
         self._tidy()
-
-    def _merge_some(self, finished: bool) -> None:
-        """Keeps runs few: 32 of a level become one of the next; in the end there are no more than can be opened."""
-        while True:
-            self._runs.sort(key=lambda run: (run["level"], run["name"]))
-            levels = [run["level"] for run in self._runs]
-            full = [level for level in sorted(set(levels)) if levels.count(level) >= _AT_ONCE]
-            if full:
-                first = levels.index(full[0])
-            elif finished and len(levels) > MOST_FILES:
-                first = 0
-            else:
-                return
-            group = self._runs[first : first + _AT_ONCE]
-            path = self._next_run()
-            merge_to_run([self.folder / run["name"] for run in group], path)
-            self._runs[first : first + _AT_ONCE] = [{"name": path.name, "level": group[-1]["level"] + 1}]
 
     def _load(self) -> None:
         path = self.folder / RECORD
@@ -228,7 +202,7 @@ class Pass:
                 self.folder.mkdir()
                 return
             self._first, self.tokens, self._saved = content["batch"], content["tokens"], content["counts"]
-            self._runs, self._runs_made = content["runs"], content["runs_made"]
+            self._runs.restore(content)
         except (KeyError, TypeError) as problem:
             raise StreamvecError(f"{path}: written by another version of streamvec: remove {self.folder}") from problem
         counts = self.folder / self._saved["name"]
@@ -238,7 +212,7 @@ class Pass:
 
     def _tidy(self) -> None:
         """Removes what no record knows of."""
-        known = {run["name"] for run in self._runs} | {RECORD, self._saved["name"]}
+        known = self._runs.names | {RECORD, self._saved["name"]}
         for path in self.folder.iterdir():
             if path.name not in known:
                 path.unlink()

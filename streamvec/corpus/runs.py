@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from streamvec.corpus.runfiles import RunReaders
 from streamvec.corpus.vocabulary import word_bytes
-from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, verify_arrow
+from streamvec.disk.arrow import ArrowWriter
 from streamvec.kernels.wordruns import (
     BYTES_AT_ONCE,
     DONE,
@@ -24,7 +25,6 @@ from streamvec.kernels.wordruns import (
 from streamvec.kernels.wordtable import WordTable
 
 SCHEMA = pa.schema([("word", pa.binary()), ("count", pa.int64())])
-MOST_FILES = 64  # open at a time
 
 
 class WordCounts(NamedTuple):
@@ -70,19 +70,15 @@ def merge(paths: Sequence[Path]) -> Iterator[WordCounts]:
 
     Raises StreamvecError when a run is damaged.
     """
-    for path in paths:
-        verify_arrow(path)
-    readers = [open_arrow(path, mapped=False) for path in paths]
-    batches = [0] * len(paths)
+    readers = RunReaders(paths)
     words, out = new_words(len(paths)), new_words(1)
     sizes, at, filled = np.zeros(len(paths), np.int64), np.zeros(len(paths), np.int64), np.zeros(1, np.int64)
     keys, heap = np.zeros(len(paths), np.uint64), np.zeros(len(paths) + 1, np.int64)
 
     def refill(stream: int) -> None:
-        number = batches[stream]
-        if number < readers[stream].num_record_batches:
-            batches[stream] += 1
-            sizes[stream] = _read(read_batch(readers[stream], number, paths[stream]), words, stream)
+        batch = readers.next_batch(stream)
+        if batch is not None:
+            sizes[stream] = _read(batch, words, stream)
             enter(words, at, keys, heap, stream)
 
     for stream in range(len(paths)):

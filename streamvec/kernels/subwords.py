@@ -101,46 +101,46 @@ def _add_to_rows(base, width, rows, count, low, high, hidden, before):
         c += VECTOR_BYTES
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _each_word(rows, subwords, tokens, first, last, low, high, composing):
+    """Composes the hidden rows of tokens first .. last-1 where *composing*, a literal; otherwise adds what they gained.
+
+    The order is that of the tokens, and for one token that of its list; columns [low, high) in bytes of a whole row.
+    """
+    for piece in range(rows.slices):
+        edge, next_edge = slice_edge(rows, piece), slice_edge(rows, piece + 1)
+        if low < next_edge and high > edge:
+            width, base = next_edge - edge, subwords.table + subwords.height * edge
+            from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
+            hidden, before = rows.inputs + rows.input_height * edge, subwords.before + rows.input_height * edge
+            for i in range(first, last):
+                if i + _AHEAD < last:
+                    _ask_for(subwords, tokens + 4 * (i + _AHEAD), base, width, from_byte, to_byte)
+                word, place = load_i32(tokens + 4 * i), (i & (subwords.ring - 1)) * width
+                start = load_i64(subwords.starts + 8 * word)
+                count, parts = load_i64(subwords.starts + 8 * word + 8) - start, subwords.lists + 4 * start
+                if composing:
+                    _mean(base, width, parts, count, from_byte, to_byte, hidden + place, before + place)
+                else:
+                    _add_to_rows(base, width, parts, count, from_byte, to_byte, hidden + place, before + place)
+
+
 @njit(nogil=True, cache=True)
 def compose(rows, subwords, tokens, first, last, low, high):
     """Composes the hidden rows of tokens first .. last-1 in the columns [low, high), in bytes of a whole row.
 
     tokens: address of int32[...], words (read); rows.inputs and subwords.before: the hidden rows (written).
     """
-    for piece in range(rows.slices):
-        edge, next_edge = slice_edge(rows, piece), slice_edge(rows, piece + 1)
-        if low < next_edge and high > edge:
-            width, base = next_edge - edge, subwords.table + subwords.height * edge
-            from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
-            hidden, before = rows.inputs + rows.input_height * edge, subwords.before + rows.input_height * edge
-            for i in range(first, last):
-                if i + _AHEAD < last:
-                    _ask_for(subwords, tokens + 4 * (i + _AHEAD), base, width, from_byte, to_byte)
-                word, place = load_i32(tokens + 4 * i), (i & (subwords.ring - 1)) * width
-                start = load_i64(subwords.starts + 8 * word)
-                count, parts = load_i64(subwords.starts + 8 * word + 8) - start, subwords.lists + 4 * start
-                _mean(base, width, parts, count, from_byte, to_byte, hidden + place, before + place)
+    _each_word(rows, subwords, tokens, first, last, low, high, True)
 
 
 @njit(nogil=True, cache=True)
 def distribute(rows, subwords, tokens, first, last, low, high):
     """Adds what the hidden rows of tokens first .. last-1 have gained to the rows that each is made of (updated).
 
-    The arguments are those of `compose`; the order is that of the tokens, and for one token that of its list.
+    The arguments are those of `compose`.
     """
-    for piece in range(rows.slices):
-        edge, next_edge = slice_edge(rows, piece), slice_edge(rows, piece + 1)
-        if low < next_edge and high > edge:
-            width, base = next_edge - edge, subwords.table + subwords.height * edge
-            from_byte, to_byte = max(low, edge) - edge, min(high, next_edge) - edge
-            hidden, before = rows.inputs + rows.input_height * edge, subwords.before + rows.input_height * edge
-            for i in range(first, last):
-                if i + _AHEAD < last:
-                    _ask_for(subwords, tokens + 4 * (i + _AHEAD), base, width, from_byte, to_byte)
-                word, place = load_i32(tokens + 4 * i), (i & (subwords.ring - 1)) * width
-                start = load_i64(subwords.starts + 8 * word)
-                count, parts = load_i64(subwords.starts + 8 * word + 8) - start, subwords.lists + 4 * start
-                _add_to_rows(base, width, parts, count, from_byte, to_byte, hidden + place, before + place)
+    _each_word(rows, subwords, tokens, first, last, low, high, False)
 
 
 @njit(nogil=True, cache=True)

@@ -15,6 +15,7 @@ from streamvec.corpus.lookup import lookup_bytes
 from streamvec.corpus.pairruns import BYTES_PER_SLOT as PAIR_BYTES_PER_SLOT
 from streamvec.corpus.pipeline import AHEAD
 from streamvec.corpus.prepare import shares
+from streamvec.corpus.runfiles import AT_ONCE
 from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
 from streamvec.errors import StreamvecError
 from streamvec.kernels.batches import train, train_racing
@@ -31,7 +32,7 @@ _ENCODING, _COUNTING, _LEFT = 1.75, 0.9, 0.3  # times the blocks in hand: in eac
 _WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
 _STARTING = 32 << 20  # readers of other words and rows, and what they leave
 _LARGEST_SLOTS_AT_FIRST = 1 << 18
-_MERGED_AT_ONCE = 32
+_MERGED_AT_ONCE = AT_ONCE
 _SHARED = 0.8  # n-grams grow as words to this power
 _PAIR_ROOM = 2.5  # a table of pairs grows by fours: so many times what is used, half of the time
 _RUN_WORD, _SORTING = 12, 40  # bytes beside a word in a run; and for each word of a table while it is sorted
@@ -48,47 +49,37 @@ class Corpus(NamedTuple):
     ngrams: NGramSizes = NO_NGRAMS  # of these, with subwords
 
 
-def training_bytes(
-    config: SkipGramConfig,
-    machine: MachineOptions,
-    words: int,
-    word_bytes: float,
-    text: int,
-    ngrams: NGramSizes = NO_NGRAMS,
-    started: bool = False,
-) -> int:
-    """Peak memory of training *words* vectors and writing them, in a process that has just prepared *text* bytes.
+class Load(NamedTuple):
+    """What a training has to hold in memory, besides what its options and the machine decide."""
 
-    text is 0 where the shards were there already; ngrams: what the words have of them, with subwords; started: whether
-    rows are first taken from a RUN or a file.
-    """
+    words: int
+    word_bytes: float  # mean length of these
+    text: int = 0  # bytes of it that the process has just prepared; 0 where the shards were there already
+    ngrams: NGramSizes = NO_NGRAMS  # of the words, with subwords
+    started: bool = False  # whether rows are first taken from a RUN or a file
+
+    def with_words(self, words: int) -> "Load":
+        """The same for another number of words."""
+        return self._replace(words=words, ngrams=scaled(self.ngrams, words / max(1, self.words)))
+
+
+def training_bytes(config: SkipGramConfig, machine: MachineOptions, load: Load) -> int:
+    """Peak memory of training vectors and writing them."""
+    words, word_bytes = load.words, load.word_bytes
     rows = min(words, ROWS) * config.dim * _WRITING
-    if started:
+    if load.started:
         rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + _STARTING)
     vocabulary = round(words * (word_bytes + 16))
     batches = BATCH_TOKENS * 4 * (AHEAD + 2)
     numbering = 4 * config.buckets if config.ngrams else 0  # before training, and mostly given back
-    fixed = PROCESS_BYTES + round(_LEFT * _blocks(machine, text)) + config.scratch_bytes(machine.cores) + batches
-    return fixed + config.model_bytes(words, ngrams) + vocabulary + max(rows, numbering)
+    fixed = PROCESS_BYTES + round(_LEFT * _blocks(machine, load.text)) + config.scratch_bytes(machine.cores) + batches
+    return fixed + config.model_bytes(words, load.ngrams) + vocabulary + max(rows, numbering)
 
 
-def words_that_fit(
-    config: SkipGramConfig,
-    machine: MachineOptions,
-    word_bytes: float,
-    text: int,
-    words: int = 0,
-    ngrams: NGramSizes = NO_NGRAMS,
-    started: bool = False,
-) -> int:
-    """The largest vocabulary whose training stays within the memory allowed; ngrams: what *words* words have."""
+def words_that_fit(config: SkipGramConfig, machine: MachineOptions, load: Load) -> int:
+    """The largest vocabulary whose training stays within the memory allowed, words like those of *load*."""
     allowed = machine.memory_bytes
-
-    def fits(fewer: int) -> bool:
-        some = scaled(ngrams, fewer / words) if words else ngrams
-        return training_bytes(config, machine, fewer, word_bytes, text, some, started) <= allowed
-
-    return _largest(fits)
+    return _largest(lambda words: training_bytes(config, machine, load.with_words(words)) <= allowed)
 
 
 def told_from(config: SkipGramConfig, shown: WordBytes, words: int) -> NGramSizes:
@@ -121,23 +112,14 @@ def _largest(fits: Callable[[int], bool]) -> int:
     return low
 
 
-def refuse_too_large(
-    config: SkipGramConfig,
-    machine: MachineOptions,
-    words: int,
-    word_bytes: float,
-    text: int,
-    compiling: int = 0,
-    ngrams: NGramSizes = NO_NGRAMS,
-    started: bool = False,
-) -> None:
+def refuse_too_large(config: SkipGramConfig, machine: MachineOptions, load: Load, compiling: int = 0) -> None:
     """StreamvecError when training would take more memory than is allowed; it says what would help.
 
     compiling: bytes that this process took to compile kernels.
     """
 
     def needs(dim: int) -> int:
-        return training_bytes(replace(config, dim=dim), machine, words, word_bytes, text, ngrams, started)
+        return training_bytes(replace(config, dim=dim), machine, load)
 
     needed, allowed = needs(config.dim), machine.memory_bytes
     if needed <= allowed < needed + compiling:
@@ -149,13 +131,13 @@ def refuse_too_large(
         return
     ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB"]
     dim = _largest(lambda dim: needs(dim) <= allowed)
-    if dim and not started:  # which fixes it
+    if dim and not load.started:  # which fixes it
         ways.append(f"lower --dim to {dim}")
-    fits = words_that_fit(config, machine, word_bytes, text, words, ngrams, started)
+    fits = words_that_fit(config, machine, load)
     if fits:
         ways.append(f"keep the {fits:,} most frequent words (--max-vocab {fits})")
     raise StreamvecError(
-        f"training needs {needed / 1e6:,.0f} MB for {words:,} words of {config.dim} numbers, more than the "
+        f"training needs {needed / 1e6:,.0f} MB for {load.words:,} words of {config.dim} numbers, more than the "
         f"{allowed / 1e6:,.0f} MB it is held to: {', '.join(ways[:-1]) + ', or ' if ways[1:] else ''}{ways[-1]}"
     )
 

@@ -221,12 +221,17 @@ def _of_run(folder: Path, config: SkipGramConfig, start: Start | None = None) ->
     return _Seen(about, corpus, counts, found, None, shown, start)
 
 
+def _load(seen: _Seen) -> needs.Load:
+    """What the training will have to hold."""
+    corpus, text = seen.corpus, seen.corpus.text_bytes if seen.sample else 0
+    return needs.Load(corpus.words, corpus.word_bytes, text, corpus.ngrams, seen.start is not None)
+
+
 def _memory(config: SkipGramConfig, machine: MachineOptions, seen: _Seen) -> tuple[dict[str, int], int]:
     """Peak memory of each stage, and the disk that counting takes."""
     corpus, sample, threads = seen.corpus, seen.sample, machine.cores
     text = corpus.text_bytes if sample else 0
-    started = seen.start is not None
-    training = needs.training_bytes(config, machine, corpus.words, corpus.word_bytes, text, corpus.ngrams, started)
+    training = needs.training_bytes(config, machine, _load(seen))
     if sample is None:
         return {"training": training}, 0
     tokens = sample.all_tokens()
@@ -314,11 +319,8 @@ def _warnings(
     plan: Plan, config: SkipGramConfig, machine: MachineOptions, seen: _Seen, out: Path, is_asked: bool
 ) -> list[str]:
     found, limit, corpus = [], machine.memory_bytes, seen.corpus
-    text = corpus.text_bytes if "encoding" in plan.memory else 0
     try:
-        needs.refuse_too_large(
-            config, machine, corpus.words, corpus.word_bytes, text, 0, corpus.ngrams, seen.start is not None
-        )
+        needs.refuse_too_large(config, machine, _load(seen))
         if config.objective == "softmax":
             refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
     except StreamvecError as refusal:

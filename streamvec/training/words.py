@@ -18,7 +18,7 @@ from streamvec.models.step import Position
 from streamvec.models.subwords import NGrams, list_starts, ngrams_of
 from streamvec.models.wordconfig import CONFIGS, NO_NGRAMS, NGramSizes, SkipGramConfig
 from streamvec.training.loop import Schedule, train
-from streamvec.training.needs import compiling_bytes, refuse_too_large
+from streamvec.training.needs import Load, compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run, set_aside
@@ -214,12 +214,11 @@ def _ngrams_within(
     config: SkipGramConfig, vocabulary: Vocabulary, text_bytes: int, machine: MachineOptions, started: bool
 ) -> NGrams | None:
     """The n-grams of the vocabulary, where it is to have some; StreamvecError when training would not fit in memory."""
-    words = word_bytes(vocabulary.words)
-    number, mean, compiling = len(vocabulary), words[0].size / len(vocabulary), compiling_bytes()
+    words, compiling = word_bytes(vocabulary.words), compiling_bytes()
+    load = Load(len(vocabulary), words[0].size / len(vocabulary), text_bytes, started=started)
     if config.ngrams:  # their lists alone may be too much
         least = NGramSizes(0, int(list_starts(config, words)[-1]))
-        refuse_too_large(config, machine, number, mean, text_bytes, compiling, least, started)
+        refuse_too_large(config, machine, load._replace(ngrams=least), compiling)
     ngrams = ngrams_of(config, words)
-    sizes = ngrams.sizes if ngrams else NO_NGRAMS
-    refuse_too_large(config, machine, number, mean, text_bytes, compiling, sizes, started)
+    refuse_too_large(config, machine, load._replace(ngrams=ngrams.sizes if ngrams else NO_NGRAMS), compiling)
     return ngrams
