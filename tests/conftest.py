@@ -7,9 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starting import OLD, Notes
 
+import streamvec as sv
+from streamvec.errors import Interrupted
+from streamvec.training import words as training
 from streamvec.training.progress import Silence
 from streamvec.training.warming import warm
 
@@ -99,3 +104,41 @@ def finished_run(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> Path
 def run_copy(finished_run: Path, tmp_path: Path) -> Path:
     """A finished RUN to change at will."""
     return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def old_and_new(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Text of an old and a new time: the new one has other words for some things, and lacks some."""
+    folder = tmp_path_factory.mktemp("texts")
+    old, new = folder / "old.txt", folder / "new.txt"
+    old.write_text(two_topics(1000))
+    later = two_topics(6000, seed=5)
+    for word, other in (("fish", "trout"), ("boat", "steamer"), ("palace", "castle")):
+        later = later.replace(word, other)
+    new.write_text(later)
+    return old, new
+
+
+@pytest.fixture(scope="session")
+def old_run(old_and_new: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished RUN of the old text; not to be changed."""
+    run = tmp_path_factory.mktemp("old") / "run"
+    sv.train_skipgram(old_and_new[0], run, **OLD)
+    return run
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A training that ends at its first checkpoint, before the first step."""
+
+    def begin(*arguments: Any, **options: Any) -> Notes:
+        def halt(*_: Any) -> None:
+            raise Interrupted("halt")
+
+        notes = Notes()
+        with monkeypatch.context() as patch, pytest.raises(Interrupted):
+            patch.setattr(training, "train", halt)
+            sv.train_skipgram(*arguments, report=notes, **options)
+        return notes
+
+    return begin
