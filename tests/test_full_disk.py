@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -108,6 +107,35 @@ def many_words(path: Path) -> Path:
     return path
 
 
+def gone_on_with(
+    source: Path, disk: Path, moment: int, room: int, whole: dict[str, bytes], phrases: PhraseOptions = NO_PHRASES
+) -> set[str] | None:
+    """Prepares on a disk that has *room* bytes from report number *moment* on, then on one that has enough.
+
+    Returns what stood in the RUN when the disk was full, or None where it never was.
+    """
+    run, reports, found = disk / "run", 0, None
+    with contextlib.ExitStack() as filled:
+
+        def report(_: Progress) -> None:
+            nonlocal reports
+            reports += 1
+            if reports == moment:
+                filled.enter_context(only(disk, room))
+
+        try:
+            prepared(source, run, report=report, phrases=phrases)
+        except StreamvecError as problem:
+            assert "no space left on the disk: free some" in str(problem) and "\n" not in str(problem)
+            assert str(disk) in str(problem)
+            found = {path.relative_to(run).parts[0] for path in run.rglob("*")} if run.exists() else set()
+        assert not list(disk.rglob("*.partial"))
+    prepared(source, run, phrases=phrases)
+    assert files_in(run) == whole
+    subprocess.run(["rm", "-r", str(run)], check=True)
+    return found
+
+
 @pytest.mark.parametrize("interval", [0.0, 180.0])
 def test_a_disk_that_is_full_at_any_moment(
     tmp_path: Path, small_disk: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch, interval: float
@@ -122,27 +150,9 @@ def test_a_disk_that_is_full_at_any_moment(
     moments += [(last + 1, 0), (last + 1, 20_000), (last + 1, 60_000), (last + 20, 0), (last + 20, 40_000)]
     stages = set()
     for moment, room in moments:
-        run = small_disk / "run"
-        reports = 0
-        with contextlib.ExitStack() as filled:
-
-            def report(_: Progress, moment: int = moment, room: int = room, filled: Any = filled) -> None:
-                nonlocal reports
-                reports += 1
-                if reports == moment:
-                    filled.enter_context(only(small_disk, room))
-
-            try:
-                prepared(source, run, report=report)
-            except StreamvecError as problem:
-                assert "no space left on the disk: free some" in str(problem) and "\n" not in str(problem)
-                assert str(small_disk) in str(problem)
-                names = {path.relative_to(run).parts[0] for path in run.rglob("*")} if run.exists() else set()
-                stages.add(" ".join(sorted(names - {"prepared.json"})))
-            assert not list(small_disk.rglob("*.partial"))
-        prepared(source, run)
-        assert files_in(run) == whole
-        subprocess.run(["rm", "-r", str(run)], check=True)
+        names = gone_on_with(source, small_disk, moment, room, whole)
+        if names is not None:
+            stages.add(" ".join(sorted(names - {"prepared.json"})))
     expected = {"counting" if interval == 0.0 else "", "vocabulary.arrow", "shards vocabulary.arrow"}
     assert stages >= expected, stages
 
@@ -163,25 +173,8 @@ def test_a_disk_that_is_full_while_phrases_are_found(
         "encoding": (0, 100_000),
     }.items():
         for moment, room in ((moment, room) for moment in (seen.index(stage), seen.index(stage) + 3) for room in rooms):
-            run = small_disk / "run"
-            reports = 0
-            with contextlib.ExitStack() as filled:
-
-                def report(_: Progress, moment: int = moment, room: int = room, filled: Any = filled) -> None:
-                    nonlocal reports
-                    reports += 1
-                    if reports == moment:
-                        filled.enter_context(only(small_disk, room))
-
-                try:
-                    prepared(source, run, report=report, phrases=phrases)
-                except StreamvecError as problem:
-                    assert "no space left on the disk: free some" in str(problem) and "\n" not in str(problem)
-                    stages.add(stage)
-                assert not list(small_disk.rglob("*.partial"))
-            prepared(source, run, phrases=phrases)
-            assert files_in(run) == whole
-            subprocess.run(["rm", "-r", str(run)], check=True)
+            if gone_on_with(source, small_disk, moment, room, whole, phrases) is not None:
+                stages.add(stage)
     assert stages == {"numbering", "phrases 1", "phrases counted", "encoding"}
 
 

@@ -174,18 +174,6 @@ def _broadcast(kind):
 
 
 @intrinsic
-def broadcast16(typing, address):
-    """The float at an address, in 16 lanes."""
-    return f32x16(address), _broadcast(f32x16)
-
-
-@intrinsic
-def broadcast8(typing, address):
-    """The float at an address, in 8 lanes."""
-    return f32x8(address), _broadcast(f32x8)
-
-
-@intrinsic
 def load_like(typing, kind, address):
     """As many floats from an address as *kind* has."""
     return kind(kind, address), lambda context, builder, signature, args: _load(signature.return_type)(
@@ -223,12 +211,6 @@ def _number(kind):
 def splat16(typing, scalar):
     """A number, as float32 in 16 lanes."""
     return f32x16(scalar), _number(f32x16)
-
-
-@intrinsic
-def splat8(typing, scalar):
-    """A number, as float32 in 8 lanes."""
-    return f32x8(scalar), _number(f32x8)
 
 
 def _zero(kind):

@@ -29,7 +29,7 @@ def warm(report: Reporter) -> None:
     mark = _mark()
     if mark.exists():
         return
-    report.note("compiling kernels, which happens once and takes some twenty seconds")
+    report.note("compiling kernels, which happens once and takes half a minute")
     code = "from streamvec.training.warming import compile_all; compile_all()"
     with contextlib.suppress(OSError), mark.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two that compile at once would lose some of each other's kernels
