@@ -210,6 +210,9 @@ def test_phrases_of_new_text_join_the_words_and_phrases_of_the_old(tmp_path: Pat
     assert shards.tokens == sum(text.get(word, 0) for word, _ in expected)
     assert merged.about["tokens_in_corpus"] == sum(map(len, first)) + sum(map(len, later))
     assert not (tmp_path / "new" / "phrases").exists()
+    said = merged.about["phrases"]
+    assert said["found"] == sum("_" in word for word, _ in expected if word in text) and said["examples"]
+    assert set(said["examples"]) <= {word for word, _ in expected if "_" in word}
 
 
 def test_an_old_vocabulary_does_not_change_which_phrases_are_found(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ text as their numbers), pairs/ (the pass that is on), joins-N.arrow (what pass N
 import queue
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -102,13 +103,20 @@ class Finding:
         order = by_bytes[np.argsort(-counts[by_bytes], kind="stable")][:max_vocab]
         about = {**self._words.about, "min_count": min_count, "max_vocab": max_vocab}
         about["counts"] = {**about["counts"], "joined_tokens": self._ids.tokens - counting.tokens}
-        scores = self.phrases.scores()[order]
-        found = np.flatnonzero(scores > -np.inf)
-        telling = found[:_FREQUENT][np.argsort(-scores[found[:_FREQUENT]], kind="stable")][:_EXAMPLES]
-        examples = words.take(pa.array(order[telling])).to_pylist()
-        about["phrases"] = {**self._options.to_json(), "found": int(found.size), "examples": examples}
         vocabulary = Vocabulary(words.take(pa.array(order)), counts[order], about)
+        about["phrases"] = self.found_in(vocabulary)
         return vocabulary, int(counts.max())
+
+    def found_in(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        """What *vocabulary* says of its phrases: the options, how many they are, and some that tell."""
+        scores = self.phrases.scores()
+        made = np.flatnonzero(scores > -np.inf)
+        ranks = vocabulary.index_of(self.phrases.words.take(pa.array(made)))
+        order = np.argsort(ranks, kind="stable")[np.count_nonzero(ranks < 0) :]
+        frequent = order[:_FREQUENT]
+        telling = frequent[np.argsort(-scores[made[frequent]], kind="stable")][:_EXAMPLES]
+        examples = vocabulary.words.take(pa.array(ranks[telling])).to_pylist()
+        return {**self._options.to_json(), "found": int(order.size), "examples": examples}
 
 
 class JoinedEncoder:

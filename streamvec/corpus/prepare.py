@@ -254,6 +254,7 @@ def _vocabulary_with_phrases(
     vocabulary, highest = finding.vocabulary(*limits, work.threads, work.report, work.stop)
     if earlier is not None:
         vocabulary = earlier.joined_by(vocabulary, folder, min_count, max_vocab)
+        vocabulary.about["phrases"] = finding.found_in(vocabulary)
     if not len(vocabulary):
         shutil.rmtree(folder)
         _refuse(Counts.from_json(words.about["counts"]), words.about["distinct_words"], highest, min_count)
