@@ -67,16 +67,15 @@ def given(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if context.get_parameter_source(name) is not default}
 
 
-def start_options(command: Command) -> Command:
-    """A decorator that adds what a training may begin from."""
-    for flag, name, text in (
-        ("--vectors", "vectors", "VECTORS that words found among them begin with; the others begin at random."),
-        ("--from", "start_from", "A finished RUN to go on from: its words keep their rows, counts add up."),
-    ):
-        command = click.option(flag, name, type=click.Path(), help=text)(command)
-    return command
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+vectors_option = click.option(
+    "--vectors", type=click.Path(), help="VECTORS that words found among them begin with; the others begin at random."
+)
+from_option = click.option(
+    "--from",
+    "start_from",
+    type=click.Path(),
+    help="A finished RUN to go on from: its words keep their rows, counts add up.",
+)
 out_option = click.option("--out", required=True, type=click.Path(), help="The folder of the RUN.")

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
+from streamvec.models.kinds import CONFIGS
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions
 
-from .options import given, json_option, options_of, start_options
+from .options import from_option, given, json_option, options_of, vectors_option
 from .train import usage_checked
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", default=".", show_default=True, type=click.Path(), help="Where the RUN would be: on which disk.")
 @click.option("--kind", type=click.Choice(list(CONFIGS)), default="skipgram", show_default=True, help="What to train.")
-@start_options
+@from_option
+@vectors_option
 @options_of(SkipGramConfig, TextOptions, MachineOptions)
 @json_option
 @click.pass_context

@@ -7,11 +7,20 @@ from typing import Any
 
 import click
 
+from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.vectors import KeyedVectors
 
-from .options import given, json_option, options_of, out_option, overwrite_option, start_options
+from .options import (
+    from_option,
+    given,
+    json_option,
+    options_of,
+    out_option,
+    overwrite_option,
+    vectors_option,
+)
 from .watching import StopRequest, watching
 
 
@@ -25,14 +34,15 @@ def train_() -> None:
     """
 
 
-def _verb(kind: str, config: type[SkipGramConfig], help_text: str) -> None:
+def _verb(kind: str, config: type[SkipGramConfig] | type[GloveConfig], about: str) -> None:
     """Adds ``train KIND``: words of one model differ in their options and their help alone."""
 
-    @train_.command(kind, help=help_text)
+    @train_.command(kind, help=f"{about}\n{_INPUT.format(kind=kind, options=_SHOWN[kind])}")
     @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
     @out_option
     @overwrite_option
-    @start_options
+    @(from_option if kind != "glove" else lambda command: command)
+    @vectors_option
     @options_of(config, TextOptions, MachineOptions)
     @click.option("--evaluate", multiple=True, type=click.Path(), help="A similarity set to score after each epoch.")
     @json_option
@@ -43,26 +53,27 @@ def _verb(kind: str, config: type[SkipGramConfig], help_text: str) -> None:
         inputs: tuple[str, ...],
         out: str,
         overwrite: bool,
-        start_from: str | None,
         vectors: str | None,
         evaluate: tuple[str, ...],
         as_json: bool,
+        start_from: str | None = None,
         **options: Any,
     ) -> None:
         import streamvec
 
         usage_checked(options, config, start_from, vectors)
-        begin = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow}[kind]
+        begin = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow, "glove": streamvec.train_glove}
+        before = {"start_from": start_from} if start_from is not None else {}
         with watching() as report, StopRequest(report.note).listening() as stop:
-            trained = begin(
+            trained = begin[kind](
                 inputs,
                 out,
                 overwrite=overwrite,
-                start_from=start_from,
                 vectors=vectors,
                 evaluate=evaluate,
                 report=report,
                 stop=stop,
+                **before,
                 **given(context, options),
             )
         announce(out, trained, as_json)
@@ -75,15 +86,17 @@ RUN, whose shards are then used as they are.
 
 \b
 Example:
-  streamvec train {kind} wiki.txt.zst --out wiki-run --dim 100 --epochs 5
+  streamvec train {kind} wiki.txt.zst --out wiki-run {options}
 """
-_verb("skipgram", SkipGramConfig, "Skip-gram: each word predicts its neighbours.\n" + _INPUT.format(kind="skipgram"))
-_verb("cbow", CbowConfig, "CBOW: the average of its neighbours predicts a word.\n" + _INPUT.format(kind="cbow"))
+_SHOWN = {"skipgram": "--dim 100 --epochs 5", "cbow": "--dim 100 --epochs 5", "glove": "--dim 100 --x-max 10"}
+_verb("skipgram", SkipGramConfig, "Skip-gram: each word predicts its neighbours.")
+_verb("cbow", CbowConfig, "CBOW: the average of its neighbours predicts a word.")
+_verb("glove", GloveConfig, "GloVe: products of vectors are logarithms of how often words stand near each other.")
 
 
 def usage_checked(
     options: dict[str, Any],
-    config: type[SkipGramConfig] = SkipGramConfig,
+    config: type[SkipGramConfig] | type[GloveConfig],
     start_from: str | None = None,
     vectors: str | None = None,
 ) -> None:

@@ -15,6 +15,7 @@ from streamvec.training.progress import Progress
 
 _LINE_SECONDS = 10.0
 _STAGES = {"counting": "counting words", "numbering": "words to numbers", "encoding": "writing shards"}
+_STAGES |= {"cooccurrences": "counting pairs", "blocks": "writing pairs"}
 
 
 class StopRequest:
@@ -54,8 +55,8 @@ def describe(progress: Progress) -> str:
         parts.append(f"epoch {progress.epoch} of {progress.epochs}")
     if progress.done is not None:
         parts.append(f"{progress.done:.0%}")
-    if progress.words_per_second:
-        parts.append(f"{progress.words_per_second / 1e6:.2f} M words/s")
+    if progress.rate:
+        parts.append(f"{progress.rate / 1e6:.2f} M {progress.unit}/s")
     if progress.megabytes_per_second:
         parts.append(f"{progress.megabytes_per_second:.0f} MB/s")
     if progress.loss is not None:

@@ -17,9 +17,11 @@ _HOMES = {
     "Interrupted": "streamvec.errors",
     "train_skipgram": "streamvec.training.words",
     "train_cbow": "streamvec.training.words",
+    "train_glove": "streamvec.training.words",
     "resume": "streamvec.training.words",
     "SkipGramConfig": "streamvec.models.wordconfig",
     "CbowConfig": "streamvec.models.wordconfig",
+    "GloveConfig": "streamvec.models.gloveconfig",
 }
 __all__ = sorted(_HOMES)
 

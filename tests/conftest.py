@@ -14,7 +14,7 @@ from starting import OLD, Notes
 
 import streamvec as sv
 from streamvec.errors import Interrupted
-from streamvec.training import words as training
+from streamvec.training import wordvectors as training
 from streamvec.training.progress import Silence
 from streamvec.training.warming import warm
 

@@ -84,7 +84,7 @@ def test_every_room_stands_on_a_floor() -> None:
 def test_the_reader_of_imports_sees_them_all(tmp_path: Path) -> None:
     """Otherwise the tests below could never fail."""
     found = {(one.of, one.module) for one in IMPORTS}
-    assert ("streamvec.training.words", "streamvec.models.skipgram") in found
+    assert ("streamvec.training.wordvectors", "streamvec.models.skipgram") in found
     assert ("streamvec.models.skipgram", "streamvec.kernels.windows") in found  # a module named as a name
     assert ("cli.train", "cli.watching") in found  # relative
     assert ("cli.lookup", "streamvec.vectors") in found  # within a function

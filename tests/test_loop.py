@@ -21,6 +21,7 @@ class Diary:
     """A model whose array is a running hash of the steps it made."""
 
     loss_at_chance = 1.0
+    unit = "words"
 
     def __init__(self, losses=lambda position: 1.0):
         self.arrays = {"hash": np.zeros(1, np.int64)}
@@ -39,7 +40,9 @@ class Diary:
         return None
 
 
-SHARDS = SimpleNamespace(batch=lambda number: TokenBatch(np.array([number + 1], np.int32), np.array([0, 1], np.int32)))
+SHARDS = SimpleNamespace(
+    at=lambda epoch, batch: TokenBatch(np.array([batch + 1], np.int32), np.array([0, 1], np.int32))
+)
 
 
 START = Position(0, 0)
@@ -168,14 +171,14 @@ def test_text_without_a_single_example_is_refused(tmp_path):
 
 
 def test_what_reading_raises_arrives(tmp_path):
-    def broken(number):
+    def broken(epoch, number):
         if number == 2:
             raise StreamvecError("shard 7 is damaged")
-        return SHARDS.batch(number)
+        return SHARDS.at(epoch, number)
 
     positions = [Position(0, number) for number in range(4)]
     seen = []
     with pytest.raises(StreamvecError, match="shard 7"):
-        for position, _ in read_ahead(SimpleNamespace(batch=broken), positions):
+        for position, _ in read_ahead(SimpleNamespace(at=broken), positions):
             seen.append(position)
     assert seen == positions[:2]

@@ -15,7 +15,7 @@ from phrasing import BATCH, NPMI, WORD2VEC, content_of, corpus, run, write
 
 import streamvec
 from streamvec.corpus import encoding as encoding_module
-from streamvec.corpus import pairruns, phrasepasses, runfiles, shardwriter
+from streamvec.corpus import pairpass, pairruns, runfiles, shardwriter
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.phrasestage import refuse_too_many
@@ -58,10 +58,10 @@ def test_small_tables_spill_and_many_runs_are_merged(
     monkeypatch.setattr(runfiles, "AT_ONCE", 3)
     written: list[str] = []
     merged: list[int] = []
-    spill, merge_to_run = pairruns.spill, phrasepasses.merge_to_run
+    spill, merge_to_run = pairruns.spill, pairpass.merge_to_run
     monkeypatch.setattr(pairruns, "spill", lambda table, path: (written.append(path.name), spill(table, path)))
     monkeypatch.setattr(
-        phrasepasses, "merge_to_run", lambda paths, path: (merged.append(len(paths)), merge_to_run(paths, path))
+        pairpass, "merge_to_run", lambda paths, path: (merged.append(len(paths)), merge_to_run(paths, path))
     )
     run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=2, phrases=WORD2VEC)
     assert len(written) > 50 and len(merged) > 10
@@ -97,12 +97,12 @@ def test_stopped_at_random_batches_and_gone_on_with(
 KILLED = """
 import os, sys
 from pathlib import Path
-from streamvec.corpus import counting, encoding, phrasepasses, prepare as module, shardwriter
+from streamvec.corpus import counting, encoding, pairpass, prepare as module, shardwriter
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 shardwriter.BATCH_TOKENS, encoding.SHARD_BATCHES, counting.INTERVAL = 200, 4, 0.0
-phrasepasses.INTERVAL = 0.0
+pairpass.INTERVAL = 0.0
 module.shares = lambda *_: module.Shares(5000, 1)
 stage, left = sys.argv[3], [int(sys.argv[4])]
 def report(progress):
@@ -125,7 +125,7 @@ def test_killed_in_each_stage_and_gone_on_with(source: Path, tmp_path: Path, mon
 
 
 def test_a_damaged_run_of_pairs_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phrasepasses, "INTERVAL", 0.0)
+    monkeypatch.setattr(pairpass, "INTERVAL", 0.0)
     left = [40]
 
     def stop() -> bool:
@@ -146,7 +146,7 @@ def test_a_damaged_run_of_pairs_is_named(source: Path, tmp_path: Path, monkeypat
 def test_info_and_verify_of_a_run_whose_phrases_are_being_found(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(phrasepasses, "INTERVAL", 0.0)
+    monkeypatch.setattr(pairpass, "INTERVAL", 0.0)
     monkeypatch.setattr(prepare_module, "shares", lambda *_: Shares(1000, 1))
     stages: list[str] = []
     tokens = {"tokens": "words", "min_count": 4, "phrases": 2, "phrase_threshold": 1.5, "phrase_min_count": 3}

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from streamvec.corpus import shardwriter
-from streamvec.corpus.shards import INDEX, SCHEMA, VERSION, Shards
+from streamvec.corpus.shardfiles import INDEX, VERSION
+from streamvec.corpus.shards import SCHEMA, Shards
 from streamvec.corpus.shardwriter import Ids, ShardWriter
 from streamvec.disk.arrow import read_batches
 from streamvec.disk.files import read_json, write_json

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from streamvec.corpus.cooccurrences import Counted, bands_of
 from streamvec.corpus.repeats import Repeats
 from streamvec.corpus.tokens import Tokenizer
+from streamvec.kernels.cooccurrences import near_pairs, read_pairs
 from streamvec.kernels.pairmerge import enter_pairs, merge_pairs, new_streams
 from streamvec.kernels.pairs import add_pairs, clear_pairs, move_pairs, new_pairs, sorted_pairs
 from streamvec.kernels.phrases import WORD2VEC, count_ids, flatten, join, neighbours, renumber, select_pairs
@@ -52,23 +54,47 @@ def compile_kernels(tokenizer: Tokenizer, phrases: bool = False) -> None:
         _compile_phrases()
 
 
-def _compile_phrases() -> None:
+def compile_cooccurrences() -> None:
+    """Calls each kernel that counting pairs within windows will need."""
+    values, offsets = _tokens()
+    reach, bands = Counted(1).reach(), bands_of(np.array([2, 2]), 1)
+    pairs, sums, place = np.empty(4, np.uint64), np.empty(4, np.int64), np.zeros(2, np.int64)
+    found = near_pairs(values, offsets, place, bands.of, bands.bits, len(bands.starts) - 1, *reach, pairs, sums)
+    pairs, sums = _compile_pairs(pairs[:found], sums[:found])
+    entries = np.empty(found, np.int32), np.empty(found, np.int32), np.empty(found, np.float32)
+    read_pairs(pairs, sums, len(pairs), bands.starts, bands.bits, 1.0, True, *entries)
+
+
+def _tokens() -> tuple[np.ndarray, np.ndarray]:
     values, offsets = np.array([0, 1, 0, 1], np.int32), np.array([0, 4], np.int32)
     values.flags.writeable = offsets.flags.writeable = False
-    flat, pairs, one = np.empty(5, np.int32), np.empty(5, np.uint64), np.ones(1, np.int64)
-    table, counts = new_pairs(16), np.zeros(2, np.int64)
-    size = flatten(values, offsets, flat)
-    count_ids(flat, size, counts)
-    add_pairs(table, pairs, one, 0, neighbours(flat, size, pairs))
+    return values, offsets
+
+
+def _compile_pairs(pairs: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts, sorts and merges *pairs*; returns them and their sums, in order."""
+    table = new_pairs(16)
+    add_pairs(table, pairs, weights, 0, pairs.size)
     move_pairs(table, new_pairs(32))
     rows, streams, filled = sorted_pairs(table), new_streams(1), np.zeros(1, np.int64)
     streams.sizes[0] = rows.shape[0]
     streams.pairs[0, : rows.shape[0]], streams.sums[0, : rows.shape[0]] = rows[:, 0], rows[:, 1]
     enter_pairs(streams, 0)
-    sums = np.empty(5, np.int64)
-    merge_pairs(streams, pairs, sums, filled)
-    select_pairs(pairs, sums, int(filled[0]), counts, WORD2VEC, 1, 4, 4, 0.5, np.empty(5))
+    merged, sums = np.empty(5, np.uint64), np.empty(5, np.int64)
+    merge_pairs(streams, merged, sums, filled)
     clear_pairs(table)
+    return merged[: filled[0]], sums[: filled[0]]
+
+
+def _compile_phrases() -> None:
+    values, offsets = _tokens()
+    flat, pairs, one = np.empty(5, np.int32), np.empty(5, np.uint64), np.ones(1, np.int64)
+    counts = np.zeros(2, np.int64)
+    size = flatten(values, offsets, flat)
+    count_ids(flat, size, counts)
+    pairs, sums = _compile_pairs(pairs[: neighbours(flat, size, pairs)], one)
+    select_pairs(pairs, sums, pairs.size, counts, WORD2VEC, 1, 4, 4, 0.5, np.empty(5))
+    table = new_pairs(16)
     size = join(flat, size, table.slots, np.zeros(2, np.uint8))
     renumber(flat, size, np.zeros(2, np.int32), np.empty(5, np.int32), np.empty(1, np.int32))
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.pipeline import Pipeline, Progress
-from streamvec.corpus.shards import INDEX, SHARD_BATCHES, VERSION, MarkedShards, Shards
+from streamvec.corpus.shardfiles import INDEX, VERSION
+from streamvec.corpus.shards import SHARD_BATCHES, MarkedShards, Shards
 from streamvec.corpus.shardwriter import Ids, ShardWriter
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer

@@ -6,7 +6,9 @@ SHARDS = "shards"
 COUNTING = "counting"
 PHRASES = "phrases"  # while phrases are found
 WORDS, IDS, PAIRS = "words.arrow", "ids", "pairs"  # in it
-RECORD = "record.json"  # in shards/, counting/, phrases/ids/ and phrases/pairs/, while they are being made
+COOCCURRENCES = "cooccurrences"
+RUNS = "runs"  # in it, while pairs are counted
+RECORD = "record.json"  # in these folders, and in shards/, while they are being made
 
 VOCABULARY_KEY = b"streamvec.vocabulary"  # of the schema's metadata in vocabulary.arrow
 

@@ -24,6 +24,7 @@ from streamvec.kernels.pairs import (
 
 SCHEMA = pa.schema([("pair", pa.uint64()), ("sum", pa.int64())])
 BYTES_PER_SLOT = SLOT_BYTES * 17 // 10 + 1  # a slot, and room to sort the pairs of a full table
+ALL = (0, (1 << 64) - 1)  # pairs, from the first on and below the second
 _FEWEST_SLOTS = 1 << 14
 _FIRST_SLOTS = 1 << 17
 
@@ -85,22 +86,27 @@ def merge_to_run(paths: Sequence[Path], path: Path) -> None:
             writer.write(_batch(pairs))
 
 
-def merge(paths: Sequence[Path]) -> Iterator[Pairs]:
-    """All pairs of at most MOST_FILES runs by rising pair, each once, with the total of its sums.
+def merge(paths: Sequence[Path], within: tuple[int, int] = ALL, is_verified: bool = False) -> Iterator[Pairs]:
+    """The pairs of at most MOST_FILES runs by rising pair, each once, with the total of its sums.
 
-    Raises StreamvecError when a run is damaged.
+    within: only pairs from the first of these numbers on, and below the second. is_verified: the checksums of the runs
+    have been compared already; otherwise StreamvecError is raised when one is damaged.
     """
-    readers = RunReaders(paths)
+    first, end = within
+    readers = RunReaders(paths, is_verified)
     streams, filled = new_streams(len(paths)), np.zeros(1, np.int64)
     pairs, sums = np.empty(ROWS, np.uint64), np.empty(ROWS, np.int64)
 
     def refill(stream: int) -> None:
-        batch = readers.next_batch(stream)
-        if batch is not None:
-            _read(batch, streams, stream)
-            enter_pairs(streams, stream)
+        while (batch := readers.next_batch(stream)) is not None:
+            if _read(batch, streams, stream, first, end):
+                return enter_pairs(streams, stream)
+            if batch.num_rows and batch.column(0)[0].as_py() >= end:
+                return
 
     for stream in range(len(paths)):
+        if first:
+            readers.skip(stream, lambda batch: batch.column(0)[-1].as_py() < first)
         refill(stream)
     while (reason := merge_pairs(streams, pairs, sums, filled)) != DONE:
         if reason == FULL:
@@ -116,8 +122,14 @@ def _batch(pairs: Pairs) -> pa.RecordBatch:
     return pa.record_batch([pa.array(pairs.pairs), pa.array(pairs.sums)], schema=SCHEMA)
 
 
-def _read(batch: pa.RecordBatch, streams: Streams, stream: int) -> None:
-    size = batch.num_rows
-    streams.pairs[stream, :size] = batch.column(0).to_numpy()
-    streams.sums[stream, :size] = batch.column(1).to_numpy()
+def _read(batch: pa.RecordBatch, streams: Streams, stream: int, first: int, end: int) -> int:
+    """Takes over the pairs of a batch from *first* on and below *end*; returns how many."""
+    pairs = batch.column(0).to_numpy()
+    low, high = 0, pairs.size
+    if (first, end) != ALL:
+        low, high = np.searchsorted(pairs, np.array([first, end], np.uint64))
+    size = int(high - low)
+    streams.pairs[stream, :size] = pairs[low:high]
+    streams.sums[stream, :size] = batch.column(1).to_numpy()[low:high]
     streams.sizes[stream] = size
+    return size

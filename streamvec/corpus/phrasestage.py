@@ -13,13 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamvec.corpus.batchpieces import BatchPiece
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.encoding import Encoding, Expected
 from streamvec.corpus.layout import IDS, PAIRS
-from streamvec.corpus.phrasepasses import BatchPiece, Pass
+from streamvec.corpus.phrasepasses import Pass
 from streamvec.corpus.phrases import PhraseOptions, Phrases
 from streamvec.corpus.pipeline import Progress
-from streamvec.corpus.shards import BATCH_TOKENS, INDEX, MarkedShards
+from streamvec.corpus.shardfiles import INDEX
+from streamvec.corpus.shards import BATCH_TOKENS, MarkedShards
 from streamvec.corpus.shardwriter import Ids
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.errors import StreamvecError

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streamvec.corpus.batchpieces import batch_pieces
 from streamvec.corpus.blocks import read_blocks
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counting import Counting
@@ -17,7 +18,6 @@ from streamvec.corpus.counts import Counts
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.encoding import Encoding, Expected, TextEncoder
 from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, SHARDS, VOCABULARY, WORDS
-from streamvec.corpus.phrasepasses import batch_pieces
 from streamvec.corpus.phrases import PhraseOptions, Phrases
 from streamvec.corpus.phrasestage import (
     NUMBERING,
@@ -30,7 +30,8 @@ from streamvec.corpus.phrasestage import (
 )
 from streamvec.corpus.pipeline import AHEAD, READ, Progress, read_ahead
 from streamvec.corpus.release import give_memory_back
-from streamvec.corpus.shards import INDEX, VERSION, MarkedShards, Shards
+from streamvec.corpus.shardfiles import INDEX, VERSION
+from streamvec.corpus.shards import MarkedShards, Shards
 from streamvec.corpus.sources import Source, fingerprint, without_date
 from streamvec.corpus.stitch import Piece, Start, whole_tokens
 from streamvec.corpus.tokens import Tokenizer

@@ -79,14 +79,28 @@ class RunFiles:
 
 
 class RunReaders:
-    """At most MOST_FILES runs, each read batch by batch; StreamvecError where one is damaged."""
+    """At most MOST_FILES runs, each read batch by batch; StreamvecError where one is damaged.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        for path in paths:
+    is_verified: their checksums have been compared already.
+    """
+
+    def __init__(self, paths: Sequence[Path], is_verified: bool = False) -> None:
+        for path in () if is_verified else paths:
             verify_arrow(path)
         self._paths = paths
         self._readers = [open_arrow(path, mapped=False) for path in paths]
         self._read = [0] * len(paths)
+
+    def skip(self, number: int, is_before: Callable[[pa.RecordBatch], bool]) -> None:
+        """Passes over all batches of run *number* that lie, whole, before what is wanted: sorted, they come first."""
+        low, high = 0, self._readers[number].num_record_batches
+        while low < high:
+            middle = (low + high) // 2
+            if is_before(read_batch(self._readers[number], middle, self._paths[number])):
+                low = middle + 1
+            else:
+                high = middle
+        self._read[number] = low
 
     def next_batch(self, number: int) -> pa.RecordBatch | None:
         """The next record batch of run *number*, or None at its end."""

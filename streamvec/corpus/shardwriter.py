@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.shards import BATCH_TOKENS, SCHEMA, SHARD_BATCHES, shard_name
+from streamvec.corpus.shardfiles import shard_name
+from streamvec.corpus.shards import BATCH_TOKENS, SCHEMA, SHARD_BATCHES
 from streamvec.disk.arrow import ArrowWriter
 
 

@@ -50,6 +50,11 @@ class Vocabulary:
         """Those in the text that was counted: without what words of an earlier training have brought."""
         return self.total - int(self.about.get("earlier_tokens", 0))
 
+    @property
+    def mean_bytes(self) -> float:
+        """Mean length of the words."""
+        return word_bytes(self.words)[0].size / len(self)
+
     @functools.cached_property
     def checksum(self) -> str:
         """The xxh3-128 of words and counts, as 32 hexadecimal digits: what ids are only valid with."""

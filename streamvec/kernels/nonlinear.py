@@ -3,7 +3,17 @@
 import numpy as np
 from numba import njit
 
-from streamvec.kernels.simd import absolute, fma, keep_below, minimum, nearest, sign_of, splat16, times_two_to
+from streamvec.kernels.simd import (
+    absolute,
+    fma,
+    inverse_root_guess,
+    keep_below,
+    minimum,
+    nearest,
+    sign_of,
+    splat16,
+    times_two_to,
+)
 
 _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
@@ -63,3 +73,12 @@ def loss_of(score, sign):
     z = exp_minus(absolute(y))
     above = splat16(np.float32(0.5)) * (absolute(y) - y)  # max(-y, 0)
     return absolute(sign) * (above + log_of_one_plus(z))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def inverse_root(a):
+    """1 / sqrt(a) for normal a > 0, to 5e-6 of it: two of Newton's steps cost a fifth of a root and a division."""
+    half, three_halves = splat16(np.float32(-0.5)) * a, splat16(np.float32(1.5))
+    y = inverse_root_guess(a)
+    y = y * fma(half * y, y, three_halves)
+    return y * fma(half * y, y, three_halves)

@@ -15,7 +15,7 @@ _TO_UNIT = np.float64(2.0**-53)
 _S11 = np.uint64(11)
 
 # What a draw is for: streams that never meet.
-KEEP, WINDOW, NOISE, START, HOLDOUT = 1, 2, 3, 4, 5
+KEEP, WINDOW, NOISE, START, HOLDOUT, ORDER, BATCHES = 1, 2, 3, 4, 5, 6, 7
 
 
 @njit(nogil=True, cache=True, inline="always")

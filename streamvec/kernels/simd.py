@@ -136,6 +136,16 @@ def store_f32(typing, address, value):
     return types.void(address, types.float32), codegen
 
 
+@intrinsic
+def load_f32(typing, address):
+    """One float32 from an address."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load(pointer_to(builder, args[0], _F32), align=4)
+
+    return types.float32(address), codegen
+
+
 def _prefetch(for_writing):
     def codegen(context, builder, signature, args):
         byte = ir.IntType(8).as_pointer()
@@ -320,6 +330,19 @@ def times_two_to(typing, a, exponent):
         return builder.bitcast(bits, signature.return_type.vector)
 
     return a(a, exponent), codegen
+
+
+@intrinsic
+def inverse_root_guess(typing, a):
+    """1 / sqrt(a) to 3.5 % for normal a > 0: halves the exponent by a shift of the bits (Lomont 2003)."""
+
+    def codegen(context, builder, signature, args):
+        integers = ir.VectorType(I32, signature.return_type.lanes)
+        halves = builder.lshr(builder.bitcast(args[0], integers), ir.Constant(integers, [1] * integers.count))
+        bits = builder.sub(ir.Constant(integers, [0x5F375A86] * integers.count), halves)
+        return builder.bitcast(bits, signature.return_type.vector)
+
+    return a(a), codegen
 
 
 def _overload_operator(function, instruction):

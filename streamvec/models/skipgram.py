@@ -30,6 +30,8 @@ class SkipGram:
     of words and the zero row, and a word's vector is the mean of several.
     """
 
+    unit = "words"  # what the rate of training counts
+
     def __init__(
         self,
         config: SkipGramConfig,
@@ -45,7 +47,7 @@ class SkipGram:
         self.words = len(counts)
         self.steps = steps
         self.ngrams = ngrams
-        self.team = _team(threads)
+        self.team = new_team(threads)
         columns = config.vectors * LANES
         self._heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
         self.arrays = {name: aligned_zeros((rows * columns,)) for name, rows in self._heights.items()}
@@ -221,7 +223,8 @@ class SkipGram:
         return StepResult(float(self._step.losses[:kept:every].sum(dtype=np.float64)), pairs, len(batch.values))
 
 
-def _team(threads: int) -> Team:
+def new_team(threads: int) -> Team:
+    """The threads of a model; StreamvecError where the system does not give so many."""
     try:
         return Team(threads)
     except RuntimeError as problem:

@@ -25,7 +25,7 @@ class NGramSizes(NamedTuple):
 NO_NGRAMS = NGramSizes(0, 0)
 
 
-def _option(default: Any, help_text: str, **more: Any) -> Any:
+def option(default: Any, help_text: str, **more: Any) -> Any:
     return field(default=default, metadata={"help": help_text, **more})
 
 
@@ -33,38 +33,38 @@ def _option(default: Any, help_text: str, **more: Any) -> Any:
 class SkipGramConfig:
     """Everything that decides the bytes of the vectors, besides the text. ValueError for what can never be right."""
 
-    dim: int = _option(100, "Length of the vectors.")
-    window: int = _option(5, "Largest distance of a context word.")
-    reach: str = _option(
+    dim: int = option(100, "Length of the vectors.")
+    window: int = option(5, "Largest distance of a context word.")
+    reach: str = option(
         "dynamic",
         "dynamic: each window's reach is drawn from 1 to --window. fixed: it is --window.",
         choices=("dynamic", "fixed"),
     )
-    sides: str = _option("both", "On which side of a word its contexts lie.", choices=("both", "left", "right"))
-    objective: str = _option(
+    sides: str = option("both", "On which side of a word its contexts lie.", choices=("both", "left", "right"))
+    objective: str = option(
         "ns",
         "ns: negative sampling. hs: hierarchical softmax (a Huffman tree). softmax: over every word, if they are few.",
         choices=("ns", "hs", "softmax"),
     )
-    subwords: str | None = _option(
+    subwords: str | None = option(
         None, "Lengths of n-grams, such as 3-6: a word is the mean of its own row and its n-grams', as in fastText."
     )
-    buckets: int = _option(2_000_000, "Rows that n-grams are hashed into (--subwords).")
-    negative: int = _option(5, "Noise words for each window (--objective ns).")
-    sample: float = _option(1e-3, "Frequency above which words are subsampled; 0 keeps all.")
-    noise_power: float = _option(0.75, "Noise words are drawn by count to this power.")
-    epochs: int = _option(5, "Passes over the text.")
-    learning_rate: float = _option(0.025, "Learning rate at the start; it falls linearly to --final-learning-rate.")
-    final_learning_rate: float = _option(1e-4, "Learning rate at the end.")
-    batch: int = _option(
+    buckets: int = option(2_000_000, "Rows that n-grams are hashed into (--subwords).")
+    negative: int = option(5, "Noise words for each window (--objective ns).")
+    sample: float = option(1e-3, "Frequency above which words are subsampled; 0 keeps all.")
+    noise_power: float = option(0.75, "Noise words are drawn by count to this power.")
+    epochs: int = option(5, "Passes over the text.")
+    learning_rate: float = option(0.025, "Learning rate at the start; it falls linearly to --final-learning-rate.")
+    final_learning_rate: float = option(1e-4, "Learning rate at the end.")
+    batch: int = option(
         0, "Most center words scored before their updates are applied; 0 is 256, and 32 with --objective hs or softmax."
     )
-    holdout: float = _option(0.0, "Share of documents held out of training, to report the loss on.")
-    patience: int = _option(
+    holdout: float = option(0.0, "Share of documents held out of training, to report the loss on.")
+    patience: int = option(
         0, "Stop after so many epochs without a lower held-out loss, and take the best epoch; 0 never stops early."
     )
-    seed: int = _option(1, "Seed of everything random.")
-    mode: str = _option(
+    seed: int = option(1, "Seed of everything random.")
+    mode: str = option(
         "exact",
         "exact: the same bytes on any number of threads. hogwild: threads race; not repeatable.",
         choices=("exact", "hogwild"),
@@ -152,6 +152,15 @@ class SkipGramConfig:
         edges = [(self.vectors * piece + self.slices - 1) // self.slices * LANES for piece in range(self.slices + 1)]
         return list(pairwise(edges))
 
+    @property
+    def answer_dim(self) -> int:
+        """Length of the vectors of the result."""
+        return self.dim
+
+    def numbering_bytes(self) -> int:
+        """Memory in which n-grams get their numbers before training, mostly given back, in bytes."""
+        return 4 * self.buckets if self.ngrams else 0
+
     def array_bytes(self, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
         """The matrices, and so a checkpoint of them, in bytes."""
         return (2 * (words + 1) + ngrams.rows) * self.vectors * LANES * 4
@@ -187,12 +196,9 @@ class SkipGramConfig:
 class CbowConfig(SkipGramConfig):
     """The same for CBOW: the average of a window's words predicts the word in its middle."""
 
-    learning_rate: float = _option(0.1, "Learning rate at the start; it falls linearly to --final-learning-rate.")
+    learning_rate: float = option(0.1, "Learning rate at the start; it falls linearly to --final-learning-rate.")
 
     @property
     def averaged(self) -> bool:
         """Whether the contexts of a word are averaged into one (CBOW)."""
         return True
-
-
-CONFIGS: dict[str, type[SkipGramConfig]] = {"skipgram": SkipGramConfig, "cbow": CbowConfig}

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from streamvec.corpus.layout import PHRASES, VOCABULARY_KEY, WORDS
-from streamvec.corpus.shards import INDEX, Shards
+from streamvec.corpus.shardfiles import INDEX
+from streamvec.corpus.shards import Shards
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems, read_json
 from streamvec.errors import StreamvecError

@@ -7,17 +7,17 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.step import Position, StepResult
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.metrics import Metrics
+from streamvec.training.options import MachineOptions
 from streamvec.training.progress import Progress, Reporter
-from streamvec.training.reading import read_ahead
+from streamvec.training.reading import Batches, read_ahead
 
 _TELL_SECONDS = 1.0  # between words to the one who waits; records are as often in the first minute, then once a minute
 _RECORD_SECONDS = 60.0
@@ -25,11 +25,17 @@ _NOTHING = (
     "nothing is left to train on: no two words stand near each other in a document that is not held out; give "
     "documents of several words, or a lower --holdout"
 )
+SomeBatch = TypeVar("SomeBatch")
+SomeBatch_contra = TypeVar("SomeBatch_contra", contravariant=True)
 _DIVERGED = 20.0  # times the loss of knowing nothing
 
 
-class Model(Protocol):
+class Model(Protocol[SomeBatch_contra]):
     """What can be trained."""
+
+    @property
+    def unit(self) -> str:
+        """What the rate of training counts: "words" or "entries" (of a matrix of co-occurrences)."""
 
     @property
     def arrays(self) -> Mapping[str, np.ndarray]:
@@ -39,7 +45,7 @@ class Model(Protocol):
     def loss_at_chance(self) -> float:
         """Mean loss of a model that knows nothing: far above it, training has diverged."""
 
-    def step(self, batch: TokenBatch, position: Position) -> StepResult:
+    def step(self, batch: SomeBatch_contra, position: Position) -> StepResult:
         """Trains on one record batch."""
 
     def learning_rate(self, position: Position) -> float:
@@ -75,6 +81,11 @@ class Schedule:
     checkpoint_seconds: float = 180.0
     checkpoint_batches: float = math.inf
 
+    @classmethod
+    def of(cls, epochs: int, batches: int, machine: MachineOptions) -> "Schedule":
+        """With checkpoints as often as *machine* says."""
+        return cls(epochs, batches, machine.checkpoint_seconds, machine.checkpoint_batches or math.inf)
+
     @property
     def end(self) -> Position:
         """The position after the last step."""
@@ -101,8 +112,8 @@ class Schedule:
 
 
 def train(
-    model: Model,
-    shards: Shards,
+    model: Model[SomeBatch],
+    batches: Batches[SomeBatch],
     start: Position,
     schedule: Schedule,
     checkpoints: Checkpoints,
@@ -121,7 +132,7 @@ def train(
     loss, examples, tokens = 0.0, 0, 0  # since the record before
     if watch.is_done:
         return
-    for position, batch in read_ahead(shards, schedule.from_(start)):
+    for position, batch in read_ahead(batches, schedule.from_(start)):
         result = model.step(batch, position)
         _refuse_divergence(model, result, position, checkpoints)
         watch.see(result)
@@ -132,7 +143,8 @@ def train(
 
         if here.batch == 0 or now - told_at >= _TELL_SECONDS:
             rate, mean, done = tokens / (now - recorded_at), loss / examples if examples else None, schedule.done(here)
-            report.progress(Progress("training", done, rate, None, position.epoch + 1, schedule.epochs, mean))
+            told = Progress("training", done, rate, None, position.epoch + 1, schedule.epochs, mean, model.unit)
+            report.progress(told)
             told_at = now
             if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS or now - began < _RECORD_SECONDS:
                 extra = watch.look(here) if here.batch == 0 else {}
@@ -141,7 +153,7 @@ def train(
                 metrics.write(
                     here,
                     progress=round(done, 6),
-                    words_per_second=round(rate),
+                    **{f"{model.unit}_per_second": round(rate)},
                     learning_rate=model.learning_rate(position),
                     loss=mean,
                     **extra,

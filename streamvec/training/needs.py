@@ -8,7 +8,7 @@ from the layout of arrays and files is exact; what the process itself and the ha
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from streamvec.corpus.counting import BYTES_PER_SLOT
 from streamvec.corpus.lookup import lookup_bytes
@@ -21,6 +21,7 @@ from streamvec.errors import StreamvecError
 from streamvec.kernels.batches import train, train_racing
 from streamvec.kernels.pairs import SLOT_BYTES as PAIR_SLOT_BYTES
 from streamvec.kernels.wordtable import SLOT_BYTES, count_tokens
+from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.subwords import WordBytes, ngrams_of
 from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
 from streamvec.training.options import MachineOptions
@@ -36,6 +37,9 @@ _MERGED_AT_ONCE = AT_ONCE
 _SHARED = 0.8  # n-grams grow as words to this power
 _PAIR_ROOM = 2.5  # a table of pairs grows by fours: so many times what is used, half of the time
 _RUN_WORD, _SORTING = 12, 40  # bytes beside a word in a run; and for each word of a table while it is sorted
+
+
+SomeConfig = TypeVar("SomeConfig", SkipGramConfig, GloveConfig)
 
 
 class Corpus(NamedTuple):
@@ -63,20 +67,43 @@ class Load(NamedTuple):
         return self._replace(words=words, ngrams=scaled(self.ngrams, words / max(1, self.words)))
 
 
-def training_bytes(config: SkipGramConfig, machine: MachineOptions, load: Load) -> int:
+class Config(Protocol):
+    """What the options of any model tell of its size."""
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors that --dim says."""
+
+    @property
+    def answer_dim(self) -> int:
+        """Length of the vectors of the result."""
+
+    def array_bytes(self, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
+        """Bytes of a checkpoint."""
+
+    def model_bytes(self, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
+        """Bytes that grow with the vocabulary."""
+
+    def scratch_bytes(self, threads: int) -> int:
+        """Bytes that do not."""
+
+    def numbering_bytes(self) -> int:
+        """Bytes that are taken before training, and mostly given back."""
+
+
+def training_bytes(config: Config, machine: MachineOptions, load: Load) -> int:
     """Peak memory of training vectors and writing them."""
     words, word_bytes = load.words, load.word_bytes
-    rows = min(words, ROWS) * config.dim * _WRITING
+    rows = min(words, ROWS) * config.answer_dim * _WRITING
     if load.started:
-        rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + _STARTING)
+        rows = max(rows, ROWS * config.answer_dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + _STARTING)
     vocabulary = round(words * (word_bytes + 16))
     batches = BATCH_TOKENS * 4 * (AHEAD + 2)
-    numbering = 4 * config.buckets if config.ngrams else 0  # before training, and mostly given back
     fixed = PROCESS_BYTES + round(_LEFT * _blocks(machine, load.text)) + config.scratch_bytes(machine.cores) + batches
-    return fixed + config.model_bytes(words, load.ngrams) + vocabulary + max(rows, numbering)
+    return fixed + config.model_bytes(words, load.ngrams) + vocabulary + max(rows, config.numbering_bytes())
 
 
-def words_that_fit(config: SkipGramConfig, machine: MachineOptions, load: Load) -> int:
+def words_that_fit(config: Config, machine: MachineOptions, load: Load) -> int:
     """The largest vocabulary whose training stays within the memory allowed, words like those of *load*."""
     allowed = machine.memory_bytes
     return _largest(lambda words: training_bytes(config, machine, load.with_words(words)) <= allowed)
@@ -112,7 +139,7 @@ def _largest(fits: Callable[[int], bool]) -> int:
     return low
 
 
-def refuse_too_large(config: SkipGramConfig, machine: MachineOptions, load: Load, compiling: int = 0) -> None:
+def refuse_too_large(config: SomeConfig, machine: MachineOptions, load: Load, compiling: int = 0) -> None:
     """StreamvecError when training would take more memory than is allowed; it says what would help.
 
     compiling: bytes that this process took to compile kernels.
@@ -215,15 +242,15 @@ def vocabulary_bytes(corpus: Corpus) -> int:
     return round(corpus.words * (corpus.word_bytes + 4 + 8)) + 4096
 
 
-def checkpoint_bytes(config: SkipGramConfig, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
+def checkpoint_bytes(config: Config, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
     """Disk for one checkpoint."""
     return config.array_bytes(words, ngrams) + 4096
 
 
-def vectors_bytes(config: SkipGramConfig, corpus: Corpus) -> int:
+def vectors_bytes(config: Config, corpus: Corpus) -> int:
     """Disk for vectors.arrow, and with subwords for the n-grams beside it."""
-    words = round(corpus.words * (4 * config.dim + 4 + 8 + 4 + corpus.word_bytes)) + 4096
-    return words + (corpus.ngrams.rows * (4 * config.dim + 4) + 4096 if config.ngrams else 0)
+    words = round(corpus.words * (4 * config.answer_dim + 4 + 8 + 4 + corpus.word_bytes)) + 4096
+    return words + (corpus.ngrams.rows * (4 * config.dim + 4) + 4096 if corpus.ngrams.rows else 0)
 
 
 def runs_bytes(run_words: float, runs: float, merged: list[float], word_bytes: float, documents: int) -> int:

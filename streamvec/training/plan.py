@@ -23,9 +23,10 @@ from streamvec.corpus.shards import BATCH_TOKENS, Shards
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
+from streamvec.models.kinds import CONFIGS
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.subwords import WordBytes
-from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
 from streamvec.training.start import Start, choose, refuse_shards

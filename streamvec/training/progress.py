@@ -8,13 +8,15 @@ from typing import Protocol
 class Progress:
     """How far the work is. Fields that do not apply yet are None."""
 
-    stage: str  # "counting", "encoding", "training"; with phrases "numbering", "phrases N", "phrases counted", too
+    stage: str  # "counting", "encoding", "training"; with phrases "numbering", "phrases N", "phrases counted", too;
+    # of GloVe "cooccurrences" and "blocks"
     done: float | None  # share of the stage, 0 to 1
-    words_per_second: float | None = None
+    rate: float | None = None  # a second, in units
     megabytes_per_second: float | None = None
     epoch: int | None = None  # from 1
     epochs: int | None = None
     loss: float | None = None
+    unit: str = "words"
 
 
 class Reporter(Protocol):

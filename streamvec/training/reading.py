@@ -3,19 +3,28 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
 
-from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.models.step import Position
 
 _AHEAD = 2
+Batch = TypeVar("Batch")
+Batch_co = TypeVar("Batch_co", covariant=True)
 
 
-def read_ahead(shards: Shards, positions: Iterable[Position]) -> Iterator[tuple[Position, TokenBatch]]:
+class Batches(Protocol[Batch_co]):
+    """What is trained on, a record batch at a time."""
+
+    def at(self, epoch: int, batch: int) -> Batch_co:
+        """What an epoch's step number *batch* trains on."""
+
+
+def read_ahead(batches: Batches[Batch], positions: Iterable[Position]) -> Iterator[tuple[Position, Batch]]:
     """(position, its record batch) for each position, in order; raises what reading raised."""
-    ready: queue.Queue[tuple[Position, TokenBatch] | BaseException | None] = queue.Queue(_AHEAD)
+    ready: queue.Queue[tuple[Position, Batch] | BaseException | None] = queue.Queue(_AHEAD)
     left = threading.Event()
 
-    def put(item: tuple[Position, TokenBatch] | BaseException | None) -> None:
+    def put(item: tuple[Position, Batch] | BaseException | None) -> None:
         while not left.is_set():
             try:
                 return ready.put(item, timeout=0.1)
@@ -25,7 +34,7 @@ def read_ahead(shards: Shards, positions: Iterable[Position]) -> Iterator[tuple[
     def read() -> None:
         try:
             for position in positions:
-                put((position, shards.batch(position.batch)))
+                put((position, batches.at(*position)))
                 if left.is_set():
                     return
             put(None)

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from streamvec.corpus.layout import COUNTING, PHRASES, PREPARED, SHARDS, VOCABULARY
-from streamvec.corpus.shards import INDEX
+from streamvec.corpus.layout import COOCCURRENCES, COUNTING, PHRASES, PREPARED, SHARDS, VOCABULARY
+from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.sources import Source, fingerprint
 from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json, write_json
 from streamvec.disk.lock import locked
@@ -22,7 +22,7 @@ NGRAMS = "vectors.ngrams.arrow"
 BEST = "best"
 _FORMAT = 1
 _OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, CHECKPOINTS, BEST, "lock", "input.zst"}
-_OWN |= {PREPARED, VOCABULARY, SHARDS, COUNTING, PHRASES}
+_OWN |= {PREPARED, VOCABULARY, SHARDS, COUNTING, PHRASES, COOCCURRENCES}
 
 
 class Run:
@@ -46,6 +46,11 @@ class Run:
     def shards(self) -> Path:
         """The folder of shards."""
         return self.folder / SHARDS
+
+    @property
+    def cooccurrences(self) -> Path:
+        """The folder of co-occurrences, of GloVe."""
+        return self.folder / COOCCURRENCES
 
     @property
     def vectors(self) -> Path:

@@ -4,6 +4,7 @@ The rows go into the model a block at a time, and the first checkpoint is writte
 nothing but the RUN itself is needed. Until then what it was begun from must be what it was; run.json holds checksums.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,6 @@ from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.lookup import Lookup
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.models.skipgram import SkipGram
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.startrun import FromRun
 from streamvec.training.startvectors import FromVectors
@@ -48,6 +48,20 @@ class Start(Protocol):
 
     def notes(self, config: SkipGramConfig, words: int, found: int, read: int) -> list[str]:
         """What a person should know of *read* words read, *found* of them among the *words* of the vocabulary."""
+
+
+class Fillable(Protocol):
+    """A model whose words can be given rows to begin with."""
+
+    @property
+    def config(self) -> Any:
+        """Its options."""
+
+    def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
+        """Gives words int64[n] the rows float32[n, dim] in the array *name*."""
+
+    def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
+        """Gives the n-grams in buckets int32[n] the rows float32[n, dim]."""
 
 
 def choose(
@@ -88,7 +102,7 @@ def refuse_shards(path: str, start: Start | None) -> None:
 
 
 def fill(
-    model: SkipGram,
+    model: Fillable,
     vocabulary: Vocabulary,
     start: Start,
     out: Path,
@@ -101,7 +115,7 @@ def fill(
     was, or knows no word.
     """
     lookup = Lookup(vocabulary)
-    done = {name: np.zeros(len(vocabulary), bool) for name in model.arrays}
+    done: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(vocabulary), bool))
     read = 0
     for name, words, rows in start.blocks(out, model.config, note):
         if stop():

@@ -20,7 +20,7 @@ from streamvec.corpus.layout import (
     WORDS,
     joins_name,
 )
-from streamvec.corpus.shards import INDEX
+from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.arrow import CHECKSUM_KEY, verify_arrow
 from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json

@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.compiling import compile_kernels
+from streamvec.corpus.compiling import compile_cooccurrences, compile_kernels
+from streamvec.corpus.cooccurrences import Entries
 from streamvec.corpus.shards import TokenBatch
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes
+from streamvec.models.glove import Glove
+from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.subwords import ngrams_of
@@ -54,7 +57,18 @@ def compile_all() -> None:
         model.vectors(0, 2)
         model.step(TokenBatch(values, offsets), Position(0, 0))
         model.held_out_loss([(0, TokenBatch(values, offsets))])
+    _compile_glove()
     _mark().touch()
+
+
+def _compile_glove() -> None:
+    counts = np.array([2, 1])
+    compile_cooccurrences()
+    model = Glove(GloveConfig(dim=8), counts.size, 1, np.array([0, 1, 2, 2]))
+    rows, columns, values = np.array([0], np.int32), np.array([1], np.int32), np.ones(1, np.float32)
+    for array in (rows, columns, values):
+        array.setflags(write=False)
+    model.step(Entries(rows, columns, values, 0), Position(0, 0))
 
 
 def _mark() -> Path:

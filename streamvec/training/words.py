@@ -4,31 +4,24 @@ import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from streamvec.corpus.shards import Shards
-from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.models.skipgram import SkipGram
-from streamvec.models.softmax import refuse_infeasible
-from streamvec.models.step import Position
-from streamvec.models.subwords import NGrams, list_starts, ngrams_of
-from streamvec.models.wordconfig import CONFIGS, NO_NGRAMS, NGramSizes, SkipGramConfig
-from streamvec.training.loop import Schedule, train
-from streamvec.training.needs import Load, compiling_bytes, refuse_too_large
+from streamvec.models.kinds import CONFIGS
+from streamvec.training.glove import train_glove_run
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run, set_aside
-from streamvec.training.start import choose, fill, refuse_shards, start_of
+from streamvec.training.start import choose, refuse_shards
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
-from streamvec.training.watch import Watch, absolute
+from streamvec.training.watch import absolute
+from streamvec.training.wordvectors import train_words
 from streamvec.vectors.keyedvectors import KeyedVectors
-from streamvec.vectors.ngramfile import CHECKSUM, write_ngrams
-from streamvec.vectors.store import write_vectors
+
+_TRAINERS: dict[str, Callable[..., None]] = {"skipgram": train_words, "cbow": train_words, "glove": train_glove_run}
 
 
 def train_skipgram(
@@ -72,6 +65,21 @@ def train_cbow(
     """Trains CBOW vectors on text: all as `train_skipgram`, with fields of CbowConfig."""
     begin_from = (start_from, vectors)
     return _begin("cbow", inputs, out, overwrite, begin_from, evaluate, report or Silence(), stop, options)
+
+
+def train_glove(
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    vectors: str | Path | None = None,
+    evaluate: Sequence[str | Path] = (),
+    report: Reporter | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> KeyedVectors:
+    """Trains GloVe vectors on text: all as `train_skipgram`, with fields of GloveConfig, and without start_from."""
+    return _begin("glove", inputs, out, overwrite, (None, vectors), evaluate, report or Silence(), stop, options)
 
 
 def _begin(
@@ -158,67 +166,10 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
             vocabulary, shards = prepared(run, text, machine, report, stop)
             if not run.is_finished:
                 text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
-                _train(run, config, vocabulary, shards, text_bytes, machine, report, stop)
+                _TRAINERS[run.kind](run, config, vocabulary, shards, text_bytes, machine, report, stop)
     except Interrupted as interrupted:
         if not run.folder.exists():  # stopped before there was anything to go on with
             raise
         command = f"streamvec resume {shlex.quote(str(run.folder))}"
         raise Interrupted(f"{interrupted}; go on with: {command}") from None
     return KeyedVectors.load(run.vectors)
-
-
-def _train(
-    run: Run,
-    config: SkipGramConfig,
-    vocabulary: Vocabulary,
-    shards: Shards,
-    text_bytes: int,
-    machine: MachineOptions,
-    report: Reporter,
-    stop: Callable[[], bool],
-) -> None:
-    start = start_of(run.about)
-    ngrams = _ngrams_within(config, vocabulary, text_bytes, machine, start is not None)
-    if config.objective == "softmax" and not run.checkpoints.paths():  # what is begun goes on, on any machine
-        refuse_infeasible(config, len(vocabulary), shards.tokens, machine.cores)
-    model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores, ngrams)
-    try:
-        found = run.checkpoints.load(model.arrays, report.note)
-        position = found[0] if found else Position(0, 0)
-        run.metrics.forget_after(position)
-        watch = Watch(model, run, shards, vocabulary)
-        watch.restore(found[1] if found else {})
-        if start and not found:
-            fill(model, vocabulary, start, run.folder, report.note, stop)
-            run.checkpoints.save(position, model.arrays, watch.state())
-        schedule = Schedule(
-            config.epochs,
-            shards.batches,
-            machine.checkpoint_seconds,
-            machine.checkpoint_batches or float("inf"),
-        )
-        train(model, shards, position, schedule, run.checkpoints, run.metrics, report, stop, watch)
-        best = watch.take_best()
-        if best is not None:
-            report.note(f"the held-out loss was lowest after epoch {best}: these are its vectors")
-        info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
-        if ngrams is not None and config.ngrams is not None:
-            rows = model.ngram_vectors
-            info[CHECKSUM] = write_ngrams(run.ngrams, ngrams.buckets, rows, config.dim, config.ngrams, config.buckets)
-        write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
-    finally:
-        model.close()
-
-
-def _ngrams_within(
-    config: SkipGramConfig, vocabulary: Vocabulary, text_bytes: int, machine: MachineOptions, started: bool
-) -> NGrams | None:
-    """The n-grams of the vocabulary, where it is to have some; StreamvecError when training would not fit in memory."""
-    words, compiling = word_bytes(vocabulary.words), compiling_bytes()
-    load = Load(len(vocabulary), words[0].size / len(vocabulary), text_bytes, started=started)
-    if config.ngrams:  # their lists alone may be too much
-        least = NGramSizes(0, int(list_starts(config, words)[-1]))
-        refuse_too_large(config, machine, load._replace(ngrams=least), compiling)
-    ngrams = ngrams_of(config, words)
-    refuse_too_large(config, machine, load._replace(ngrams=ngrams.sizes if ngrams else NO_NGRAMS), compiling)
-    return ngrams

@@ -1,0 +1,159 @@
+"""One pass over the numbered pieces of a corpus that counts pairs in bounded memory, and can be stopped anywhere.
+
+Every thread takes pieces and fills a table of its own; a full one is written as a run, as words are
+(`streamvec.corpus.counting`). Now and then all is written, and a record says up to which piece everything is in runs.
+What a piece is, and which pairs are in it, is the caller's business: neighbours (`streamvec.corpus.phrasepasses`) or
+words within a window (`streamvec.corpus.cooccurrencestage`).
+"""
+
+import queue
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from streamvec.corpus import runfiles
+from streamvec.corpus.layout import RECORD
+from streamvec.corpus.pairruns import PairCounter, merge_to_run
+from streamvec.corpus.pipeline import Pipeline
+from streamvec.corpus.stitch import Start
+from streamvec.disk.files import read_json, write_json
+from streamvec.errors import Interrupted, StreamvecError
+
+INTERVAL = 180.0  # seconds between records
+
+
+class Piece(Protocol):
+    """Some of the corpus."""
+
+    @property
+    def start(self) -> Start:
+        """Its number."""
+
+
+SomePiece = TypeVar("SomePiece", bound=Piece)
+SomePiece_contra = TypeVar("SomePiece_contra", bound=Piece, contravariant=True)
+
+
+class Worker(Protocol[SomePiece_contra]):
+    """What one thread fills."""
+
+    counter: PairCounter | None
+
+    def take(self, piece: SomePiece_contra) -> None:
+        """Adds what is in a piece."""
+
+
+class PairPass(Generic[SomePiece]):
+    """A pass in a folder of its own, which *identity* (JSON) tells from others: another one's remains are removed."""
+
+    DOING = "counting pairs"
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.first = 0  # pieces before it are in runs
+        self.runs = runfiles.RunFiles(folder, merge_to_run)
+        self._identity = dict(identity)
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / RECORD).exists():
+            self._load()
+        self._tidy()
+
+    def count(
+        self,
+        pieces: Generator[SomePiece, None, None],
+        end: int,
+        workers: Sequence[Worker[SomePiece]],
+        report: Callable[[SomePiece], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        """Counts *pieces*, those from number `first` to *end*; Interrupted when *stop* says so, after a record.
+
+        *report* is called with each piece that is counted.
+        """
+        self._workers = list(workers)
+        free: queue.SimpleQueue[Worker[SomePiece]] = queue.SimpleQueue()
+        for worker in workers:
+            free.put(worker)
+        recorded = time.monotonic()
+
+        def work(piece: SomePiece) -> None:
+            worker = free.get()
+            try:
+                worker.take(piece)
+            finally:
+                free.put(worker)
+
+        def take(results: Iterator[tuple[SomePiece, None]]) -> None:
+            for piece, _ in results:
+                report(piece)
+
+        try:
+            with Pipeline(work, len(workers)) as pipeline:
+                for piece in pieces:
+                    stopped = stop()
+                    runs = sum(len(worker.counter.runs) for worker in workers if worker.counter)
+                    if stopped or runs >= runfiles.AT_ONCE or time.monotonic() - recorded >= INTERVAL:
+                        take(pipeline.drain())
+                        self._record(piece.start.number, end)
+                        recorded = time.monotonic()
+                    if stopped:
+                        raise Interrupted(f"stopped while {self.DOING}")
+                    take(pipeline.submit(piece))
+                take(pipeline.drain())
+        finally:
+            pieces.close()
+        self._record(end, end)
+        self._workers = []
+
+    def _absorb(self, worker: Any) -> None:
+        """Takes over what a worker has counted besides pairs."""
+
+    def _save(self, first: int) -> dict[str, Any]:
+        """What the record must hold besides runs; files are written before."""
+        return {}
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        """Takes up what `_save` gave; KeyError or TypeError where it is not that."""
+
+    def _files(self) -> set[str]:
+        """The names of files that `_save` wrote, and the record knows."""
+        return set()
+
+    def _record(self, first: int, end: int) -> None:
+        """Spills all tables and writes down that all pieces before *first* are in runs."""
+        counters = [worker.counter for worker in self._workers if worker.counter]
+        with ThreadPoolExecutor(len(self._workers)) as pool:
+            list(pool.map(PairCounter.spill, counters))
+        for counter in counters:
+            self.runs.add(counter.runs)
+            counter.runs = []
+        for worker in self._workers:
+            self._absorb(worker)
+        self.runs.merge_some(runfiles.MOST_FILES if first == end else None)
+        self.first = first
+        write_json(self.folder / RECORD, {**self._identity, "batch": first, **self._save(first), **self.runs.to_json()})
+        self._tidy()
+
+    def _load(self) -> None:
+        path = self.folder / RECORD
+        content = read_json(path)
+        try:
+            if any(content[name] != value for name, value in self._identity.items()):
+                shutil.rmtree(self.folder)
+                self.folder.mkdir()
+                return
+            self.first = content["batch"]
+            self._restore(content)
+            self.runs.restore(content)
+        except (KeyError, TypeError) as problem:
+            raise StreamvecError(f"{path}: written by another version of streamvec: remove {self.folder}") from problem
+
+    def _tidy(self) -> None:
+        """Removes what no record knows of."""
+        known = self.runs.names | {RECORD} | self._files()
+        for path in self.folder.iterdir():
+            if path.name not in known:
+                path.unlink()

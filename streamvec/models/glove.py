@@ -1,0 +1,135 @@
+"""GloVe (Pennington, Socher, Manning 2014): vectors whose products are the logarithms of co-occurrences."""
+
+import numpy as np
+
+from streamvec.corpus.cooccurrences import Cooccurrences, Entries
+from streamvec.errors import StreamvecError
+from streamvec.kernels import glove, random
+from streamvec.kernels.memory import aligned_zeros
+from streamvec.kernels.records import HEAD, Batch, Cost, Records
+from streamvec.models.gloveconfig import GloveConfig
+from streamvec.models.skipgram import new_team
+from streamvec.models.step import Position, StepResult
+from streamvec.models.wordconfig import LANES
+
+_BIASES_OF_SQUARES = slice(2, 4)  # in the head of a record
+
+
+class Glove:
+    """A record of floats for each word, and what is needed to train them on record batches of co-occurrences.
+
+    ``arrays`` holds "records", float32[V * (16 + 4 columns)], columns being dim rounded up to 16: of each word its two
+    biases (as a word, as a context), their sums of squares, 12 zeros; the word vector, the context vector, and the sums
+    of squares of either.
+    """
+
+    unit = "entries"  # what the rate of training counts
+
+    def __init__(self, config: GloveConfig, words: int, threads: int, bands: np.ndarray, mirrored: bool = True) -> None:
+        """bands: int64[B + 1], where the bands of the words begin; mirrored: an entry stands for its mirror image."""
+        self.config = config
+        self.words = words
+        self.team = new_team(threads)
+        self.arrays = {"records": aligned_zeros((self.words * config.record,))}
+        self._records = self.arrays["records"].reshape(self.words, config.record)
+        for name in ("word", "context"):
+            key = config.seed * 1_000_003 + (name == "context")
+            random.uniform_rows(self._vectors(name), config.dim, -0.5 / config.dim, 0.5 / config.dim, key)
+        self._records[:, _BIASES_OF_SQUARES] = 1
+        self._records[:, HEAD + 2 * config.vectors * LANES :] = 1
+        self._mirrored = int(mirrored)
+        sizes = np.diff(bands)
+        self._band_of = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+        self._tasks = np.zeros(len(sizes) + 2, np.int64)
+        self._pieces = [glove.new_piece() for _ in range(threads)]
+        self._turn = aligned_zeros((16,), np.int64)
+        self._chance, self._seen = 0.0, 0  # loss of knowing nothing, over all examples seen by this process
+
+    @property
+    def loss_at_chance(self) -> float:
+        """Loss an entry when all vectors and biases are 0."""
+        return self._chance / self._seen if self._seen else 1.0
+
+    def step(self, batch: Entries, position: Position) -> StepResult:
+        """Trains on one record batch; the order within it is a function of (seed, position)."""
+        config, rows, columns = self.config, batch.rows, batch.columns
+        tasks = glove.find_tasks(rows, columns, self._band_of, self._tasks)
+        if tasks < 0:
+            raise StreamvecError(
+                f"co-occurrence number {batch.first} and those after it are not in the order of blocks: remove the "
+                "folder cooccurrences, and streamvec resume counts the pairs again"
+            )
+        taken = Batch(rows, columns, batch.values, self._tasks, self._mirrored)
+        records = Records(int(self.arrays["records"].ctypes.data), config.vectors)
+        cost = Cost(config.x_max, config.alpha, self.learning_rate(position))
+        key = np.uint64(random.stream(config.seed, position.epoch + 1, random.ORDER))
+        losses = np.zeros((tasks, 2))
+        self._turn[0] = 0
+        turn = int(self._turn.ctypes.data)
+
+        def work(thread: int) -> None:
+            glove.train_batch(records, taken, tasks, cost, self._pieces[thread], key, batch.first, losses, turn)
+
+        self.team.run(work)
+        examples = rows.size + (int(np.count_nonzero(rows != columns)) if self._mirrored else 0)
+        loss, chance = losses.sum(axis=0).tolist()
+        self._chance, self._seen = self._chance + chance, self._seen + examples
+        return StepResult(loss, examples, examples)
+
+    def learning_rate(self, position: Position) -> float:
+        """The learning rate at a position: always the same, as AdaGrad divides it by what has been."""
+        return self.config.learning_rate
+
+    def vectors(self, start: int, stop: int) -> np.ndarray:
+        """The vectors of words start .. stop-1: float32[stop - start, answer_dim], a copy."""
+        dim = self.config.dim
+        word, context = (self._vectors(name)[start:stop, :dim] for name in ("word", "context"))
+        if self.config.answer == "sum":
+            return word + context
+        if self.config.answer == "both":
+            return np.concatenate([word, context], axis=1)
+        return (word if self.config.answer == "word" else context).copy()
+
+    def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
+        """Has the words int64[n] begin with *rows* float32[n, dim] as their vectors ("inputs", whatever the answer)."""
+        share = rows / 2 if self.config.answer == "sum" else rows
+        for part in ("word", "context"):
+            self._vectors(part)[words, : self.config.dim] = share
+
+    def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
+        """There are none."""
+
+    def not_finite(self) -> str | None:
+        """The name of an array with a NaN or an infinity in it, if there is one."""
+        records = self.arrays["records"]
+        for start in range(0, records.size, 1 << 20):
+            if not np.isfinite(records[start : start + (1 << 20)].sum(dtype=np.float64)):
+                return "records"
+        return None
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self.team.close()
+
+    def _vectors(self, name: str) -> np.ndarray:
+        """float32[V, columns] of word or context vectors, padded."""
+        columns = self.config.vectors * LANES
+        first = HEAD + (columns if name == "context" else 0)
+        return self._records[:, first : first + columns]
+
+
+class InRandomOrder:
+    """Record batches of co-occurrences in another order in each epoch."""
+
+    def __init__(self, cooccurrences: Cooccurrences, seed: int) -> None:
+        self._cooccurrences = cooccurrences
+        self._seed = seed
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    def at(self, epoch: int, batch: int) -> Entries:
+        """What an epoch's step number *batch* trains on."""
+        if epoch != self._epoch:
+            key = random.stream(self._seed, epoch + 1, random.BATCHES)
+            draws = np.array([random.bits(key, number) for number in range(self._cooccurrences.batches)], np.uint64)
+            self._epoch, self._order = epoch, np.argsort(draws, kind="stable")
+        return self._cooccurrences.batch(int(self._order[batch]))
