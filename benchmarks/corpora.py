@@ -7,8 +7,9 @@ import numpy as np
 
 from benchmarks.bench import Bench
 from streamvec.corpus.compression import zstd
-from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
+from streamvec.corpus.shards import BATCH_TOKENS, Shards, TokenBatch
 from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.vocabulary import Vocabulary
 
 WIKI = "corpora/wiki-en-17m.txt.zst"
 NOVELS = "corpora/novels-en-4m.txt.zst"
@@ -87,9 +88,9 @@ class Drawn:
             offsets = np.concatenate([[0], ends[ends < BATCH_TOKENS], [BATCH_TOKENS]]).astype(np.int32)
             self.held.append(TokenBatch(np.minimum(ids, words - 1), offsets))
 
-    def batch(self, number: int) -> TokenBatch:
-        """Record batch *number*."""
-        return self.held[number]
+    def at(self, epoch: int, batch: int) -> TokenBatch:
+        """What step number *batch* of an epoch trains on."""
+        return self.held[batch]
 
 
 def tokenised(plain: Path, out: Path) -> tuple[int, int]:
@@ -135,3 +136,30 @@ def _copy(sample: Path, copy: int) -> Iterator[bytes]:
             if (number + copy) % 48 == 0 and copy:
                 turned = turned.translate(spelling)
             yield b"%s x%xy%x\n" % (turned, copy, number)
+
+
+def chained(run: Path, out: Path, tokens: int, seed: int = 1) -> None:
+    """About *tokens* tokens that read like a RUN's text: now and then a line goes on where a word stands elsewhere.
+
+    One word in five is such a place, drawn among all occurrences of the word. Frequencies stay, and ever new pairs of
+    words come near each other: what repeating a text does not give.
+    """
+    shards, words = Shards.open(run / "shards"), Vocabulary.load(run / "vocabulary.arrow").words.to_numpy(False)
+    ids = np.concatenate([shards.batch(number).values for number in range(shards.batches)])
+    places = np.argsort(ids, kind="stable")
+    counts = np.bincount(ids, minlength=len(words))
+    firsts = np.cumsum(counts) - counts
+    draw, length = np.random.default_rng(seed), 500
+    with out.open("w", encoding="utf-8") as file:
+        while tokens > 0:
+            at = draw.integers(0, ids.size - 1, 4096)
+            lines = np.empty((4096, length), np.int32)
+            for column in range(length):
+                here = ids[at]
+                lines[:, column] = here
+                other = places[firsts[here] + (draw.random(4096) * counts[here]).astype(np.int64)]
+                at = np.where(draw.random(4096) < 0.2, other, at) + 1
+                at[at == ids.size] = 0
+            for line in lines:
+                file.write(" ".join(words[line]) + "\n")
+            tokens -= lines.size

@@ -7,6 +7,7 @@ of text is a large parent. So a small process stands between the two: GNU time w
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,11 @@ class Measured(NamedTuple):
     by: str  # whose figure it is
     stdout: str
     stderr: str
+
+
+def own_peak() -> int:
+    """The largest resident set of this process so far, in bytes; true where its parent was small when it began."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def measured(command: Sequence[str], env: dict[str, str], cwd: Path | None = None) -> Measured:

@@ -19,17 +19,18 @@ from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary, word_bytes
+from streamvec.models.kinds import CONFIGS
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
 from streamvec.models.subwords import ngrams_of
-from streamvec.models.wordconfig import CONFIGS, SkipGramConfig
+from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.loop import Schedule, train
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress
 from streamvec.training.run import Run
 from streamvec.training.text import prepared, resolve_inputs
-from streamvec.training.watch import Watch
+from streamvec.training.watch import HeldOut
 
 
 class Stages:
@@ -43,6 +44,10 @@ class Stages:
         """Keeps the time."""
         now = time.perf_counter()
         self.times.setdefault(progress.stage, [now, now])[1] = now
+
+    def told(self, stage: str, done: float) -> None:
+        """Keeps the time, too: what the making of co-occurrences calls."""
+        self.progress(Progress(stage, done))
 
     def note(self, text: str) -> None:
         """Keeps the sentence."""
@@ -145,9 +150,8 @@ def train_only(settings: dict[str, Any]) -> dict[str, Any]:
     stages = Stages()
     begin = time.perf_counter()
     start, never = Position(0, 0), lambda: False
-    train(
-        model, shards, start, schedule, checkpoints, run.metrics, stages, never, Watch(model, run, shards, vocabulary)
-    )
+    watch = HeldOut(model, run, shards, vocabulary)
+    train(model, shards, start, schedule, checkpoints, run.metrics, stages, never, watch)
     seconds = time.perf_counter() - begin
     np.save(settings["vectors"], model.vectors(0, len(vocabulary)))
     model.close()

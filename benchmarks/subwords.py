@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks import corpora, peers
 from benchmarks.bench import Bench, Skip, benchmark, median, show, worker
 from benchmarks.vectors_vs_peers import ANALOGIES, PAIRS, RESTRICT
-from streamvec.models.wordconfig import CONFIGS
+from streamvec.models.kinds import CONFIGS
 
 SUBWORDS = {"minn": 3, "maxn": 6, "bucket": 2_000_000}
 UNSEEN = (  # words that the corpus has fewer than five times: inflections, compounds, misspellings

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import corpora, peers
 from benchmarks.bench import Bench, Skip, benchmark, median, show, worker
-from streamvec.models.wordconfig import CONFIGS
+from streamvec.models.kinds import CONFIGS
 
 PEERS = ("exact", "hogwild", "gensim", "fasttext")
 PAIRS = {"wordsim353": "intrinsic/EN-WS-353-ALL.txt", "simlex999": "intrinsic/EN-SIMLEX-999.txt"}

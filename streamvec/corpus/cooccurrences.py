@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
         pa.field("value", pa.float32(), nullable=False),
     ]
 )
-BATCH_ENTRIES = 1 << 19
+BATCH_ENTRIES = 1 << 18
 ENTRY_BYTES = 12
 SIDES, WEIGHTINGS = ("both", "left", "right"), ("distance", "flat")
 _DIRECTIONS = {"both": 0, "right": 1, "left": 2}
