@@ -46,8 +46,9 @@ def calls(text: str) -> list[str]:
 
 
 EXAMPLES = calls(fenced("sh"))
+KINDS = ["train skipgram", "train cbow", "train glove"]
 HELP_EXAMPLES = {
-    name: command.help or "" for name in [*VERBS, "train skipgram"] for command in [command_of(name.split())[0]]
+    name: command.help or "" for name in [*VERBS, *KINDS] for command in [command_of(name.split())[0]]
 }
 
 
@@ -56,8 +57,9 @@ def test_every_verb_is_in_the_readme() -> None:
         assert re.search(rf"\b(streamvec|make) {verb}\b", README), verb
 
 
-def test_every_option_of_train_is_in_the_readme() -> None:
-    command, _ = command_of(["train", "skipgram"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_option_of_train_is_in_the_readme(kind: str) -> None:
+    command, _ = command_of(kind.split())
     options = [name for one in command.params for name in one.opts if name.startswith("--")]
     assert {"--dim", "--memory", "--json"} <= set(options)
     for option in options:
