@@ -14,6 +14,7 @@ _FORMATS = (  # as streamvec.vectors.formats has them; naming them here keeps --
     "parquet",
     "projector",
 )
+_COUNTED = ("stanford-cooccurrence", "stanford-vocab")  # what a RUN has counted, not its vectors
 out_option = click.option("-o", "--out", "out", required=True, metavar="PATH", help="Where the result goes.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 
@@ -22,7 +23,10 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what 
 @click.argument("vectors")
 @out_option
 @click.option(
-    "--format", "format", type=click.Choice(_FORMATS), help="Without it, .bin .vec .npy .safetensors .parquet decide."
+    "--format",
+    "format",
+    type=click.Choice(_FORMATS + _COUNTED),
+    help="Without it, .bin .vec .npy .safetensors .parquet decide.",
 )
 @overwrite_option
 def export_(vectors: str, out: str, format: str | None, overwrite: bool) -> None:
@@ -32,10 +36,15 @@ def export_(vectors: str, out: str, format: str | None, overwrite: bool) -> None
     array, as NAME.words.txt; projector writes a folder of tensors.tsv and metadata.tsv. In text, a space within a word
     is written as ␛␠ (and so on for tabs and line feeds); import turns it back.
 
+    stanford-cooccurrence and stanford-vocab write what a RUN of train glove has counted, as cooccurrence.bin (to be
+    shuffled before Stanford's glove reads it) and vocab.txt; the vectors need not be there yet.
+
     \b
     Example:
       streamvec export wiki-run -o wiki.txt.gz --format word2vec-text
     """
+    if format in _COUNTED:
+        return _export_counted(Path(vectors), Path(out), format, overwrite)
     from streamvec.vectors import KeyedVectors
     from streamvec.vectors.formats import export_vectors
 
@@ -45,6 +54,15 @@ def export_(vectors: str, out: str, format: str | None, overwrite: bool) -> None
     if opened.has_ngrams:
         click.echo(f"streamvec: note: the n-grams stay behind: {out} does not know words never seen", err=True)
     click.echo(f"{out}: {len(opened):,} words, dim {opened.dim}, {written}")
+
+
+def _export_counted(run: Path, out: Path, format: str, overwrite: bool) -> None:
+    from streamvec.training.stanfordexport import export_cooccurrences, export_vocab
+
+    if format == "stanford-vocab":
+        click.echo(f"{out}: {export_vocab(run, out, overwrite):,} words and their counts, {format}")
+    else:
+        click.echo(f"{out}: {export_cooccurrences(run, out, overwrite):,} co-occurrences, {format}")
 
 
 @click.command("import")

@@ -72,6 +72,9 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what 
 vectors_option = click.option(
     "--vectors", type=click.Path(), help="VECTORS that words found among them begin with; the others begin at random."
 )
+vocab_option = click.option(
+    "--vocab", type=click.Path(), help="The vocab.txt of Stanford's GloVe: INPUT is its cooccurrence.bin."
+)
 from_option = click.option(
     "--from",
     "start_from",

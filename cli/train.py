@@ -20,6 +20,7 @@ from .options import (
     out_option,
     overwrite_option,
     vectors_option,
+    vocab_option,
 )
 from .watching import StopRequest, watching
 
@@ -42,6 +43,7 @@ def _verb(kind: str, config: type[SkipGramConfig] | type[GloveConfig], about: st
     @out_option
     @overwrite_option
     @(from_option if kind != "glove" else lambda command: command)
+    @(vocab_option if kind == "glove" else lambda command: command)
     @vectors_option
     @options_of(config, TextOptions, MachineOptions)
     @click.option("--evaluate", multiple=True, type=click.Path(), help="A similarity set to score after each epoch.")
@@ -57,13 +59,17 @@ def _verb(kind: str, config: type[SkipGramConfig] | type[GloveConfig], about: st
         evaluate: tuple[str, ...],
         as_json: bool,
         start_from: str | None = None,
+        vocab: str | None = None,
         **options: Any,
     ) -> None:
         import streamvec
 
+        if vocab is not None:
+            only_of_matrices(given(context, options))
         usage_checked(options, config, start_from, vectors)
         begin = {"skipgram": streamvec.train_skipgram, "cbow": streamvec.train_cbow, "glove": streamvec.train_glove}
-        before = {"start_from": start_from} if start_from is not None else {}
+        of_kind = {"start_from": start_from, "vocab": vocab}
+        before = {name: value for name, value in of_kind.items() if value is not None}
         with watching() as report, StopRequest(report.note).listening() as stop:
             trained = begin[kind](
                 inputs,
@@ -91,7 +97,24 @@ Example:
 _SHOWN = {"skipgram": "--dim 100 --epochs 5", "cbow": "--dim 100 --epochs 5", "glove": "--dim 100 --x-max 10"}
 _verb("skipgram", SkipGramConfig, "Skip-gram: each word predicts its neighbours.")
 _verb("cbow", CbowConfig, "CBOW: the average of its neighbours predicts a word.")
-_verb("glove", GloveConfig, "GloVe: products of vectors are logarithms of how often words stand near each other.")
+_verb(
+    "glove",
+    GloveConfig,
+    "GloVe: products of vectors are logarithms of how often words stand near each other.\n\n"
+    "With --vocab, INPUT is cooccurrence.bin of Stanford's GloVe, shuffled or not, compressed or not.",
+)
+
+
+def only_of_matrices(options: dict[str, Any]) -> None:
+    """Refuses options about text, where there is none, as wrong usage."""
+    from streamvec.training.stanford import about_text
+
+    if name := about_text(options):
+        flag = "--" + name.replace("_", "-")
+        raise click.UsageError(
+            f"{flag} says what is counted in text, and --vocab that it is counted already: leave one out",
+            click.get_current_context(),
+        )
 
 
 def usage_checked(

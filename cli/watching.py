@@ -15,7 +15,7 @@ from streamvec.training.progress import Progress
 
 _LINE_SECONDS = 10.0
 _STAGES = {"counting": "counting words", "numbering": "words to numbers", "encoding": "writing shards"}
-_STAGES |= {"cooccurrences": "counting pairs", "blocks": "writing pairs"}
+_STAGES |= {"checking": "looking over pairs", "cooccurrences": "counting pairs", "blocks": "writing pairs"}
 
 
 class StopRequest:

@@ -47,9 +47,7 @@ def calls(text: str) -> list[str]:
 
 EXAMPLES = calls(fenced("sh"))
 KINDS = ["train skipgram", "train cbow", "train glove"]
-HELP_EXAMPLES = {
-    name: command.help or "" for name in [*VERBS, *KINDS] for command in [command_of(name.split())[0]]
-}
+HELP_EXAMPLES = {name: command.help or "" for name in [*VERBS, *KINDS] for command in [command_of(name.split())[0]]}
 
 
 def test_every_verb_is_in_the_readme() -> None:

@@ -12,6 +12,7 @@ from streamvec.corpus.cooccurrences import Counted, bands_of
 from streamvec.corpus.repeats import Repeats
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.kernels.cooccurrences import near_pairs, read_pairs
+from streamvec.kernels.entries import number_entries, weigh_entries
 from streamvec.kernels.pairmerge import enter_pairs, merge_pairs, new_streams
 from streamvec.kernels.pairs import add_pairs, clear_pairs, move_pairs, new_pairs, sorted_pairs
 from streamvec.kernels.phrases import WORD2VEC, count_ids, flatten, join, neighbours, renumber, select_pairs
@@ -63,6 +64,15 @@ def compile_cooccurrences() -> None:
     pairs, sums = _compile_pairs(pairs[:found], sums[:found])
     entries = np.empty(found, np.int32), np.empty(found, np.int32), np.empty(found, np.float32)
     read_pairs(pairs, sums, len(pairs), bands.starts, bands.bits, 1.0, True, *entries)
+
+
+def compile_entries() -> None:
+    """Calls each kernel that co-occurrences of other tools need before they are pairs."""
+    ids, values = np.ones((1, 4), np.int32), np.ones((1, 2))
+    ids.flags.writeable = values.flags.writeable = False
+    weigh_entries(ids, values, 1, np.ones(2))
+    starts, of, bits = bands_of(np.array([2, 2]), 1)
+    number_entries(ids, values, of, bits, starts.size - 1, 1.0, 1.0, np.empty(1, np.uint64), np.empty(1, np.int64))
 
 
 def _tokens() -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from typing import IO, Any
 import xxhash
 
 from streamvec.corpus.compression import PIECE, Readable, compression_by_magic, compression_by_name, zstd
+from streamvec.corpus.entryrecords import looks_like_entries
 from streamvec.corpus.remote import RemoteFile, is_remote, list_remote, open_remote
 from streamvec.corpus.streams import PlainStream, open_stored
 from streamvec.disk.files import named_problems, whole_file
@@ -64,7 +65,7 @@ def resolve(inputs: Sequence[str], column: str | None = None) -> list[Source]:
     sources = [
         Source("-", "text", "", None) if path == "-" else inspect(path, column)
         for name in inputs
-        for path in _expand(name)
+        for path in expand(name)
     ]
     if column is not None and all(source.kind in ("text", "mediawiki") and source.path != "-" for source in sources):
         raise StreamvecError(
@@ -73,7 +74,8 @@ def resolve(inputs: Sequence[str], column: str | None = None) -> list[Source]:
     return sources
 
 
-def _expand(name: str) -> list[str]:
+def expand(name: str) -> list[str]:
+    """The files and addresses that one INPUT names: those of a folder, a glob or a bucket, sorted."""
     if name == "-":
         return [name]
     if is_remote(name):
@@ -130,25 +132,27 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
 def inspect(path: str, column: str | None = None) -> Source:
     """The Source that one file or URI is, by its first bytes and its name; opens it and reads its head."""
     with open_stored(path) as stored:
-        stored_head = _read_head(stored)
+        stored_head = read_head(stored)
         size = stored.stat().size if isinstance(stored, RemoteFile) else os.fstat(stored.fileno()).st_size
     compression = compression_by_magic(stored_head)
     stated, name = compression_by_name(path.split("?")[0] if is_remote(path) else path)
-    if stated and not compression and not stored_head.startswith(_TABLES) and not _looks_like_text(stored_head):
+    if stated and not compression and not stored_head.startswith(_TABLES) and not looks_like_text(stored_head):
         raise StreamvecError(f"{path}: not a {stated} file, whatever its name says: damaged or cut short")
     with open_stored(path) as stored:
         head = PlainStream(stored, compression, path).read(_HEAD) if compression else stored_head[:_HEAD]
     return Source(path, _kind(path, name, head, compression, column), compression, size)
 
 
-def _read_head(stored: Readable) -> bytes:
+def read_head(stored: Readable) -> bytes:
+    """The first bytes, as many as tell what a file is."""
     head = b""
     while len(head) < _HEAD and (more := stored.read(_HEAD - len(head))):
         head += more
     return head
 
 
-def _looks_like_text(head: bytes) -> bool:
+def looks_like_text(head: bytes) -> bool:
+    """Whether these first bytes are UTF-8 without control characters."""
     if not head or re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head) or (head.startswith(b"BZh") and len(head) < 10):
         return False
     try:
@@ -179,6 +183,11 @@ def _kind(path: str, name: str, head: bytes, compression: str, column: str | Non
     opening = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if suffix in (".jsonl", ".ndjson") or (opening == b"{" and (suffix == ".json" or column is not None)):
         return "jsonl"
+    if looks_like_entries(head):
+        raise StreamvecError(
+            f"{path}: co-occurrences as Stanford's GloVe writes them, not text: streamvec train glove takes them with "
+            "--vocab vocab.txt"
+        )
     if suffix == ".json":
         raise StreamvecError(f"{path}: not JSON Lines: put one object a line, for example with jq -c '.[]'")
     return "text"
@@ -217,11 +226,21 @@ def spool(stream: IO[bytes], path: Path, column: str | None = None) -> Source:
     """Copies *stream* (standard input) to *path*, whole or not at all, so that it can be read twice.
 
     Returns its Source. Text is stored as zstd, decompressed first where it comes compressed; Parquet and Arrow are
-    stored as they are. Raises StreamvecError when *stream* is a terminal or empty, or the disk is full.
+    stored as they are. Raises StreamvecError when *stream* is a terminal, empty or no text, or the disk is full.
     """
+    keep(stream, path)
+    try:
+        return inspect(str(path), column)
+    except StreamvecError:
+        path.unlink()
+        raise
+
+
+def keep(stream: IO[bytes], path: Path) -> None:
+    """Copies *stream* as `spool` does, whatever is in it."""
     if stream.isatty():
         raise StreamvecError("- reads text from a pipe, but standard input is a terminal: pipe text in, or name a file")
-    head = _read_head(stream)
+    head = read_head(stream)
     if not head:
         raise StreamvecError("- (standard input) is empty: check the command before the pipe")
     with whole_file(path) as file:
@@ -230,11 +249,11 @@ def spool(stream: IO[bytes], path: Path, column: str | None = None) -> Source:
             while piece := stream.read(PIECE):
                 file.write(piece)
         else:
-            plain = PlainStream(_Rejoined(head, stream), compression_by_magic(head), "- (standard input)")
+            compression = "" if looks_like_entries(head) else compression_by_magic(head)
+            plain = PlainStream(_Rejoined(head, stream), compression, "- (standard input)")
             with zstd.ZstdFile(file, "wb", level=1) as packed:
                 while piece := plain.read(PIECE):
                     packed.write(piece)
-    return inspect(str(path), column)
 
 
 class _Rejoined:

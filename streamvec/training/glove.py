@@ -1,10 +1,13 @@
-"""Training of GloVe from shards to vectors.arrow, begun or gone on with: pairs are counted, then trained on."""
+"""Training of GloVe from shards to vectors.arrow, begun or gone on with: pairs are counted, then trained on.
+
+The pairs may also come from another tool's files (`streamvec.training.stanford`).
+"""
 
 from collections.abc import Callable
 from importlib.metadata import version
 
 from streamvec.corpus.cooccurrences import Cooccurrences
-from streamvec.corpus.cooccurrencestage import CooccurrenceStage, TokenSource
+from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Source, TokenSource
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.models.glove import Glove, InRandomOrder
@@ -31,10 +34,26 @@ def train_glove_run(
     stop: Callable[[], bool],
 ) -> None:
     """Trains a RUN of kind glove from where it is to its vectors; text_bytes: prepared by this process."""
+    train_pairs(run, config, vocabulary, TokenSource(shards, config.counted), text_bytes, machine, report, stop)
+
+
+def train_pairs(
+    run: Run,
+    config: GloveConfig,
+    vocabulary: Vocabulary,
+    source: Source,
+    text_bytes: int,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+    counted: Callable[[], None] = lambda: None,
+) -> None:
+    """The same with pairs from any *source*; *counted* is called when that is not needed any more."""
     start = start_of(run.about)
     load = Load(len(vocabulary), vocabulary.mean_bytes, text_bytes, started=start is not None)
     refuse_too_large(config, machine, load, compiling_bytes())
-    cooccurrences = _cooccurrences(run, config, vocabulary, shards, machine, report, stop)
+    cooccurrences = _cooccurrences(run, config, vocabulary, source, machine, report, stop)
+    counted()
     model = Glove(config, len(vocabulary), machine.cores, cooccurrences.bands, cooccurrences.mirrored)
     try:
         found = run.checkpoints.load(model.arrays, report.note)
@@ -58,13 +77,12 @@ def _cooccurrences(
     run: Run,
     config: GloveConfig,
     vocabulary: Vocabulary,
-    shards: Shards,
+    source: Source,
     machine: MachineOptions,
     report: Reporter,
     stop: Callable[[], bool],
 ) -> Cooccurrences:
     """Those of the RUN, counted where they are not there yet."""
-    source = TokenSource(shards, config.counted)
     stage = CooccurrenceStage(run.cooccurrences, vocabulary, source, config.window)
 
     def tell(name: str, done: float) -> None:

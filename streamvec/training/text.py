@@ -1,17 +1,19 @@
 """The first half of every training: the inputs, their vocabulary, and shards, made or taken from another RUN."""
 
+import contextlib
 import io
 import os
 import select
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from streamvec.corpus import pipeline
+from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.layout import PHRASES
 from streamvec.corpus.prepare import PREPARED, SHARDS, VOCABULARY, prepare
@@ -23,10 +25,11 @@ from streamvec.disk.files import named_problems
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
-from streamvec.training.run import Run, fingerprint_of, is_prepared_folder
+from streamvec.training.run import RUN_JSON, Run, fingerprint_of, is_prepared_folder
 from streamvec.training.start import start_of
 
-_SPOOL = "input.zst"
+SPOOL = "input.zst"
+_NO_SHARDS = "it was made from co-occurrences: name their files, with --vocab"
 
 
 def resolve_inputs(inputs: Sequence[str], text: TextOptions) -> list[Source]:
@@ -37,6 +40,11 @@ def resolve_inputs(inputs: Sequence[str], text: TextOptions) -> list[Source]:
         if len(inputs) > 1:
             raise StreamvecError(f"{inputs[0]}: a RUN as INPUT must be the only one: it stands for its finished shards")
         return [Source(str(Path(inputs[0]).absolute()), "run", "", None)]
+    for name in inputs:
+        if (Path(name) / RUN_JSON).is_file():
+            from_text = not any(source.kind == COOCCURRENCES for source in Run.open(name).sources)
+            what = "its shards are not finished: streamvec resume goes on with them" if from_text else _NO_SHARDS
+            raise StreamvecError(f"{name}: a RUN whose shards cannot be taken: {what}")
     if inputs.count("-") > 1:
         raise StreamvecError("-: standard input can be read once: name it once")
     sources = resolve(inputs, text.column)
@@ -70,14 +78,14 @@ def prepared(
     """
     try:
         if not run.is_prepared:
-            _refuse_changed_input(run)
+            refuse_changed_input(run)
             sources = [_readable(source, run, text, stop) for source in run.sources]
             if sources[0].kind == "run":
                 _adopt(Path(sources[0].path), run.folder)
             else:
                 _prepare(run, sources, text, machine, report, stop)
         else:  # a kill may have come between the last shard and the removal of what is not needed any more
-            (run.folder / _SPOOL).unlink(missing_ok=True)
+            (run.folder / SPOOL).unlink(missing_ok=True)
             if (run.folder / PHRASES).exists():
                 shutil.rmtree(run.folder / PHRASES)
         vocabulary, shards = Vocabulary.load(run.vocabulary), Shards.open(run.shards)
@@ -94,7 +102,8 @@ def prepared(
     return vocabulary, shards
 
 
-def _refuse_changed_input(run: Run) -> None:
+def refuse_changed_input(run: Run) -> None:
+    """StreamvecError where an input is not what it was when the RUN was made."""
     for source, stated in zip(run.sources, run.about["fingerprints"], strict=True):
         if without_date(fingerprint_of(source)) != without_date(stated):
             raise StreamvecError(f"{source.path}: changed since {run.folder} was begun: train again with --overwrite")
@@ -104,11 +113,18 @@ def _readable(source: Source, run: Run, text: TextOptions, stop: Callable[[], bo
     """Standard input can be read once; it is kept, compressed, until the shards are made."""
     if source.path != "-":
         return source
-    kept = run.folder / _SPOOL
+    kept = run.folder / SPOOL
     if kept.exists():
         return inspect(str(kept), text.column)
+    with standard_input(run, stop) as stream:
+        return spool(stream, kept, text.column)
+
+
+@contextlib.contextmanager
+def standard_input(run: Run, stop: Callable[[], bool]) -> Iterator[io.BufferedReader]:
+    """What is piped in; a RUN that is stopped meanwhile holds nothing to go on with, and is removed."""
     try:
-        return spool(io.BufferedReader(_Stoppable(sys.stdin.fileno(), stop)), kept, text.column)
+        yield io.BufferedReader(_Stoppable(sys.stdin.fileno(), stop))
     except Interrupted:
         run.remove_if_empty()
         raise
@@ -175,7 +191,7 @@ def _prepare(
         report=tell,
         stop=stop,
     )
-    (run.folder / _SPOOL).unlink(missing_ok=True)
+    (run.folder / SPOOL).unlink(missing_ok=True)
     give_memory_back()  # training needs it within the ceiling
     _tell_what_was_lost(shards, report)
     if phrases := vocabulary.about.get("phrases"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.compiling import compile_cooccurrences, compile_kernels
+from streamvec.corpus.compiling import compile_cooccurrences, compile_entries, compile_kernels
 from streamvec.corpus.cooccurrences import Entries
 from streamvec.corpus.shards import TokenBatch
 from streamvec.corpus.tokens import Tokenizer
@@ -64,6 +64,7 @@ def compile_all() -> None:
 def _compile_glove() -> None:
     counts = np.array([2, 1])
     compile_cooccurrences()
+    compile_entries()
     model = Glove(GloveConfig(dim=8), counts.size, 1, np.array([0, 1, 2, 2]))
     rows, columns, values = np.array([0], np.int32), np.array([1], np.int32), np.ones(1, np.float32)
     for array in (rows, columns, values):

@@ -7,13 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.models.kinds import CONFIGS
+from streamvec.models.gloveconfig import GloveConfig
+from streamvec.models.kinds import CONFIGS, WordConfig
 from streamvec.training.glove import train_glove_run
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run, set_aside
+from streamvec.training.stanford import about_text, resolve_stanford, settings_of, train_entries
 from streamvec.training.start import choose, refuse_shards
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
@@ -71,6 +74,7 @@ def train_glove(
     inputs: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
+    vocab: str | Path | None = None,
     overwrite: bool = False,
     vectors: str | Path | None = None,
     evaluate: Sequence[str | Path] = (),
@@ -78,8 +82,13 @@ def train_glove(
     stop: Callable[[], bool] = lambda: False,
     **options: Any,
 ) -> KeyedVectors:
-    """Trains GloVe vectors on text: all as `train_skipgram`, with fields of GloveConfig, and without start_from."""
-    return _begin("glove", inputs, out, overwrite, (None, vectors), evaluate, report or Silence(), stop, options)
+    """Trains GloVe vectors on text: all as `train_skipgram`, with fields of GloveConfig, and without start_from.
+
+    With *vocab*, the vocab.txt of Stanford's GloVe, inputs are its cooccurrence.bin, of one file or several; options
+    that say what is counted in text are refused then (ValueError).
+    """
+    begin_from, says = (None, vectors), report or Silence()
+    return _begin("glove", inputs, out, overwrite, begin_from, evaluate, says, stop, options, vocab)
 
 
 def _begin(
@@ -92,16 +101,20 @@ def _begin(
     report: Reporter,
     stop: Callable[[], bool],
     options: Mapping[str, Any],
+    vocab: str | Path | None = None,
 ) -> KeyedVectors:
     kinds = (CONFIGS[kind], TextOptions, MachineOptions)
     unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
         raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
+    if vocab is not None and (name := about_text(options)):
+        raise ValueError(f"{name} says what is counted in text, and vocab that it is counted already: leave one out")
     start, options = choose(kind, *begin_from, options)
     picked = [pick(each, options) for each in kinds]
     config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    folder, sources = Path(out), resolve_inputs(names, text)
+    folder = Path(out)
+    sources = resolve_inputs(names, text) if vocab is None else resolve_stanford(names, str(vocab))
     for path in [*(source.path for source in sources), *([start.path] if start else [])]:
         if folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
             raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
@@ -109,8 +122,7 @@ def _begin(
         refuse_shards(sources[0].path, start)
         text = text_of_run(sources[0], text)
     settings = {
-        "config": asdict(config),
-        "text": asdict(text),
+        **({"config": asdict(config), "text": asdict(text)} if vocab is None else settings_of(config)),
         "start": start.to_json() if start else None,
         "evaluate": absolute(evaluate),
     }
@@ -162,14 +174,23 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
         with locked(run.folder):
             if not run.is_finished:
                 warm(report)
-            is_ready = run.is_prepared or run.sources[0].kind == "run"
-            vocabulary, shards = prepared(run, text, machine, report, stop)
-            if not run.is_finished:
-                text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
-                _TRAINERS[run.kind](run, config, vocabulary, shards, text_bytes, machine, report, stop)
+            if run.sources[0].kind == COOCCURRENCES and isinstance(config, GloveConfig):
+                train_entries(run, config, machine, report, stop)
+            else:
+                _from_text(run, config, text, machine, report, stop)
     except Interrupted as interrupted:
         if not run.folder.exists():  # stopped before there was anything to go on with
             raise
         command = f"streamvec resume {shlex.quote(str(run.folder))}"
         raise Interrupted(f"{interrupted}; go on with: {command}") from None
     return KeyedVectors.load(run.vectors)
+
+
+def _from_text(
+    run: Run, config: WordConfig, text: TextOptions, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
+) -> None:
+    is_ready = run.is_prepared or run.sources[0].kind == "run"
+    vocabulary, shards = prepared(run, text, machine, report, stop)
+    if not run.is_finished:
+        text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
+        _TRAINERS[run.kind](run, config, vocabulary, shards, text_bytes, machine, report, stop)

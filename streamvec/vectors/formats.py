@@ -202,7 +202,7 @@ def import_vectors(
     The order is kept; a word that comes again is left out and counted. Raises StreamvecError when *out* exists (without
     *overwrite*) or the input is damaged; *out* then appears not at all.
     """
-    _may_write(out, overwrite)
+    may_write(out, overwrite)
     place, ours = find_vectors(path)
     if ours:
         more = f" and {beside(place).name}, which is beside it" if beside(place).exists() else ""
@@ -237,14 +237,14 @@ def export_vectors(vectors: KeyedVectors, out: Path, format: str | None = None, 
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if compression_by_name(out.name)[0] and format not in _STREAMED:
         raise StreamvecError(f"{out}: {format} is not written compressed: leave out the last suffix")
-    _may_write(out, overwrite)
+    may_write(out, overwrite)
     chunks = list(vectors.chunks())
     if format == "projector":
         _write_folder(chunks, out)
     elif format == "npy":
         _write_pair(chunks, len(vectors), vectors.dim, out, overwrite)
     else:
-        with whole_file(out) as stored, _compressing(stored, out) as file:
+        with whole_file(out) as stored, compressing(stored, out) as file:
             _write(chunks, len(vectors), vectors.dim, file, format)
     return format
 
@@ -273,7 +273,7 @@ def _write_pair(chunks: list[Chunk], words: int, dim: int, out: Path, overwrite:
     from streamvec.vectors.arrays import words_beside, write_npy, write_word_list
 
     beside = words_beside(out)
-    _may_write(beside, overwrite)
+    may_write(beside, overwrite)
     with whole_file(out) as file:
         write_npy(chunks, words, dim, file)
         with whole_file(beside) as text:
@@ -292,7 +292,8 @@ def _write_folder(chunks: list[Chunk], out: Path) -> None:
             out.unlink(missing_ok=True)
 
 
-def _may_write(out: Path, overwrite: bool) -> None:
+def may_write(out: Path, overwrite: bool) -> None:
+    """StreamvecError where *out* exists, and *overwrite* does not say that it may be replaced."""
     if not out.parent.is_dir():
         raise StreamvecError(f"{out}: there is no folder {out.parent}: make it first")
     if not out.exists():
@@ -304,7 +305,7 @@ def _may_write(out: Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def _compressing(file: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+def compressing(file: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
     """*file*, compressed as the suffix of *path* says; the same bytes each time."""
     compression = compression_by_name(path.name)[0]
     if not compression:
