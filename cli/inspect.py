@@ -26,7 +26,8 @@ _LOST = (
 @click.argument("path", type=click.Path())
 @json_option
 def info_(path: str, as_json: bool) -> None:
-    """What PATH is: a RUN, vectors of streamvec or of another tool, n-grams, a vocabulary, shards, a checkpoint.
+    """What PATH is: a RUN, vectors of streamvec or of another tool, n-grams, a vocabulary, shards, co-occurrences, a
+    checkpoint.
 
     \b
     Example:
@@ -42,7 +43,7 @@ def info_(path: str, as_json: bool) -> None:
 @click.argument("path", type=click.Path())
 @json_option
 def verify_(path: str, as_json: bool) -> None:
-    """Read every byte of PATH against its checksum: a RUN, a folder of shards, a checkpoint, or one file.
+    """Read every byte of PATH against its checksum: a RUN, shards, co-occurrences, a checkpoint, or one file.
 
     A line a file: path, bytes, checksum, and ok or what is wrong. What a RUN has not written yet is said, and is no
     fault. Exit status 1 when anything is damaged, or nothing has a checksum.
@@ -51,7 +52,8 @@ def verify_(path: str, as_json: bool) -> None:
     Example:
       streamvec verify wiki-run
     """
-    from streamvec.training.verify import DAMAGED, OK, verify
+    from streamvec.training.checking import DAMAGED, OK
+    from streamvec.training.verify import verify
 
     states = []
     for file in verify(Path(path)):
@@ -90,10 +92,14 @@ def _lines(found: dict[str, Any]) -> list[str]:
         "tokens_in_corpus",
         "tokens",
         "documents",
+        "entries",
+        "stored",
         "batches",
     ):
         if name in found:
             rows.append((name.replace("_", " "), _shown(found[name])))
+    if said := _counted(found.get("counted", {})):
+        rows.append(("counted", said))
     if found["what"] == "checkpoint":
         rows += [(name, _shown(found[name])) for name in ("epoch", "batch", "bytes")]
     if "most_frequent" in found:
@@ -112,8 +118,19 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 def _progress(found: dict[str, Any]) -> list[tuple[str, str]]:
     now = ", in use by a streamvec that is at work" if found["in_use"] else ""
-    share = f", {found['progress']:.1%} in checkpoints" if found["stage"] == "training" else ""
-    rows = [("stage", f"{found['stage']}{share}{now}")]
+    rows = []
+    if pairs := found.get("cooccurrences"):
+        counted = _counted(pairs["counted"])
+        said = f"{pairs['entries']:,} in {pairs['batches']:,} batches" + (f", {counted}" if counted else "")
+        rows.append(("co-occurrences", said))
+    stage = [f"{found['stage']}"]
+    if found["stage"] == "training":
+        stage.append(f"{found['progress']:.1%} in checkpoints")
+    if "pairs_counted" in found:
+        stage.append(f"{found['pairs_counted']:.1%} of the text in runs")
+    if "files_written" in found:
+        stage.append(f"{found['files_written']:,} files written")
+    rows.append(("stage", ", ".join(stage) + now))
     if found.get("metrics"):
         shown = {name: value for name, value in found["metrics"].items() if name != "time" and value is not None}
         rows.append(("metrics", " ".join(f"{name}={_shown(value)}" for name, value in shown.items())))
@@ -125,6 +142,10 @@ def _what(found: dict[str, Any]) -> str:
     if found["what"] == "run":
         return f"a RUN of {found['kind']}, by streamvec {found['streamvec']}"
     return "vectors of another tool" if found["what"] == "foreign vectors" else found["what"]
+
+
+def _counted(counted: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in counted.items() if isinstance(value, str | int | float))
 
 
 def _input(source: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """What several test files share: a small corpus of two topics, a finished RUN of it, and the command as a process."""
 
+import contextlib
 import os
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,35 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Any:
         return notes
 
     return begin
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={4 << 20}", "tmpfs", str(folder)]
+    try:
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here")
+    if made.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def only(folder: Path, room: int) -> Iterator[None]:
+    """Leaves about *room* bytes on the disk of *folder*."""
+    ballast = folder / "ballast"
+    free = os.statvfs(folder).f_bavail * 4096
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:  # what fits of it is written
+        file.write(bytes(max(0, free - room)))
+        file.write(bytes(4096) if room == 0 else b"")
+    try:
+        yield
+    finally:
+        ballast.unlink()

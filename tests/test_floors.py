@@ -180,6 +180,7 @@ def test_looking_at_a_run_loads_neither_the_compiler_nor_a_model(finished_run: P
         modules = loaded_by(RUN, "info", path)
         assert "streamvec.training.info" in modules
         light = {"streamvec.models", "streamvec.models.step"}  # what a position is
+        light |= {"streamvec.kernels", "streamvec.kernels.records"}  # how bands lie in memory
         assert not heavy(modules) - light
         assert not modules & {"streamvec.training.loop", "streamvec.training.words", "streamvec.corpus.prepare"}
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import only
 
 from streamvec.corpus import counting as counting_module
 from streamvec.corpus import encoding as encoding_module
@@ -29,40 +30,6 @@ from streamvec.corpus.tokens import Tokenizer
 from streamvec.disk.arrow import ArrowWriter
 from streamvec.disk.files import whole_file, whole_folder
 from streamvec.errors import StreamvecError
-
-SIZE = 4 << 20
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
-    try:
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command here")
-    if made.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@contextlib.contextmanager
-def only(folder: Path, room: int) -> Iterator[None]:
-    """Leaves about *room* bytes on the disk of *folder*."""
-    ballast = folder / "ballast"
-    free = os.statvfs(folder).f_bavail * 4096
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:  # what fits of it is written
-        file.write(bytes(max(0, free - room)))
-        file.write(bytes(4096) if room == 0 else b"")
-    try:
-        yield
-    finally:
-        ballast.unlink()
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

@@ -18,8 +18,9 @@ from conftest import Command
 from streamvec.disk.files import read_json
 from streamvec.disk.lock import locked
 from streamvec.errors import StreamvecError
+from streamvec.training.checking import DAMAGED, NO_CHECKSUM, OK, UNFINISHED, Checked
 from streamvec.training.info import info
-from streamvec.training.verify import DAMAGED, NO_CHECKSUM, OK, UNFINISHED, Checked, _metrics, verify
+from streamvec.training.verify import _metrics, verify
 from streamvec.vectors import KeyedVectors
 
 CHECKSUMMED = (

@@ -1,5 +1,6 @@
 """Shards against a naive cutting of documents into batches, and what happens when they are damaged."""
 
+import errno
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -10,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from streamvec.corpus import shardwriter
-from streamvec.corpus.shardfiles import INDEX, VERSION
+from streamvec.corpus.shardfiles import INDEX, VERSION, advised
 from streamvec.corpus.shards import SCHEMA, Shards
 from streamvec.corpus.shardwriter import Ids, ShardWriter
 from streamvec.disk.arrow import read_batches
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.files import named_problems, read_json, write_json
 from streamvec.errors import StreamvecError
 
 BATCH = 50
@@ -181,7 +182,7 @@ def test_missing_cut_or_strange_shards(tmp_path: Path) -> None:
     folder = finished(tmp_path)
     index = read_json(folder / INDEX)
     write_json(folder / INDEX, {**index, "version": VERSION + 1})
-    with pytest.raises(StreamvecError, match="prepare the text again"):
+    with pytest.raises(StreamvecError, match="train again with --overwrite"):
         Shards.open(folder)
     write_json(folder / INDEX, {name: value for name, value in index.items() if name != "batches"})
     with pytest.raises(StreamvecError, match="damaged"):
@@ -213,3 +214,18 @@ def test_a_whole_shard_of_other_content_is_noticed(tmp_path: Path) -> None:
 def test_the_column_is_what_kernels_take() -> None:
     assert SCHEMA.names == ["tokens"] and pa.types.is_list(SCHEMA.field(0).type)
     assert SCHEMA.field(0).type.value_type == pa.int32()
+
+
+def test_advice_is_for_damage_not_for_what_the_system_refuses() -> None:
+    for problem, said in (
+        (
+            PermissionError(errno.EACCES, "", "a"),
+            "a: permission denied: choose another place, or change the permissions",
+        ),
+        (FileNotFoundError(errno.ENOENT, "", "a"), "a: no such file or folder: make it again"),
+    ):
+        with pytest.raises(StreamvecError) as found, advised("make it again"), named_problems(Path("a")):
+            raise problem
+        assert str(found.value) == said
+    with pytest.raises(StreamvecError, match=r"^damaged: make it again$"), advised("make it again"):
+        raise StreamvecError("damaged")

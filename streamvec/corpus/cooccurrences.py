@@ -105,7 +105,7 @@ class Cooccurrences(ShardFiles):
 
     KIND = KIND
     SCHEMA = SCHEMA
-    AGAIN = "remove the folder, and streamvec resume counts the pairs again"
+    AGAIN = "remove the folder {folder}, and streamvec resume {run} counts the pairs again"
 
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
         super().__init__(folder, index)

@@ -22,7 +22,7 @@ from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.runfiles import MOST_FILES
-from streamvec.corpus.shardfiles import INDEX, VERSION, shard_name
+from streamvec.corpus.shardfiles import INDEX, VERSION, advised, shard_name
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.arrow import ArrowWriter, verify_arrow
@@ -124,9 +124,10 @@ class CooccurrenceStage:
         self._identity = {"vocabulary_checksum": vocabulary.checksum, "counted": source.identity}
         with named_problems(folder):
             folder.mkdir(exist_ok=True)
-        if (folder / INDEX).exists() and _is_of(read_json(folder / INDEX), self._identity):
-            return
-        record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
+        with advised(Cooccurrences.again(folder)):
+            if (folder / INDEX).exists() and _is_of(read_json(folder / INDEX), self._identity):
+                return
+            record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
         self._files: dict[str, Any] = record["shards"] if _is_of(record, self._identity) else {}
         known = {RUNS, RECORD, *self._files} if self._files else {RUNS}
         with named_problems(folder):
@@ -150,7 +151,10 @@ class CooccurrenceStage:
             compile_cooccurrences()
             give_memory_back()
             room = max(threads << 20, memory - min(resident_bytes() or 0, _MOST_TAKEN) - _WRITING)
-            passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
+            with advised(Cooccurrences.again(self.folder)):
+                passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
+                for path in passed.runs.paths:  # a damaged one is told before more is counted
+                    verify_arrow(path)
             self._count(passed, room, threads, report, stop)
             give_memory_back()
             self._write(passed, room, threads, report, stop)
@@ -179,8 +183,9 @@ class CooccurrenceStage:
     ) -> None:
         """Merges the runs into files, some at once, as many as open files and memory allow."""
         runs = passed.runs.paths
-        for path in runs:
-            verify_arrow(path)
+        with advised(Cooccurrences.again(self.folder)):
+            for path in runs:
+                verify_arrow(path)
         files = min(_FILES, self._bands.starts.size - 1)
         missing = [number for number in range(files) if shard_name(number) not in self._files]
         at_once = max(1, min(threads, MOST_FILES // max(1, len(runs)), room // _WRITING))

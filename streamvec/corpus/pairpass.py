@@ -19,7 +19,7 @@ from streamvec.corpus.layout import RECORD
 from streamvec.corpus.pairruns import PairCounter, merge_to_run
 from streamvec.corpus.pipeline import Pipeline
 from streamvec.corpus.stitch import Start
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.files import named_problems, read_json, write_json
 from streamvec.errors import Interrupted, StreamvecError
 
 INTERVAL = 180.0  # seconds between records
@@ -56,10 +56,11 @@ class PairPass(Generic[SomePiece]):
         self.first = 0  # pieces before it are in runs
         self.runs = runfiles.RunFiles(folder, merge_to_run)
         self._identity = dict(identity)
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / RECORD).exists():
-            self._load()
-        self._tidy()
+        with named_problems(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / RECORD).exists():
+                self._load()
+            self._tidy()
 
     def count(
         self,

@@ -4,6 +4,10 @@ What their record batches hold is the business of a kind: tokens (`streamvec.cor
 (`streamvec.corpus.cooccurrences`).
 """
 
+import contextlib
+import errno
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,12 +27,25 @@ def shard_name(number: int) -> str:
     return f"{number:05d}.arrow"
 
 
+@contextlib.contextmanager
+def advised(advice: str) -> Iterator[None]:
+    """Adds what to do to a StreamvecError about a damaged or missing file."""
+    try:
+        yield
+    except StreamvecError as problem:
+        cause = problem.__cause__
+        if isinstance(cause, OSError) and cause.errno not in (None, errno.ENOENT):
+            raise  # the system refuses: what it takes to read the file is said already
+        said = str(problem).removesuffix(": check the spelling")
+        raise StreamvecError(f"{said}: {advice}") from problem
+
+
 class ShardFiles:
     """Shards of one kind, read a record batch at a time."""
 
     KIND = ""
     SCHEMA = pa.schema([])
-    AGAIN = "prepare the text again"  # what to do about a damaged one
+    AGAIN = "train again with --overwrite"  # what to do about a damaged one, of {folder}, of {run}
 
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
         self.folder = folder
@@ -45,24 +62,30 @@ class ShardFiles:
     def open(cls, folder: Path) -> Self:
         """The shards in *folder*; StreamvecError when they are missing, damaged, cut short or of another version."""
         folder = Path(folder)
-        path = folder / INDEX
-        index = read_json(path)
+        path, again = folder / INDEX, cls.again(folder)
+        with advised(again):
+            index = read_json(path)
         if index.get("kind") != cls.KIND or index.get("version") != VERSION:
             raise StreamvecError(
                 f"{path}: expected shards of kind {cls.KIND!r}, version {VERSION}, found "
-                f"{index.get('kind')!r}, version {index.get('version')}: {cls.AGAIN} with this streamvec"
+                f"{index.get('kind')!r}, version {index.get('version')}: {again} with this streamvec"
             )
         try:
             shards = cls(folder, index)
             sizes = [(folder / file["name"], file["bytes"]) for file in shards._files]
         except (KeyError, TypeError) as problem:
-            raise StreamvecError(f"{path}: damaged: the entry {problem} is missing or wrong") from problem
+            raise StreamvecError(f"{path}: damaged: the entry {problem} is missing or wrong: {again}") from problem
         for file, size in sizes:
-            with named_problems(file):
+            with advised(again), named_problems(file):
                 found = file.stat().st_size
             if found != size:
-                raise StreamvecError(f"{file}: damaged or cut short: {found} bytes, expected {size}; {cls.AGAIN}")
+                raise StreamvecError(f"{file}: damaged or cut short: {found} bytes, expected {size}; {again}")
         return shards
+
+    @classmethod
+    def again(cls, folder: Path) -> str:
+        """What to do about a damaged one of the shards in *folder*."""
+        return cls.AGAIN.format(folder=folder, run=shlex.quote(str(folder.parent)))
 
     def twin(self) -> Self:
         """Another reader of the same shards, for another thread: neither checks again what the other has checked."""
@@ -84,7 +107,7 @@ class ShardFiles:
             self._verify(shard)
             reader = open_arrow(path, mapped=False)
             if reader.num_record_batches != self._files[shard]["batches"] or not reader.schema.equals(self.SCHEMA):
-                raise StreamvecError(f"{path}: not the shard that {INDEX} describes: {self.AGAIN}")
+                raise StreamvecError(f"{path}: not the shard that {INDEX} describes: {self.again(self.folder)}")
             self._open = shard, reader
         return read_batch(self._open[1], number - int(self._first[shard]), path), path
 
@@ -98,7 +121,8 @@ class ShardFiles:
         if shard in self._verified:
             return
         path, stated = self.folder / self._files[shard]["name"], self._files[shard]["checksum"]
-        found = verify_arrow(path)
+        with advised(self.again(self.folder)):
+            found = verify_arrow(path)
         if found != stated:
-            raise StreamvecError(f"{path}: its checksum is {found}, {INDEX} says {stated}: {self.AGAIN}")
+            raise StreamvecError(f"{path}: its checksum is {found}, {INDEX} says {stated}: {self.again(self.folder)}")
         self._verified.add(shard)

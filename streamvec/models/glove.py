@@ -129,7 +129,7 @@ class InRandomOrder:
     def at(self, epoch: int, batch: int) -> Entries:
         """What an epoch's step number *batch* trains on."""
         if epoch != self._epoch:
-            key = random.stream(self._seed, epoch + 1, random.BATCHES)
+            key = np.uint64(random.stream(self._seed, epoch + 1, random.BATCHES))  # an int may be too large for numba
             draws = np.array([random.bits(key, number) for number in range(self._cooccurrences.batches)], np.uint64)
             self._epoch, self._order = epoch, np.argsort(draws, kind="stable")
         return self._cooccurrences.batch(int(self._order[batch]))

@@ -9,12 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from streamvec.corpus.layout import PHRASES, VOCABULARY_KEY, WORDS
+from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
+from streamvec.corpus.cooccurrences import SCHEMA as ENTRIES
+from streamvec.corpus.cooccurrences import Cooccurrences
+from streamvec.corpus.layout import PHRASES, RECORD, RUNS, VOCABULARY_KEY, WORDS
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import Shards
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems, read_json
 from streamvec.errors import StreamvecError
+from streamvec.training.checking import content_of
 from streamvec.training.checkpoint import ARRAYS, STATE
 from streamvec.training.run import RUN_JSON, Run
 from streamvec.vectors.finding import find_vectors
@@ -27,7 +31,8 @@ _SHOWN = 10  # words that stand for a vocabulary
 
 def info(path: Path) -> dict[str, Any]:
     """What *path* is, as a JSON object whose "what" is "run", "vectors", "n-grams", "vocabulary", "shards",
-    "shard" or "checkpoint"; "foreign vectors" are another tool's, and are read to be counted, a block at a time.
+    "shard", "co-occurrences", "shard of co-occurrences" or "checkpoint"; "foreign vectors" are another tool's, and are
+    read to be counted, a block at a time.
 
     Raises StreamvecError when there is nothing, it is damaged, or it is none of these.
     """
@@ -40,6 +45,8 @@ def _info(path: Path) -> dict[str, Any]:
     if path.is_dir():
         if (path / RUN_JSON).exists():
             return _run(Run.open(path))
+        if (path / INDEX).exists() and read_json(path / INDEX).get("kind") == COOCCURRENCES:
+            return {"what": "co-occurrences", "path": str(path), **_cooccurrences(Cooccurrences.open(path))}
         if (path / INDEX).exists():
             return {"what": "shards", "path": str(path), **_shards(Shards.open(path))}
         if (path / STATE).exists():
@@ -70,6 +77,9 @@ def _run(run: Run) -> dict[str, Any]:
         said |= {"stage": "encoding", "words": _vocabulary(open_arrow(run.vocabulary), run.vocabulary)["words"]}
     if run.is_prepared:
         said |= {"stage": "training", **_shards(Shards.open(run.shards))}
+    if run.kind == "glove":
+        said |= _glove(run, said)
+    elif run.is_prepared:
         said |= _training(run, said["batches"])
     in_use = _in_use(run.folder / "lock")
     if run.is_finished:
@@ -80,13 +90,43 @@ def _run(run: Run) -> dict[str, Any]:
     return said | {"in_use": in_use}
 
 
-def _training(run: Run, batches: int) -> dict[str, Any]:
-    """How far training is: where its newest checkpoint and the last line of its metrics are."""
+def _glove(run: Run, said: dict[str, Any]) -> dict[str, Any]:
+    """What comes after the shards of GloVe: pairs are counted and written, then their record batches trained on."""
+    from_pairs = any(source.kind == COOCCURRENCES for source in run.sources)  # there are no shards
+    if (run.cooccurrences / INDEX).exists():
+        found = Cooccurrences.open(run.cooccurrences)
+        return {"stage": "training", "cooccurrences": _cooccurrences(found), **_training(run, found.batches)}
+    if not run.is_prepared and not from_pairs:
+        return {}
+    making: dict[str, Any] = {}
+    counted, written = (content_of(run.cooccurrences / name) for name in (f"{RUNS}/{RECORD}", RECORD))
+    if "batch" in counted and "batches" in said:
+        making["pairs_counted"] = round(counted["batch"] / max(1, said["batches"]), 6)
+    if "shards" in written:
+        making["files_written"] = len(written["shards"])
+    return {"stage": "cooccurrences", **making, **_training(run, None)}
+
+
+def _cooccurrences(found: Cooccurrences) -> dict[str, Any]:
+    return {
+        "words": found.vocabulary_size,
+        "entries": found.entries,
+        "stored": found.stored,
+        "batches": found.batches,
+        "counted": found.counted,
+    }
+
+
+def _training(run: Run, batches: int | None) -> dict[str, Any]:
+    """How far training is: where its newest checkpoint and the last line of its metrics are.
+
+    batches: of an epoch; None where it is not known, and whole epochs are.
+    """
     epochs = run.about["config"]["epochs"]
     checkpoints = []
     for path in run.checkpoints.paths():
         epoch, batch = map(int, path.name.split("-"))
-        progress = round((epoch * batches + batch) / (epochs * batches), 6)
+        progress = round((epoch + (batch / batches if batches else 0)) / epochs, 6)
         checkpoints.append({"path": str(path), "epoch": epoch, "batch": batch, "progress": progress})
     metrics = _last_line(run.metrics.path)
     progress = max([0.0, *(one["progress"] for one in checkpoints)])
@@ -151,6 +191,9 @@ def _arrow(path: Path) -> dict[str, Any] | None:
         return {"what": "n-grams", "path": str(path), "rows": _rows(reader), **about_ngrams(reader.schema, path)}
     if VOCABULARY_KEY in metadata:
         return {"what": "vocabulary", "path": str(path), **_vocabulary(reader, path)}
+    if reader.schema.names == ENTRIES.names:
+        stored, batches = _rows(reader), reader.num_record_batches
+        return {"what": "shard of co-occurrences", "path": str(path), "stored": stored, "batches": batches}
     if reader.schema.names == ["tokens"]:
         tokens = sum(len(batch.column(0).values) for batch in _batches(reader))
         return {

@@ -41,6 +41,11 @@ class FromRun:
             raise StreamvecError(f"{folder}: not a RUN of streamvec: vectors alone are begun from with --vectors")
         run = Run.open(folder)
         about, where = run.about, shlex.quote(str(folder))
+        if run.kind == "glove":
+            raise StreamvecError(
+                f"{folder}: was trained by glove, whose rows are not those of {kind}: take its vectors alone: "
+                f"--vectors {where}"
+            )
         if run.kind != kind:
             raise StreamvecError(
                 f"{folder}: was trained by {run.kind}, not {kind}: streamvec train {run.kind} goes on from it, or take "

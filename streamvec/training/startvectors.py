@@ -80,7 +80,8 @@ class FromVectors:
                 f"{self.path}: none of its {read:,} words is in the vocabulary: another language, or another case "
                 "(--keep-case)? Train again with --overwrite, with other vectors or without"
             )
-        return [f"{found:,} of {words:,} words found in {self.path}; the others begin at random"]
+        others = "; the others begin at random" if found < words else ""
+        return [f"{found:,} of {words:,} words found in {self.path}{others}"]
 
 
 def _blocks(path: Path, notes: Notes) -> Iterator[Block | Chunk]:

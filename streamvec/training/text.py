@@ -16,13 +16,13 @@ from streamvec.corpus import pipeline
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.layout import PHRASES
-from streamvec.corpus.prepare import PREPARED, SHARDS, VOCABULARY, prepare
+from streamvec.corpus.prepare import prepare
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.sources import Source, inspect, resolve, spool, without_date
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.disk.files import named_problems
 from streamvec.errors import Interrupted, StreamvecError
+from streamvec.training.adopt import adopt
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import RUN_JSON, Run, fingerprint_of, is_prepared_folder
@@ -81,7 +81,7 @@ def prepared(
             refuse_changed_input(run)
             sources = [_readable(source, run, text, stop) for source in run.sources]
             if sources[0].kind == "run":
-                _adopt(Path(sources[0].path), run.folder)
+                adopt(Path(sources[0].path), run, report)
             else:
                 _prepare(run, sources, text, machine, report, stop)
         else:  # a kill may have come between the last shard and the removal of what is not needed any more
@@ -222,24 +222,3 @@ def _tell_phrases(phrases: dict[str, Any], joined: int, report: Reporter) -> Non
         return
     examples = ", ".join(phrases["examples"])
     report.note(f"{phrases['found']:,} phrases, such as {examples}; {joined:,} tokens joined to the one before")
-
-
-def _adopt(other: Path, folder: Path) -> None:
-    """Takes vocabulary and shards of another RUN as hard links, or copies where links cannot be: both stay whole."""
-    Shards.open(other / SHARDS)
-    for name in (PREPARED, VOCABULARY, SHARDS):  # what says that it is complete comes last
-        _link(other / name, folder / name)
-
-
-def _link(old: Path, new: Path) -> None:
-    with named_problems(new):
-        if old.is_dir():
-            new.mkdir(exist_ok=True)
-            names = sorted(old.iterdir(), key=lambda path: path.name == "index.json")  # the index last, as ever
-            for path in names:
-                _link(path, new / path.name)
-        elif not new.exists():
-            try:
-                os.link(old, new)
-            except OSError:
-                shutil.copy2(old, new)

@@ -1,0 +1,63 @@
+"""What a RUN takes of another one that is its INPUT: vocabulary and shards, and of GloVe the co-occurrences, too.
+
+All of it comes as hard links, or copies where links cannot be: both RUNs stay whole, and either may be removed.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from streamvec.corpus.cooccurrences import Cooccurrences
+from streamvec.corpus.layout import COOCCURRENCES, PREPARED, SHARDS, VOCABULARY
+from streamvec.corpus.shardfiles import INDEX
+from streamvec.corpus.shards import Shards
+from streamvec.disk.files import named_problems
+from streamvec.errors import StreamvecError
+from streamvec.models.gloveconfig import GloveConfig
+from streamvec.training.progress import Reporter
+from streamvec.training.run import Run
+
+
+def adopt(other: Path, run: Run, report: Reporter) -> None:
+    """Takes what *run* can use of the RUN *other*; StreamvecError where its shards are damaged, or the disk is full.
+
+    Shards come last: while they are not whole, all is taken again. Later nothing more is taken, so that
+    co-occurrences which turn out to be damaged, and are removed, are counted anew.
+    """
+    shards = Shards.open(other / SHARDS)
+    for name in (PREPARED, VOCABULARY):
+        _link(other / name, run.folder / name)
+    if run.kind == "glove" and (other / COOCCURRENCES / INDEX).exists():
+        _adopt_cooccurrences(other, run, shards.vocabulary_checksum, report)
+    _link(other / SHARDS, run.folder / SHARDS)
+
+
+def _adopt_cooccurrences(other: Path, run: Run, vocabulary: str, report: Reporter) -> None:
+    wanted = GloveConfig(**run.about["config"]).counted.to_json()
+    try:
+        found = Cooccurrences.open(other / COOCCURRENCES)
+    except StreamvecError as problem:
+        report.note(f"the co-occurrences of {other} cannot be taken, pairs are counted anew: {problem}")
+        return
+    if found.vocabulary_checksum != vocabulary:
+        return
+    differing = [f"{name}={found.counted.get(name)}" for name in wanted if found.counted.get(name) != wanted[name]]
+    if differing or found.counted.keys() != wanted.keys():
+        report.note(f"the co-occurrences of {other} are others ({' '.join(differing)}): pairs are counted anew")
+        return
+    _link(other / COOCCURRENCES, run.cooccurrences)
+    report.note(f"{found.entries:,} co-occurrences are taken from {other}: they were counted the same way")
+
+
+def _link(old: Path, new: Path) -> None:
+    with named_problems(new):
+        if old.is_dir():
+            new.mkdir(exist_ok=True)
+            names = sorted(old.iterdir(), key=lambda path: path.name == INDEX)  # the index last, as ever
+            for path in names:
+                _link(path, new / path.name)
+        elif not new.exists():
+            try:
+                os.link(old, new)
+            except OSError:
+                shutil.copy2(old, new)

@@ -1,0 +1,97 @@
+"""One file against its checksum, whatever kind of file it is; a problem is said, and never raised."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from streamvec.disk.arrow import verify_arrow
+from streamvec.disk.files import checksum_of, named_problems, read_json
+from streamvec.errors import StreamvecError
+
+OK, DAMAGED, UNFINISHED, NO_CHECKSUM = "ok", "damaged", "unfinished", "no checksum"
+AGAIN = "train again with --overwrite"
+
+
+class Checked(NamedTuple):
+    """What was found of one file."""
+
+    path: Path
+    bytes: int
+    checksum: str | None  # xxh3-128, 32 hexadecimal digits, when it is what it should be
+    state: str  # OK, DAMAGED, UNFINISHED (it is yet to be written, or not needed) or NO_CHECKSUM
+    what: str = ""  # what is wrong and what to do
+
+
+def checked(path: Path, read: Callable[[], str], advice: str) -> Checked:
+    """A file whose checksum *read* gives, or a StreamvecError; *advice*: what to do then."""
+    size, what = size_of(path), "missing"
+    if path.exists():
+        try:
+            return Checked(path, size, read(), OK)
+        except StreamvecError as problem:
+            what = str(problem).removeprefix(f"{path}: ").removeprefix("damaged: ")
+    return Checked(path, size, None, DAMAGED, f"{what}: {advice}" if advice else what)
+
+
+def check_arrow(path: Path, advice: str) -> Checked:
+    """An Arrow file, which carries its checksum."""
+    return checked(path, lambda: verify_arrow(path), advice)
+
+
+def check_shard(path: Path, stated: dict[str, Any], advice: str) -> Checked:
+    """An Arrow file whose checksum an index states, too."""
+
+    def read() -> str:
+        found = verify_arrow(path)
+        if found != stated["checksum"]:
+            raise StreamvecError(
+                f"whole, but another one: it has checksum {found}, its index says {stated['checksum']}"
+            )
+        return found
+
+    return checked(path, read, advice)
+
+
+def check_json(path: Path, advice: str) -> Checked:
+    """A JSON file, whose last entry is its checksum."""
+
+    def read() -> str:
+        read_json(path)
+        with named_problems(path):
+            return json.loads(path.read_bytes())["checksum"]
+
+    return checked(path, read, advice)
+
+
+def check_stated(path: Path, stated: str, where: str, advice: str) -> Checked:
+    """Any file whose checksum stands in another one, of the name *where*."""
+
+    def read() -> str:
+        found = checksum_of(path)
+        if found != stated:
+            raise StreamvecError(f"its content has checksum {found}, {where} says {stated}")
+        return found
+
+    return checked(path, read, advice)
+
+
+def unfinished(path: Path, what: str) -> Checked:
+    """What is not there yet, or not needed."""
+    return Checked(path, 0 if path.is_dir() else size_of(path), None, UNFINISHED, what)
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing where it is missing or damaged, which is said elsewhere."""
+    try:
+        return read_json(path)
+    except StreamvecError:
+        return {}
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 for one that is not there, or not any more: a trainer may be at work."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
