@@ -91,6 +91,30 @@ def test_runs_longer_than_a_batch(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate([part[1] for part in parts]), 2 * counts)
 
 
+@given(st.integers(0, 5), st.lists(st.integers(0, 420), min_size=2, max_size=2), st.booleans(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_merging_within_bounds_gives_a_slice_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, files: int, bounds: list[int], is_verified: bool, is_high: bool
+) -> None:
+    """Runs of several batches, whose pairs are even numbers in two far ranges; bounds fall on, between and beyond."""
+    folder, draw = tmp_path_factory.mktemp("runs"), np.random.default_rng(files)
+    paths = [folder / f"{number}.arrow" for number in range(files)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairruns, "ROWS", 16)
+        for path in paths:
+            counter = PairCounter(0, lambda path=path: path)
+            keys = np.unique(draw.integers(0, 200, 90)).astype(np.uint64) * np.uint64(2)
+            counter.add(np.concatenate([keys, keys + np.uint64(1 << 60)]), np.full(1, 3, np.int64))
+            counter.spill()
+        first, end = (bound + (is_high << 60) for bound in sorted(bounds))
+        whole, part = (
+            [(int(key), int(total)) for batch in merge(paths, *more) for key, total in zip(*batch, strict=True)]
+            for more in ((), ((first, end), is_verified))
+        )
+    assert part == [(key, total) for key, total in whole if first <= key < end]
+    assert len(whole) >= 100 or not files
+
+
 def test_a_damaged_run_is_named(tmp_path: Path) -> None:
     counter = PairCounter(0, lambda: tmp_path / "run.arrow")
     counter.add(np.arange(100, dtype=np.uint64), np.ones(1, np.int64))

@@ -21,7 +21,7 @@ from streamvec.corpus.pairpass import PairPass, Piece, Worker
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.release import give_memory_back
-from streamvec.corpus.runfiles import MOST_FILES
+from streamvec.corpus.runfiles import BESIDE, MOST_FILES
 from streamvec.corpus.shardfiles import INDEX, VERSION, advised, shard_name
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
@@ -188,7 +188,7 @@ class CooccurrenceStage:
                 verify_arrow(path)
         files = min(_FILES, self._bands.starts.size - 1)
         missing = [number for number in range(files) if shard_name(number) not in self._files]
-        at_once = max(1, min(threads, MOST_FILES // max(1, len(runs)), room // _WRITING))
+        at_once = max(1, min(threads, (MOST_FILES - BESIDE) // (len(runs) + 1), room // _WRITING))
         with ThreadPoolExecutor(at_once, "streamvec") as pool:
             written = [pool.submit(self._write_file, runs, number, files, stop) for number in missing]
             try:

@@ -133,7 +133,7 @@ class PairPass(Generic[SomePiece]):
             counter.runs = []
         for worker in self._workers:
             self._absorb(worker)
-        self.runs.merge_some(runfiles.MOST_FILES if first == end else None)
+        self.runs.merge_some(runfiles.MOST_RUNS if first == end else None)
         self.first = first
         write_json(self.folder / RECORD, {**self._identity, "batch": first, **self._save(first), **self.runs.to_json()})
         self._tidy()

@@ -14,6 +14,8 @@ import pyarrow as pa
 from streamvec.disk.arrow import open_arrow, read_batch, verify_arrow
 
 MOST_FILES = 64  # open at a time
+BESIDE = 3  # of them: the lock of a RUN, a shard, a record
+MOST_RUNS = MOST_FILES - BESIDE - 1  # that are read while a file is written
 AT_ONCE = MOST_FILES // 2  # runs merged into one while counting goes on
 
 

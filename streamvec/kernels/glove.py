@@ -32,7 +32,7 @@ def new_piece() -> Piece:
 
 @njit(nogil=True, cache=True)
 def find_tasks(rows, columns, band_of, tasks):
-    """Writes where blocks begin among the entries of one round (sorted): int64[bands + 1]; returns how many there are.
+    """Writes where blocks begin among the entries of one round (sorted): int64[bands + 2]; returns how many there are.
 
     rows, columns: int32[n], band_of: int32[V] (read). Returns -1 where these are no entries of one round, in order.
     """
@@ -155,8 +155,9 @@ def _train_both(left, right, size, log, weight, rate):
 
 @njit(nogil=True, cache=True)
 def train_task(records, batch, first, last, cost, piece, key, start):
-    """Trains on the entries first .. last-1; returns the sum of f(x) difference^2 / 2, and that of f(x) (log x)^2 / 2.
+    """Trains on the entries first .. last-1; returns the sum of f(x) difference^2 / 2, and what it would be at chance.
 
+    The latter is that of f(x) (log x)^2 / 2, where no logarithm is nearer to 0 than 1: of entries of 1 nothing is left.
     start: the number of the batch's first entry among all, which with *key* decides the order.
     """
     address, vectors = records
@@ -182,7 +183,7 @@ def train_task(records, batch, first, last, cost, piece, key, start):
             row, column = np.int64(rows[begin + place]), np.int64(columns[begin + place])
             left, right = address + row * record, address + column * record
             log, weight = piece.logs[place], piece.weights[place]
-            nothing = np.float64(weight * log * log)
+            nothing = np.float64(weight * max(np.float32(1.0), log * log))
             if mirrored and row != column:
                 loss += _train_both(left, right, size, log, weight, rate)
                 chance += 2 * nothing

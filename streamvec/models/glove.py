@@ -12,7 +12,8 @@ from streamvec.models.skipgram import new_team
 from streamvec.models.step import Position, StepResult
 from streamvec.models.wordconfig import LANES
 
-_BIASES_OF_SQUARES = slice(2, 4)  # in the head of a record
+_BIASES, _SQUARES_OF_BIASES = slice(0, 2), slice(2, 4)  # in the head of a record
+_ROWS = 1 << 14  # that are looked at at once
 
 
 class Glove:
@@ -35,7 +36,7 @@ class Glove:
         for name in ("word", "context"):
             key = config.seed * 1_000_003 + (name == "context")
             random.uniform_rows(self._vectors(name), config.dim, -0.5 / config.dim, 0.5 / config.dim, key)
-        self._records[:, _BIASES_OF_SQUARES] = 1
+        self._records[:, _SQUARES_OF_BIASES] = 1
         self._records[:, HEAD + 2 * config.vectors * LANES :] = 1
         self._mirrored = int(mirrored)
         sizes = np.diff(bands)
@@ -44,11 +45,15 @@ class Glove:
         self._pieces = [glove.new_piece() for _ in range(threads)]
         self._turn = aligned_zeros((16,), np.int64)
         self._chance, self._seen = 0.0, 0  # loss of knowing nothing, over all examples seen by this process
+        self._begun: float | None = None  # the largest score at the first of its steps
 
     @property
     def loss_at_chance(self) -> float:
-        """Loss an entry when all vectors and biases are 0."""
-        return self._chance / self._seen if self._seen else 1.0
+        """Loss an entry when all vectors and biases are 0, and no logarithm is nearer to that than 1.
+
+        Where this process began with larger ones, as those of skip-gram are, about what the worst of them may cost.
+        """
+        return self._chance / self._seen * (1 + (self._begun or 0.0) ** 2) if self._seen else 1.0
 
     def step(self, batch: Entries, position: Position) -> StepResult:
         """Trains on one record batch; the order within it is a function of (seed, position)."""
@@ -59,6 +64,8 @@ class Glove:
                 f"co-occurrence number {batch.first} and those after it are not in the order of blocks: remove the "
                 "folder cooccurrences, and streamvec resume counts the pairs again"
             )
+        if self._begun is None:
+            self._begun = self._largest_score()
         taken = Batch(rows, columns, batch.values, self._tasks, self._mirrored)
         records = Records(int(self.arrays["records"].ctypes.data), config.vectors)
         cost = Cost(config.x_max, config.alpha, self.learning_rate(position))
@@ -111,6 +118,16 @@ class Glove:
         """Ends the threads."""
         self.team.close()
 
+    def _largest_score(self) -> float:
+        """No product of a word and a context vector, with their biases, is larger."""
+        largest = np.zeros(3)
+        for start in range(0, self.words, _ROWS):
+            word, context = (self._vectors(name)[start : start + _ROWS] for name in ("word", "context"))
+            biases = np.abs(self._records[start : start + _ROWS, _BIASES])
+            found = [*(np.einsum("ij,ij->i", rows, rows).max() for rows in (word, context)), biases.max()]
+            largest = np.maximum(largest, found)
+        return float(np.sqrt(largest[0] * largest[1]) + 2 * largest[2])
+
     def _vectors(self, name: str) -> np.ndarray:
         """float32[V, columns] of word or context vectors, padded."""
         columns = self.config.vectors * LANES
@@ -129,7 +146,7 @@ class InRandomOrder:
     def at(self, epoch: int, batch: int) -> Entries:
         """What an epoch's step number *batch* trains on."""
         if epoch != self._epoch:
-            key = np.uint64(random.stream(self._seed, epoch + 1, random.BATCHES))  # an int may be too large for numba
+            key = np.uint64(random.stream(self._seed, epoch + 1, random.BATCHES))  # a Python int may come too large
             draws = np.array([random.bits(key, number) for number in range(self._cooccurrences.batches)], np.uint64)
             self._epoch, self._order = epoch, np.argsort(draws, kind="stable")
         return self._cooccurrences.batch(int(self._order[batch]))
