@@ -2,7 +2,7 @@
 
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from types import UnionType
 from typing import Any
@@ -44,6 +44,35 @@ def options_of(*kinds: type) -> Callable[[Command], Command]:
         return command
 
     return decorate
+
+
+def options_of_kinds(kinds: Mapping[str, type]) -> Callable[[Command], Command]:
+    """A decorator that adds an option for each field of any of the dataclasses, which are *kinds* by name.
+
+    Help says which kinds have it, where not all, and what each of them means by it; what was not given is None.
+    """
+    names = {field.name: None for config in kinds.values() for field in fields(config)}
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            having = {kind: field for kind, config in kinds.items() for field in fields(config) if field.name == name}
+            first = next(iter(having))
+            hint = typing.get_type_hints(kinds[first])[name]
+            text = "; ".join(_differing({kind: field.metadata["help"].rstrip(".") for kind, field in having.items()}))
+            notes = [", ".join(having)] if len(having) < len(kinds) else []
+            if hint is not bool and any(field.default is not None for field in having.values()):
+                notes.append("default: " + ", ".join(_differing({kind: each.default for kind, each in having.items()})))
+            told = f"{text}.{'  [' + '; '.join(notes) + ']' if notes else ''}"
+            command = _option(name, hint, None, {**having[first].metadata, "help": told})(command)
+        return command
+
+    return decorate
+
+
+def _differing(told: Mapping[str, Any]) -> list[str]:
+    """What is told of the first kind, and of each other that differs."""
+    first, *others = told
+    return [str(told[first]), *(f"{kind}: {told[kind]}" for kind in others if told[kind] != told[first])]
 
 
 def _option(name: str, hint: Any, default: Any, metadata: Any) -> Callable[[Command], Command]:

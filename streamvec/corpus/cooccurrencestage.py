@@ -18,10 +18,10 @@ from streamvec.corpus.compiling import compile_cooccurrences, resident_bytes
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES, KIND, SCHEMA, Cooccurrences, Counted, bands_of
 from streamvec.corpus.layout import RECORD, RUNS
 from streamvec.corpus.pairpass import PairPass, Piece, Worker
+from streamvec.corpus.pairroom import AT_ONCE, FILES, files_at_once, room_of, table_bytes
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.release import give_memory_back
-from streamvec.corpus.runfiles import BESIDE, MOST_FILES
 from streamvec.corpus.shardfiles import INDEX, VERSION, advised, shard_name
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
@@ -30,11 +30,6 @@ from streamvec.disk.files import named_problems, read_json, write_json
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.cooccurrences import near_pairs, read_pairs
 from streamvec.kernels.records import Bands
-
-_FILES = 64  # that the rounds are divided among
-_AT_ONCE = 1 << 13  # pairs that are found, and then counted: so many stay in the second cache
-_WRITING = 3 * 12 * BATCH_ENTRIES  # bytes that a thread holds while it merges runs into a file
-_MOST_TAKEN = 400 << 20  # by the process before it begins; what it holds beyond is somebody else's
 
 
 class Report(Protocol):
@@ -102,7 +97,7 @@ class _WindowWorker:
         self._counter = counter
         self._bands = bands
         self._reach = counted.reach()
-        room = max(_AT_ONCE, counted.window)
+        room = max(AT_ONCE, counted.window)
         self._pairs, self._sums = np.empty(room, np.uint64), np.empty(room, np.int64)
 
     def take(self, piece: BatchPiece) -> None:
@@ -150,7 +145,7 @@ class CooccurrenceStage:
         if not self.is_finished:
             compile_cooccurrences()
             give_memory_back()
-            room = max(threads << 20, memory - min(resident_bytes() or 0, _MOST_TAKEN) - _WRITING)
+            room = room_of(memory, threads, resident_bytes() or 0)
             with advised(Cooccurrences.again(self.folder)):
                 passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
                 for path in passed.runs.paths:  # a damaged one is told before more is counted
@@ -158,6 +153,7 @@ class CooccurrenceStage:
             self._count(passed, room, threads, report, stop)
             give_memory_back()
             self._write(passed, room, threads, report, stop)
+            give_memory_back()
         if (self.folder / RUNS).exists():
             shutil.rmtree(self.folder / RUNS)
         (self.folder / RECORD).unlink(missing_ok=True)
@@ -167,7 +163,7 @@ class CooccurrenceStage:
         self, passed: PairPass[Piece], room: int, threads: int, report: Report, stop: Callable[[], bool]
     ) -> None:
         source = self._source
-        each = room // threads - 16 * _AT_ONCE
+        each = table_bytes(room, threads)
         workers = [source.worker(PairCounter(each, passed.runs.next_path), self._bands) for _ in range(threads)]
         done = passed.first
 
@@ -186,9 +182,9 @@ class CooccurrenceStage:
         with advised(Cooccurrences.again(self.folder)):
             for path in runs:
                 verify_arrow(path)
-        files = min(_FILES, self._bands.starts.size - 1)
+        files = min(FILES, self._bands.starts.size - 1)
         missing = [number for number in range(files) if shard_name(number) not in self._files]
-        at_once = max(1, min(threads, (MOST_FILES - BESIDE) // (len(runs) + 1), room // _WRITING))
+        at_once = files_at_once(room, threads, len(runs))
         with ThreadPoolExecutor(at_once, "streamvec") as pool:
             written = [pool.submit(self._write_file, runs, number, files, stop) for number in missing]
             try:

@@ -64,7 +64,7 @@ class Sample:
         """Documents of the whole corpus."""
         return round(self.documents * self.scale)
 
-    def words(self, tokens: float, min_count: int = 1) -> float:
+    def words(self, tokens: float, min_count: float = 1) -> float:
         """How many different words occur *min_count* times in *tokens* tokens of this corpus."""
         times, words = self._equal(tokens, min_count)
         if times < 1:
@@ -125,7 +125,7 @@ class Sample:
         content.flags.writeable = False  # as those of a vocabulary are
         return content, offsets
 
-    def _equal(self, tokens: float, min_count: int) -> tuple[float, float]:
+    def _equal(self, tokens: float, min_count: float) -> tuple[float, float]:
         """How often a word occurs in the sample that occurs *min_count* times in *tokens*; where that is below once, 0
         and how many words there are."""
         times, words = 0.0, 0.0
@@ -171,7 +171,7 @@ class Sample:
         return 2**grown, max(0.02, min(0.97, slope))
 
 
-def _place(times: int, slope: float) -> float:
+def _place(times: float, slope: float) -> float:
     """The rate r, in words a sample, with as many words of rate r and more as occur *times* times in the sample.
 
     Of words by a power law with exponent b (Zipf), sum P(Poisson(rate) >= k) = r^-b, r^-b = gamma(k - b) / gamma(k).

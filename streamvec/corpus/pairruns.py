@@ -36,16 +36,23 @@ class Pairs(NamedTuple):
     sums: np.ndarray  # int64[n]
 
 
+def table_sizes(table_bytes: int) -> list[int]:
+    """How many slots a table has at first, then, ..., and at most: by fours, so that old and new stay within bytes."""
+    slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
+    sizes = [slots]
+    while sizes[0] > _FIRST_SLOTS:
+        sizes.insert(0, -(-sizes[0] // 4))
+    return sizes
+
+
 class PairCounter:
     """One thread's table, with the runs it has written; it grows to *table_bytes* and is spilled where it is full."""
 
     def __init__(self, table_bytes: int, next_run: Callable[[], Path]) -> None:
-        self._most_slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
+        sizes = table_sizes(table_bytes)
+        self._most_slots = sizes[-1]
         self._next_run = next_run
-        slots = self._most_slots
-        while slots > _FIRST_SLOTS:  # grows by fours again, so that old and new stay within what is allowed
-            slots = -(-slots // 4)
-        self._table = new_pairs(slots)
+        self._table = new_pairs(sizes[0])
         self.runs: list[str] = []
 
     def add(self, pairs: np.ndarray, weights: np.ndarray) -> None:

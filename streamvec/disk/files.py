@@ -87,6 +87,15 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def free_space(path: Path) -> tuple[Path, int]:
+    """The nearest folder to *path* that exists, and the bytes that are free on its disk."""
+    folder = path.absolute()
+    while not folder.is_dir():
+        folder = folder.parent
+    with named_problems(folder):
+        return folder, shutil.disk_usage(folder).free
+
+
 def checksum_of(path: Path) -> str:
     """The xxh3-128 of a file's bytes, as 32 hexadecimal digits; reads a block at a time."""
     digest = xxhash.xxh3_128()

@@ -6,16 +6,21 @@ The pairs may also come from another tool's files (`streamvec.training.stanford`
 from collections.abc import Callable
 from importlib.metadata import version
 
-from streamvec.corpus.cooccurrences import Cooccurrences
+from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Source, TokenSource
+from streamvec.corpus.layout import RECORD
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.files import free_space
+from streamvec.errors import StreamvecError
 from streamvec.models.glove import Glove, InRandomOrder
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.step import Position
+from streamvec.training import needs
 from streamvec.training.loop import Schedule, train
 from streamvec.training.needs import Load, compiling_bytes, refuse_too_large
 from streamvec.training.options import MachineOptions
+from streamvec.training.pairneeds import growth_of_shards, most_disk, pair_needs
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import Run
 from streamvec.training.start import fill, start_of
@@ -34,7 +39,12 @@ def train_glove_run(
     stop: Callable[[], bool],
 ) -> None:
     """Trains a RUN of kind glove from where it is to its vectors; text_bytes: prepared by this process."""
-    train_pairs(run, config, vocabulary, TokenSource(shards, config.counted), text_bytes, machine, report, stop)
+
+    def before(load: Load) -> None:
+        _refuse_full_disk(run, config, vocabulary, shards, load, machine)
+
+    source = TokenSource(shards, config.counted)
+    train_pairs(run, config, vocabulary, source, text_bytes, machine, report, stop, before)
 
 
 def train_pairs(
@@ -46,14 +56,24 @@ def train_pairs(
     machine: MachineOptions,
     report: Reporter,
     stop: Callable[[], bool],
-    counted: Callable[[], None] = lambda: None,
+    before: Callable[[Load], None] = lambda load: None,
+    after: Callable[[], None] = lambda: None,
 ) -> None:
-    """The same with pairs from any *source*; *counted* is called when that is not needed any more."""
+    """The same with pairs from any *source*; *before* is called where some are still to be counted, *after* when the
+    source is not needed any more."""
     start = start_of(run.about)
     load = Load(len(vocabulary), vocabulary.mean_bytes, text_bytes, started=start is not None)
     refuse_too_large(config, machine, load, compiling_bytes())
-    cooccurrences = _cooccurrences(run, config, vocabulary, source, machine, report, stop)
-    counted()
+    stage = CooccurrenceStage(run.cooccurrences, vocabulary, source, config.window)
+    is_new = not stage.is_finished
+    if is_new:
+        before(load)
+    cooccurrences = stage.run(
+        machine.memory_bytes, machine.cores, lambda name, done: report.progress(Progress(name, done)), stop
+    )
+    if is_new:
+        report.note(f"{cooccurrences.entries:,} co-occurrences of {len(vocabulary):,} words")
+    after()
     model = Glove(config, len(vocabulary), machine.cores, cooccurrences.bands, cooccurrences.mirrored)
     try:
         found = run.checkpoints.load(model.arrays, report.note)
@@ -73,23 +93,24 @@ def train_pairs(
         model.close()
 
 
-def _cooccurrences(
-    run: Run,
-    config: GloveConfig,
-    vocabulary: Vocabulary,
-    source: Source,
-    machine: MachineOptions,
-    report: Reporter,
-    stop: Callable[[], bool],
-) -> Cooccurrences:
-    """Those of the RUN, counted where they are not there yet."""
-    stage = CooccurrenceStage(run.cooccurrences, vocabulary, source, config.window)
-
-    def tell(name: str, done: float) -> None:
-        report.progress(Progress(name, done))
-
-    is_new = not stage.is_finished
-    found = stage.run(machine.memory_bytes, machine.cores, tell, stop)
-    if is_new:
-        report.note(f"{found.entries:,} co-occurrences of {len(vocabulary):,} words")
-    return found
+def _refuse_full_disk(
+    run: Run, config: GloveConfig, vocabulary: Vocabulary, shards: Shards, load: Load, machine: MachineOptions
+) -> None:
+    """StreamvecError when the disk has not what is still to be written: runs of pairs, co-occurrences, and the end."""
+    folder, free = free_space(run.folder)
+    words = needs.Corpus(load.text, shards.documents, shards.tokens, load.words, load.word_bytes)
+    end = needs.checkpoint_bytes(config, load.words) + needs.vectors_bytes(config, words)
+    if most_disk(shards.tokens, config.window) + end <= free:
+        return
+    compile_cooccurrences()
+    pairs = pair_needs(machine, growth_of_shards(shards, vocabulary.counts, config.counted), load, shards.tokens)
+    there = sum(path.stat().st_size for path in run.cooccurrences.rglob("*") if path.is_file())
+    is_counted = (run.cooccurrences / RECORD).exists()  # so that runs are merged no more
+    pairs_disk = pairs.merged_disk if is_counted else pairs.peak_disk
+    needed = max(pairs_disk, pairs.disk + end) - there
+    if needed > free:
+        raise StreamvecError(
+            f"{folder}: about {needed / 1e6:,.0f} MB of disk are needed for co-occurrences of {load.words:,} words, "
+            f"window {config.window}, and what follows, and {free / 1e6:,.0f} MB are free: free some and run streamvec "
+            "resume, or train again with fewer words (--max-vocab), a smaller --window, or another --out"
+        )

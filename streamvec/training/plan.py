@@ -1,45 +1,37 @@
 """What a training will take, told before anything starts: peak memory, disk and time, and what stands in its way.
 
-The inputs are sampled, not read; the sums are those of `streamvec.training.needs`; the rates are tried out on this
-machine for a second or two.
+The inputs are sampled, not read (`streamvec.training.seen`); the sums are those of `streamvec.training.needs`; rates
+are tried out on this machine for a second or two.
 """
 
-import math
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-
-from streamvec.corpus.growth import Sample
-from streamvec.corpus.layout import SHARDS, VOCABULARY
-from streamvec.corpus.phrasesampling import PhraseGrowth, phrase_growth
-from streamvec.corpus.sampling import sample_corpus
-from streamvec.corpus.shards import BATCH_TOKENS, Shards
-from streamvec.corpus.vocabulary import word_bytes
-from streamvec.disk.arrow import open_arrow, read_batch
+from streamvec.corpus.shards import BATCH_TOKENS
+from streamvec.disk.files import free_space
 from streamvec.errors import StreamvecError
-from streamvec.models.kinds import CONFIGS
+from streamvec.models.kinds import CONFIGS, WordConfig
 from streamvec.models.softmax import refuse_infeasible
-from streamvec.models.subwords import WordBytes
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
+from streamvec.training.glovetiming import entries_a_second, pairs_a_second
 from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
-from streamvec.training.start import Start, choose, refuse_shards
+from streamvec.training.pairneeds import PairNeeds, pair_needs
+from streamvec.training.seen import Seen, of_run, of_text
+from streamvec.training.start import choose
+from streamvec.training.tableneeds import counting_bytes, counting_disk, neighbours_disk, phrases_bytes
 from streamvec.training.text import resolve_inputs
-from streamvec.training.timing import batches_of, tokens_a_second
+from streamvec.training.timing import tokens_a_second
 
 _START_SECONDS = 1.0  # imports, and kernels taken from their cache
 _DISK_RATE = 3e8  # bytes a second, written, summed and forced to the disk
 _SORT_RATE = 4e6  # words a second that are sorted, written and merged
-_SHOWN = 1 << 20  # words whose n-grams stand for all
-_NO_WORDS = np.zeros(0, np.uint8), np.zeros(1, np.int64)
 _PAIR_RATE, _PAIR_SORT_RATE, _ID_RATE = 1.3e7, 8e6, 5e7  # tokens of a thread; pairs that are sorted and merged; tokens
-_RECORD_SECONDS = 180.0  # between records while counting
+_MERGE_RATE = 1.2e7  # pairs of runs a second, merged and written by one thread
+_SAID = {"peak_disk", "rate", "unit"}  # in JSON, under other names
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,10 @@ class Plan:
     memory: dict[str, int]
     disk: dict[str, int]
     seconds: dict[str, float]
-    words_per_second: int  # of training
+    peak_disk: int  # most at any time
+    rate: int  # of training, in units a second
+    unit: str  # words, or entries of the matrix of co-occurrences
+    epochs: int
     dim: int
     model_bytes: int
     allowed_bytes: int  # --memory, or half of what is free
@@ -60,13 +55,6 @@ class Plan:
     def peak_memory(self) -> int:
         """Peak memory of the process."""
         return max(self.memory.values())
-
-    @property
-    def peak_disk(self) -> int:
-        """Most disk that is taken at any time."""
-        kept = sum(self.disk[name] for name in ("shards", "vocabulary", "checkpoints", "best", "vectors"))
-        finding = self.disk["phrases"] + max(self.disk["pairs"], self.disk["shards"])
-        return max(max(self.disk["counting"], finding) + self.disk["vocabulary"], kept)
 
     @property
     def total_seconds(self) -> float:
@@ -79,23 +67,9 @@ class Plan:
             "peak_memory_bytes": self.peak_memory,
             "peak_disk_bytes": self.peak_disk,
             "total_seconds": round(self.total_seconds, 1),
-            **asdict(self),
+            f"{self.unit}_per_second": self.rate,
+            **{name: value for name, value in asdict(self).items() if name not in _SAID},
         }
-
-
-@dataclass
-class _Seen:
-    """What was learnt of the inputs."""
-
-    about: dict[str, Any]
-    corpus: needs.Corpus
-    counts: np.ndarray  # int64[n], falling
-    found: list[tuple[np.ndarray, np.ndarray]]
-    sample: Sample | None  # None: a RUN, whose shards are ready
-    shown: WordBytes  # the most frequent words, with subwords
-    start: Start | None = None
-    phrases: PhraseGrowth | None = None
-    passes: int = 0
 
 
 def plan_training(
@@ -109,13 +83,15 @@ def plan_training(
 ) -> Plan:
     """What `train_skipgram` with the same arguments will take: the command ``streamvec plan`` as a function.
 
-    kind: "skipgram", or "cbow" for `train_cbow`. Reads a bounded part of the inputs, and trains on it for about a
-    second. *out* says on which disk the RUN would be.
+    kind: "skipgram", "cbow" for `train_cbow`, or "glove" for `train_glove`. Reads a bounded part of the inputs, and
+    trains on it for about a second. *out* says on which disk the RUN would be.
     Raises ValueError for options that can never be right, StreamvecError when an input cannot be read or planned, or
     holds no word that is frequent enough.
     """
     if kind not in CONFIGS:
         raise ValueError(f"kind must be {' or '.join(CONFIGS)}, got {kind!r}")
+    if kind == "glove" and start_from is not None:
+        raise ValueError("start_from must be left out of kind glove, which cannot go on from a RUN: vectors can")
     kinds = (CONFIGS[kind], TextOptions, MachineOptions)
     unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
@@ -133,145 +109,80 @@ def plan_training(
     machine = MachineOptions(**{**picked[2], "memory": allowed})
     sources = resolve_inputs(names, text)
     is_run = sources[0].kind == "run"
-    seen = _of_run(Path(sources[0].path), config, start) if is_run else _of_text(sources, text, config, start)
-    corpus = seen.corpus
-    rate = tokens_a_second(config, corpus, seen.counts, batches_of(seen.found, corpus.words), seen.shown, machine.cores)
-    memory, counting = _memory(config, machine, seen)
-    seconds = _seconds(config, machine, seen, rate)
-    disk = _disk(config, machine, seen, counting, seconds["training"])
-    model, about = config.model_bytes(corpus.words, corpus.ngrams), seen.about
-    if config.ngrams:
+    seen = of_run(Path(sources[0].path), config, start) if is_run else of_text(sources, text, config, start)
+    work = _work_of(config, machine, seen)
+    seconds = _seconds(config, machine, seen, work)
+    disk = _disk(config, machine, seen, work, seconds["training"])
+    about, corpus = seen.about, seen.corpus
+    if isinstance(config, SkipGramConfig) and config.ngrams:
         about = about | {"ngrams": corpus.ngrams.rows}
-    plan = Plan(about, memory, disk, seconds, round(rate), config.dim, model, allowed)
+    if work.pairs:
+        about = about | {"pairs": work.pairs.stored, "entries": work.pairs.entries}
+    plan = Plan(
+        about,
+        _memory(config, machine, seen, work),
+        disk,
+        seconds,
+        _peak_disk(disk, work.pairs),
+        round(work.rate),
+        work.unit,
+        config.epochs,
+        config.dim,
+        config.model_bytes(corpus.words, corpus.ngrams),
+        allowed,
+    )
     plan.warnings.extend(_warnings(plan, config, machine, seen, Path(out), picked[2].get("memory") is not None))
     return plan
 
 
-def _of_text(sources: list, text: TextOptions, config: SkipGramConfig, start: Start | None = None) -> _Seen:
-    sample = sample_corpus(sources, text.tokenizer, text.column, text.encoding)
-    if start and start.earlier:
-        known = start.earlier.expected(sample, text.min_count, text.max_vocab)
-    else:
-        known = sample.vocabulary(text.min_count, text.max_vocab)
-    if not known.tokens:
-        what = "no words" if not sample.tokens else f"no word that occurs {text.min_count} times"
-        raise StreamvecError(
-            f"{sources[0].path}: {what} in {sample.sampled_bytes:,} bytes of text"
-            f"{'' if sample.is_whole else ' sampled'}: name other input, or lower --min-count"
-        )
-    found, growth = sample.ids(), None
-    shown = sample.word_bytes(min(known.words, _SHOWN)) if config.ngrams else _NO_WORDS
-    sizes = needs.told_from(config, shown, known.words)
-    corpus = needs.Corpus(sample.text_bytes, sample.all_documents(), known.tokens, known.words, known.word_bytes, sizes)
-    if text.phrases:
-        growth = phrase_growth(found, text.phrase_options)
-        corpus = _with_phrases(corpus, round(growth.all_phrases(sample.all_tokens())), growth.joined, text.max_vocab)
-    about = {
-        "inputs": len(sources),
-        "stored_bytes": sample.stored_bytes,
-        "text_bytes": sample.text_bytes,
-        "sampled_bytes": sample.sampled_bytes,
-        "is_whole": sample.is_whole,
-        "documents": corpus.documents,
-        "tokens": sample.all_tokens(),
-        "known_tokens": corpus.tokens,
-        "distinct_words": round(sample.words(sample.all_tokens())),
-        "words": corpus.words,
-    }
-    return _Seen(about, corpus, sample.counts, found, sample, shown, start, growth, text.phrases)
+class _Work(NamedTuple):
+    """What an epoch is, and how fast it goes."""
+
+    amount: int  # in units
+    unit: str
+    rate: float  # units a second
+    steps: int
+    pairs: PairNeeds | None = None  # of GloVe
+    pair_rate: float = 0.0  # pairs that a thread counts in a second
 
 
-def _with_phrases(corpus: needs.Corpus, phrases: int, joined: float, max_vocab: int | None) -> needs.Corpus:
-    """The corpus after joining: a phrase is as long as two words and what joins them."""
-    words = corpus.words + phrases
-    word_bytes = (corpus.words * corpus.word_bytes + phrases * (2 * corpus.word_bytes + 1)) / words
-    tokens = round(corpus.tokens * (1 - joined))
-    ngrams = needs.scaled(corpus.ngrams, words / corpus.words)
-    words = min(words, max_vocab or words)
-    return corpus._replace(words=words, word_bytes=word_bytes, tokens=tokens, ngrams=ngrams)
+def _work_of(config: WordConfig, machine: MachineOptions, seen: Seen) -> _Work:
+    corpus, threads = seen.corpus, machine.cores
+    if isinstance(config, SkipGramConfig):
+        rate = tokens_a_second(config, corpus, seen.counts, seen.batches, seen.shown, threads)
+        return _Work(corpus.tokens, "words", rate, -(-corpus.tokens // BATCH_TOKENS))
+    assert seen.pairs is not None
+    pair_rate = pairs_a_second(config.counted, seen.batches)
+    pairs = pair_needs(machine, seen.pairs, seen.load, corpus.tokens, pair_rate)
+    rate = entries_a_second(config, corpus.words, pairs, seen.counts, threads)
+    return _Work(pairs.entries, "entries", rate, pairs.batches, pairs, pair_rate)
 
 
-def _of_run(folder: Path, config: SkipGramConfig, start: Start | None = None) -> _Seen:
-    refuse_shards(str(folder), start)
-    shards = Shards.open(folder / SHARDS)
-    path = folder / VOCABULARY
-    reader = open_arrow(path)
-    first = read_batch(reader, 0, path)  # the 65,536 most frequent words
-    counts = first.column(1).to_numpy()
-    shown = word_bytes(first.column(0).cast(pa.large_string())) if config.ngrams else _NO_WORDS
-    words = shards.vocabulary_size
-    mean = max(1.0, path.stat().st_size / words - 12)
-    sizes = needs.told_from(config, shown, words)
-    corpus = needs.Corpus(shards.counts["bytes_read"], shards.documents, shards.tokens, words, mean, sizes)
-    found = []
-    for number in range(min(4, shards.batches)):
-        batch = shards.batch(number)
-        found.append((batch.values, np.diff(batch.offsets)))
-    about = {
-        "inputs": 1,
-        "stored_bytes": needs.shards_bytes(corpus),
-        "text_bytes": corpus.text_bytes,
-        "sampled_bytes": 0,
-        "is_whole": True,
-        "documents": shards.documents,
-        "tokens": shards.counts["tokens"],
-        "known_tokens": shards.tokens,
-        "distinct_words": None,
-        "words": words,
-    }
-    return _Seen(about, corpus, counts, found, None, shown, start)
+def _memory(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work) -> dict[str, int]:
+    """Peak memory of each stage."""
+    corpus, sample, load = seen.corpus, seen.sample, seen.load
+    memory = {}
+    if sample is not None:
+        each = sample.all_tokens() / machine.cores
+        memory["counting"] = counting_bytes(machine, load.text, sample.words(each), float(sample.sizes.mean()))
+        memory["encoding"] = needs.encoding_bytes(machine, load.text, corpus.words, corpus.word_bytes)
+        if seen.phrases is not None:
+            near = seen.phrases.all_pairs(each)
+            memory["phrases"] = phrases_bytes(machine, load.text, corpus.words, corpus.word_bytes, near)
+    if work.pairs:
+        memory |= {"pairs": work.pairs.counting_memory, "blocks": work.pairs.writing_memory}
+    return memory | {"training": needs.training_bytes(config, machine, load)}
 
 
-def _load(seen: _Seen) -> needs.Load:
-    """What the training will have to hold."""
-    corpus, text = seen.corpus, seen.corpus.text_bytes if seen.sample else 0
-    return needs.Load(corpus.words, corpus.word_bytes, text, corpus.ngrams, seen.start is not None)
-
-
-def _memory(config: SkipGramConfig, machine: MachineOptions, seen: _Seen) -> tuple[dict[str, int], int]:
-    """Peak memory of each stage, and the disk that counting takes."""
+def _seconds(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work) -> dict[str, float]:
     corpus, sample, threads = seen.corpus, seen.sample, machine.cores
-    text = corpus.text_bytes if sample else 0
-    training = needs.training_bytes(config, machine, _load(seen))
-    if sample is None:
-        return {"training": training}, 0
-    tokens = sample.all_tokens()
-    finding = {}
-    if seen.phrases is not None:
-        each_pairs = seen.phrases.all_pairs(tokens / threads)
-        finding["phrases"] = needs.phrases_bytes(machine, text, corpus.words, corpus.word_bytes, each_pairs)
-    mean = float(sample.sizes.mean())
-    each = sample.words(tokens / threads)
-    memory = {
-        "counting": needs.counting_bytes(machine, text, each, mean),
-        "encoding": needs.encoding_bytes(machine, text, corpus.words, corpus.word_bytes),
-        **finding,
-        "training": training,
-    }
-    most = 0.7 * needs.first_slots(machine)[1]
-    run_words, run_tokens = each, tokens / threads
-    if each > most:
-        low, high = 1.0, tokens / threads
-        for _ in range(60):  # tokens that fill a table
-            middle = math.sqrt(low * high)
-            low, high = (middle, high) if sample.words(middle) < most else (low, middle)
-        run_words, run_tokens = most, low
-    merged = [sample.words(min(tokens, run_tokens * 32**level)) for level in range(1, 5)]
-    disk = needs.runs_bytes(run_words, max(threads, tokens / run_tokens), merged, mean, corpus.documents)
-    if seen.start and seen.start.earlier:
-        disk += seen.start.earlier.path.stat().st_size  # once more, in the order of bytes
-    return memory, disk
-
-
-def _seconds(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, rate: float) -> dict[str, float]:
-    corpus, sample, threads = seen.corpus, seen.sample, machine.cores
-    training = corpus.tokens * config.epochs / rate
+    training = work.amount * config.epochs / work.rate
     seconds = {"starting": _START_SECONDS}
     if sample is not None:
         cores = min(threads + 1, len(os.sched_getaffinity(0)))
-        read, work = sample.read_seconds * sample.scale, sample.count_seconds * sample.scale
-        alone = work if sample.is_python else work / threads
-        stage = max(read, alone, (read + work) / (1 if sample.is_python else cores))
+        read, count = sample.read_seconds * sample.scale, sample.count_seconds * sample.scale
+        alone = count if sample.is_python else count / threads
+        stage = max(read, alone, (read + count) / (1 if sample.is_python else cores))
         seconds["counting"] = stage + sample.words(sample.all_tokens()) / _SORT_RATE
         seconds["encoding"] = stage + needs.shards_bytes(corpus) / (2 * _DISK_RATE)
         if seen.phrases is not None:  # the text is encoded once, and its numbers are read in each pass and twice more
@@ -279,50 +190,69 @@ def _seconds(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, rate:
             pairs = seen.phrases.all_pairs(tokens)
             one = tokens / threads / _PAIR_RATE + pairs / _PAIR_SORT_RATE
             seconds["phrases"] = seen.passes * one + 2 * tokens / threads / _ID_RATE
+    if work.pairs and seen.pairs:
+        runs, busy = work.pairs.runs, min(threads, len(os.sched_getaffinity(0)))
+        counted = corpus.tokens * seen.pairs.near / work.pair_rate / busy
+        seconds["pairs"] = counted + runs.written / _PAIR_SORT_RATE / busy
+        seconds["blocks"] = runs.kept / _MERGE_RATE / min(work.pairs.at_once, busy) + work.pairs.disk / _DISK_RATE
     saving = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams) / _DISK_RATE
     writing = needs.vectors_bytes(config, corpus) / _DISK_RATE
-    seconds["training"] = training + _saves(config, machine, seen, training) * saving + writing
+    seconds["training"] = training + _saves(config, machine, seen, work, training) * saving + writing
     return seconds
 
 
-def _saves(config: SkipGramConfig, machine: MachineOptions, seen: _Seen, seconds: float) -> int:
+def _saves(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work, seconds: float) -> int:
     """Checkpoints that will be written: by time or steps, one at the end, and a first one of what it is begun from."""
-    steps = config.epochs * -(-seen.corpus.tokens // BATCH_TOKENS)
+    steps = config.epochs * work.steps
     by_steps = (steps - 1) // machine.checkpoint_batches if machine.checkpoint_batches else 0
     return 1 + (seen.start is not None) + max(int(seconds / machine.checkpoint_seconds), by_steps)
 
 
-def _disk(
-    config: SkipGramConfig, machine: MachineOptions, seen: _Seen, counting: int, seconds: float
-) -> dict[str, int]:
-    corpus, ids, pairs = seen.corpus, 0, 0
-    if seen.phrases is not None and seen.sample is not None:
-        tokens = seen.sample.all_tokens()
-        ids = needs.shards_bytes(corpus._replace(tokens=tokens)) + needs.vocabulary_bytes(corpus)
-        pairs = needs.pairs_bytes(machine, seen.phrases.all_pairs, tokens)
-    saves = _saves(config, machine, seen, seconds * 1.25)  # in doubt one more
+def _disk(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work, seconds: float) -> dict[str, int]:
+    corpus, sample, counting, ids, near = seen.corpus, seen.sample, 0, 0, 0
+    if sample is not None:
+        tokens = sample.all_tokens()
+        counting = counting_disk(machine, sample.words, tokens, float(sample.sizes.mean()), corpus.documents)
+        if seen.start and seen.start.earlier:
+            counting += seen.start.earlier.path.stat().st_size  # once more, in the order of bytes
+        if seen.phrases is not None:
+            ids = needs.shards_bytes(corpus._replace(tokens=tokens)) + needs.vocabulary_bytes(corpus)
+            near = neighbours_disk(machine, seen.phrases.all_pairs, tokens)
+    saves = _saves(config, machine, seen, work, seconds * 1.25)  # in doubt one more
     one, vectors = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams), needs.vectors_bytes(config, corpus)
     # Two are kept; a third is there while it is written, and gone before the vectors are.
     checkpoints = max(3 * one - vectors, 2 * one) if saves > 2 else saves * one
+    patience = config.patience if isinstance(config, SkipGramConfig) else 0
     return {
         "counting": counting,
         "phrases": ids,
-        "pairs": pairs,
-        "shards": needs.shards_bytes(corpus) if seen.sample else 0,  # those of a RUN are linked, not copied
-        "vocabulary": needs.vocabulary_bytes(corpus) if seen.sample else 0,
+        "pairs": near,
+        "shards": needs.shards_bytes(corpus) if sample else 0,  # those of a RUN are linked, not copied
+        "vocabulary": needs.vocabulary_bytes(corpus) if sample else 0,
+        "runs": work.pairs.runs_disk if work.pairs else 0,
+        "cooccurrences": work.pairs.disk if work.pairs else 0,
         "checkpoints": checkpoints,
-        "best": min(2, config.epochs) * one if config.patience else 0,  # the one before goes when the next is there
+        "best": min(2, config.epochs) * one if patience else 0,  # the one before goes when the next is there
         "vectors": vectors,
     }
 
 
+def _peak_disk(disk: Mapping[str, int], pairs: PairNeeds | None) -> int:
+    """Most disk that is taken at any time."""
+    finding = disk["phrases"] + max(disk["pairs"], disk["shards"])
+    prepared = disk["shards"] + disk["vocabulary"]
+    training = disk["cooccurrences"] + disk["checkpoints"] + disk["best"] + disk["vectors"]
+    preparing = max(disk["counting"], finding) + disk["vocabulary"]
+    return max(preparing, prepared + max(pairs.peak_disk if pairs else 0, training))
+
+
 def _warnings(
-    plan: Plan, config: SkipGramConfig, machine: MachineOptions, seen: _Seen, out: Path, is_asked: bool
+    plan: Plan, config: WordConfig, machine: MachineOptions, seen: Seen, out: Path, is_asked: bool
 ) -> list[str]:
     found, limit, corpus = [], machine.memory_bytes, seen.corpus
     try:
-        needs.refuse_too_large(config, machine, _load(seen))
-        if config.objective == "softmax":
+        needs.refuse_too_large(config, machine, seen.load)
+        if isinstance(config, SkipGramConfig) and config.objective == "softmax":
             refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
     except StreamvecError as refusal:
         found.append(f"this would be refused: {refusal}")
@@ -333,10 +263,7 @@ def _warnings(
         )
     elif is_asked and limit > free:
         found.append(f"--memory {limit / 1e6:,.0f} MB is more than the {free / 1e6:,.0f} MB that the machine has free")
-    folder = out.absolute()
-    while not folder.is_dir():
-        folder = folder.parent
-    room = shutil.disk_usage(folder).free
+    folder, room = free_space(out)
     if plan.peak_disk > room:
         found.append(
             f"{folder}: the disk has {room / 1e6:,.0f} MB free, {plan.peak_disk / 1e6:,.0f} MB are needed: free some, "

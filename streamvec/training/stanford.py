@@ -85,7 +85,7 @@ def train_entries(
     def counted() -> None:
         (run.folder / SPOOL).unlink(missing_ok=True)
 
-    train_pairs(run, config, vocabulary, source, 0, machine, report, stop, counted)
+    train_pairs(run, config, vocabulary, source, 0, machine, report, stop, after=counted)
 
 
 def _prepared(

@@ -12,8 +12,8 @@ from streamvec.models.subwords import WordBytes, ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.needs import Corpus
 
-_MOST_MODEL = 192 << 20  # bytes: several times any cache, and made in no time
-_SECONDS = 1.0
+MOST_MODEL = 192 << 20  # bytes: several times any cache, and made in no time
+SECONDS = 1.0
 _FIRST = 4096  # tokens of the step that compiles and warms
 
 
@@ -30,7 +30,7 @@ def tokens_a_second(
     counts: int64[n], falling, of the most frequent words; *batches*: of ids; *shown*: with subwords, the most frequent
     words, of which alone there are ids.
     """
-    most = max(1, min(corpus.words, _MOST_MODEL // (config.model_bytes(1000) // 1000)))
+    most = max(1, min(corpus.words, MOST_MODEL // (config.model_bytes(1000) // 1000)))
     known = np.ones(most, np.int64)
     some = min(most, counts.size)
     known[:some] = counts[:some]
@@ -50,11 +50,11 @@ def tokens_a_second(
             began = time.perf_counter()
             model.step(first, Position(0, 0))
         rate = first.values.size / (time.perf_counter() - began)
-        size = max(fewest, min(BATCH_TOKENS, int(rate * _SECONDS / 4)))
+        size = max(fewest, min(BATCH_TOKENS, int(rate * SECONDS / 4)))
         pieces = [_beginning(piece, size) for piece in pieces]
         best, spent, number = rate if pieces[0].values.size <= fewest else 0.0, 0.0, 0
         done: list[float] = []
-        while spent < _SECONDS:
+        while spent < SECONDS:
             piece = pieces[number % len(pieces)]
             began = time.perf_counter()
             model.step(piece, Position(0, number))
