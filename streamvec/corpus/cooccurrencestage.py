@@ -21,7 +21,7 @@ from streamvec.corpus.pairpass import PairPass, Piece, Worker
 from streamvec.corpus.pairroom import AT_ONCE, FILES, files_at_once, room_of, table_bytes
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
-from streamvec.corpus.release import give_memory_back
+from streamvec.corpus.release import give_memory_back, return_large_blocks
 from streamvec.corpus.shardfiles import INDEX, VERSION, advised, shard_name
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
@@ -144,6 +144,7 @@ class CooccurrenceStage:
         """
         if not self.is_finished:
             compile_cooccurrences()
+            return_large_blocks()
             give_memory_back()
             room = room_of(memory, threads, resident_bytes() or 0)
             with advised(Cooccurrences.again(self.folder)):

@@ -5,6 +5,8 @@ import gc
 
 import pyarrow as pa
 
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
+
 
 def give_memory_back() -> None:
     """To be called between stages; objects that know each other, and all they hold, go first."""
@@ -13,3 +15,14 @@ def give_memory_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
     if trim is not None:
         trim(0)
+
+
+def return_large_blocks() -> None:
+    """From now on has glibc ask the system for each block of 1 MB and more, and give it back when it is freed.
+
+    By itself it raises that size to that of any block that was freed, and keeps all smaller ones: a stage that makes
+    and frees blocks of several megabytes would hold a dozen of them for nothing.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
+    if set_option is not None:
+        set_option(_MMAP_THRESHOLD, 1 << 20)
