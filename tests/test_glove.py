@@ -263,10 +263,10 @@ def test_tasks_are_the_blocks_of_a_round():
 
 @pytest.mark.parametrize("pairs", [
     [(20, 21), (0, 0)],  # of two rounds
-    [(5, 12), (0, 20), (5, 13)],  # a block twice
-    [(3, 20), (0, 5)],  # blocks the wrong way round
-    [(0, 5), (0, 20), (0, 5)],
-    [(0, 0), (0, 3)],  # of one band, and two rounds
+    [(0, 0), (3, 4)],  # of two rounds, in bands that rise
+    [(0, 0), (0, 3)],  # of two rounds, in one band
+    [(5, 12), (3, 20)],  # blocks the wrong way round
+    [(3, 20), (5, 12), (4, 21)],  # a block that comes again
 ])  # fmt: skip
 def test_entries_that_are_not_in_order_are_refused(pairs):
     rows, columns = np.array(pairs, np.int32).T.copy()
