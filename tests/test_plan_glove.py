@@ -254,8 +254,9 @@ def test_a_disk_that_is_too_small_is_refused_before_pairs_are_counted(corpus, ru
 
 
 def test_what_is_there_already_is_not_needed_again(corpus, run, tmp_path, monkeypatch):
-    stored = Cooccurrences.open(run / "cooccurrences").stored
-    free = 12 * stored + 40 * 4000 * 20 + (8 << 20)  # enough for what is written from runs, not for these as well
+    runs = 16 * Cooccurrences.open(run / "cooccurrences").stored
+    rest = sum(size_of(run / name) for name in ("cooccurrences", "checkpoints"))
+    free = rest + (run / "vectors.arrow").stat().st_size - runs // 2  # too little for all, enough for what is missing
     machine = {"threads": 1, "memory": 600_000_000}
     out = tmp_path / "run"
     calls = iter([10**12] + [free] * 10)

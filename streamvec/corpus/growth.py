@@ -6,6 +6,7 @@ sample itself shows is prolonged, and bends as it did there (Heaps' law with a f
 """
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -181,8 +182,10 @@ def _place(times: float, slope: float) -> float:
 
 def _times(place: float, slope: float) -> float:
     """The inverse of _place, logarithmic between whole numbers; at least 1."""
-    times = 1
-    while _place(times + 1, slope) <= place:
-        times += 1
+    above = 2
+    while _place(above, slope) <= place:
+        above *= 2
+    times = bisect_right(range(1, above), place, key=lambda times: _place(times, slope))
+    times = max(1, times)  # the last whole number whose place is not above
     low, high = math.log(_place(times, slope)), math.log(_place(times + 1, slope))
     return max(1.0, times + (math.log(place) - low) / (high - low))

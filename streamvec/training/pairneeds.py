@@ -17,6 +17,7 @@ from streamvec.training.tableneeds import PAIR_BYTES, Runs, most_pairs, pair_tab
 PAIR_RATE = 1.3e7  # pairs a second that a thread counts, where that has not been tried
 _SHARDS, _BATCHES = 4, 8  # that are looked into, and record batches of each
 _BAND_WORDS, _MOST_BANDS, _FREQUENT = 256, 895, 30  # bands are narrower where words are frequent: so many more
+_UNSURE = tuple(more << 20 for more in range(-36, 49, 12))  # that is taken beyond what is told, when tables are made
 _FEW = 1 << 17  # words whose bands are told one by one
 _BATCH_BYTES, _FILE_BYTES = 300, 950  # what Arrow adds
 
@@ -54,7 +55,12 @@ def pair_needs(
     room = room_of(machine.memory_bytes, threads, taken)
     each = table_bytes(room, threads)
     longest = INTERVAL * rate / max(growth.near, 1e-9)  # then all tables are written
-    runs = runs_of(growth.stored, tokens, threads, most_pairs(each), longest)
+    # A few runs more or less may be merged once more: the most that tables of about this size can make.
+    tables = {
+        most_pairs(table_bytes(room_of(machine.memory_bytes, threads, taken + more), threads)) for more in _UNSURE
+    }
+    found = [runs_of(growth.stored, tokens, threads, most, longest) for most in sorted(tables)]
+    runs = Runs(*(max(values) for values in zip(*found, strict=True)))
     table = pair_table_bytes(each, growth.stored(min(tokens / threads, longest)))
     at_once = files_at_once(room, threads, runs.number)
     taken += 8 * load.words  # which band a word is in

@@ -26,6 +26,7 @@ _LARGEST_SLOTS_AT_FIRST = 1 << 18
 _PAIR_ROOM = 2.5  # a table of pairs grows by fours: so many times what is used, half of the time
 _RUN_WORD, _SORTING = 12, 40  # bytes beside a word in a run; and for each word of a table while it is sorted
 _LEVELS = 6  # merges of merges that are looked at
+_UNSURE = 0.2  # share of the runs: whether there are enough for a merge in the end is told no better
 
 
 class Runs(NamedTuple):
@@ -46,22 +47,22 @@ def runs_of(
     """
     each = tokens / threads
     full = _tokens_of(different, min(each, longest), most)
-    # When there are 32 new runs all tables are written, with what little is in them by then; 32 of a kind become one.
-    rounds = max(1, int(min(math.ceil(AT_ONCE / threads), longest / full)))
-    little = min(full, BATCH_TOKENS) if full < longest else 0.0
-    between, files = rounds * full + little, (rounds + (little > 0)) * threads
+    # When there are 32 new runs, all tables are written, most of them half full; 32 runs of a kind then become one.
+    rounds = min(AT_ONCE / threads, longest / full)
+    little = min(full, full / 2 * (threads - 1) / threads + BATCH_TOKENS / 2) if full < longest else 0.0
+    between, files = rounds * full + little, round((rounds + (little > 0)) * threads)
     records = int(each / between)
     rest = each - records * between
     sizes = [threads * (rounds * different(full) + different(little)) / files]
     sizes += [different(min(tokens, between * threads / files * AT_ONCE**level)) for level in range(1, _LEVELS)]
-    last = threads * (int(rest / full) * different(full) + different(rest % full))
 
     def resting(runs: int, first: int = 0) -> float:
         """Words or pairs in what so many runs have become, of levels from *first* on."""
         return sum(runs // AT_ONCE**level % AT_ONCE * sizes[level] for level in range(first, _LEVELS))
 
-    number = records * files
-    peak = kept = resting(number) + last
+    number, last = records * files, threads * math.ceil(rest / full)
+    in_last = threads * (int(rest / full) * different(full) + different(rest % full))
+    peak = resting(number) + in_last
     for record in range(max(1, records - AT_ONCE), records + 1):  # runs stay until those they have become are there
         new = (record - 1) * files % AT_ONCE + files
         if new >= AT_ONCE:
@@ -69,9 +70,15 @@ def runs_of(
     for level in range(2, _LEVELS):
         if merges := number // AT_ONCE**level:
             peak = max(peak, resting(merges * AT_ONCE**level) + AT_ONCE * sum(sizes[:level]))
-    written = number * sizes[0] + last + sum(number // AT_ONCE**level * sizes[level] for level in range(1, _LEVELS))
-    there = sum(number // AT_ONCE**level % AT_ONCE for level in range(_LEVELS))
-    return Runs(there + threads * math.ceil(rest / full), peak, kept, written)
+    kept, new = resting(number) + in_last, number % AT_ONCE + last
+    if new >= (1 - _UNSURE) * AT_ONCE and records:
+        peak = max(peak, kept + sizes[1])
+    if new >= (1 + _UNSURE) * AT_ONCE:
+        kept += sizes[1] - AT_ONCE * sizes[0]
+        number, last = number + AT_ONCE, last - AT_ONCE
+    merged = sum(number // AT_ONCE**level * sizes[level] for level in range(1, _LEVELS))
+    there = sum(number // AT_ONCE**level % AT_ONCE for level in range(_LEVELS)) + last
+    return Runs(there, peak, kept, each / between * files * sizes[0] + merged)
 
 
 def _tokens_of(different: Callable[[float], float], tokens: float, most: float) -> float:
