@@ -15,7 +15,6 @@ from streamvec.kernels.records import HEAD
 # Stanford's programs on two Zen 3 cores, on this corpus with these settings; they could not be run beside.
 STANFORD = {"cooccur_seconds": 18.5, "shuffle_seconds": 18.2, "entries_per_second": 0.85e6, "epoch_seconds": 60.0}
 SMALL = 12_500_000  # bytes of the corpus with about two million words
-_PLAIN = 10_000_000  # entries that the textbook loop is timed on
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +120,7 @@ class _Glove:
         self.bench.say(f"counting pairs within {memory / 1e6:,.0f} MB")
         out = self.bench.work / "cooccurrences-little"
         settings = self._settings(prepared, out, memory)
-        command = [sys.executable, "-m", "benchmarks.glove_tasks", "count", json.dumps(settings)]
+        command = [sys.executable, "-m", "benchmarks.pair_task", "count", json.dumps(settings)]
         done = measured(command, environment(), REPOSITORY)
         if done.status:
             raise RuntimeError(f"counting within {memory} bytes failed:\n{done.stderr[-4000:]}")
@@ -157,17 +156,23 @@ class _Glove:
 
     def _settings(self, prepared: Path, out: Path, memory: int) -> dict[str, Any]:
         threads = self.bench.args.threads
-        return {"prepared": str(prepared), "out": str(out), "config": self.config, "memory": memory, "threads": threads}
+        return {
+            "prepared": str(prepared),
+            "out": str(out),
+            "window": self.config["window"],
+            "memory": memory,
+            "threads": threads,
+        }
 
     def _count(self, prepared: Path, out: Path, memory: int) -> dict[str, Any]:
         settings = self._settings(prepared, out, memory)
         for path in out.glob("*"):
             path.unlink()
-        return worker("glove_tasks", "count", settings)
+        return worker("pair_task", "count", settings)
 
     def _train(self, task: str, prepared: Path, found: Path, name: str, **more: Any) -> dict[str, Any]:
         places = {"vectors": str(self.bench.work / f"{name}.npy"), "run": str(self.bench.work / f"run-{name}")}
-        settings = {"prepared": str(prepared), "cooccurrences": str(found), **places, "entries": _PLAIN}
+        settings = {"prepared": str(prepared), "cooccurrences": str(found), **places}
         return worker(
             "glove_tasks", task, {**settings, "threads": self.bench.args.threads, "config": {**self.config, **more}}
         )

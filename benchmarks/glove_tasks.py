@@ -1,4 +1,4 @@
-"""GloVe's stages, each in a process of its own: counting pairs, training, and the textbook loop on the same entries."""
+"""GloVe in processes of their own: training, and the textbook loop on the same entries."""
 
 import math
 import time
@@ -12,11 +12,7 @@ from numba import njit
 from benchmarks import corpora
 from benchmarks.bench import answer
 from benchmarks.memory import own_peak
-from benchmarks.ours import Stages
-from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrences import Cooccurrences
-from streamvec.corpus.cooccurrencestage import CooccurrenceStage, TokenSource
-from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.models.glove import Glove, InRandomOrder
 from streamvec.models.gloveconfig import GloveConfig
@@ -26,29 +22,6 @@ from streamvec.training.loop import Schedule, train
 from streamvec.training.progress import Silence
 from streamvec.training.run import Run
 from streamvec.training.watch import Watch
-
-
-def count(settings: dict[str, Any]) -> dict[str, Any]:
-    """Pairs of settings["prepared"], counted and written as blocks to settings["out"]."""
-    source, config = Run.open(settings["prepared"]), GloveConfig(**settings["config"])
-    vocabulary, shards = Vocabulary.load(source.vocabulary), Shards.open(source.shards)
-    compile_cooccurrences()
-    stages = Stages()
-    begin = time.perf_counter()
-    stage = CooccurrenceStage(Path(settings["out"]), vocabulary, TokenSource(shards, config.counted), config.window)
-    found = stage.run(settings["memory"], settings["threads"], stages.told, lambda: False)
-    seconds = time.perf_counter() - begin
-    counted = stages.times["cooccurrences"][1] - begin
-    return {
-        "seconds": seconds,
-        "counting_seconds": counted,  # to the last record batch of tokens, runs written on the way included
-        "merging_seconds": seconds - counted,  # runs, and files
-        "tokens": shards.tokens,
-        "stored": found.stored,
-        "entries": found.entries,
-        "bytes": sum(path.stat().st_size for path in Path(settings["out"]).iterdir()),
-        "peak_mb": round(own_peak() / 1e6, 1),
-    }
 
 
 def fit(settings: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +91,7 @@ def plain(settings: dict[str, Any]) -> dict[str, Any]:
     rows, columns = np.concatenate([rows, columns[mirrored]]), np.concatenate([columns, rows[mirrored]])
     values = np.concatenate([values, values[mirrored]])
     draw = np.random.default_rng(1)
-    order = draw.permutation(rows.size)[: settings["entries"]]
+    order = draw.permutation(rows.size)
     rows, columns, values = rows[order], columns[order], values[order]
     shape = found.vocabulary_size, config.dim + 1
     arrays = [(draw.random(shape) - 0.5) / config.dim for _ in range(2)] + [np.ones(shape) for _ in range(2)]
@@ -153,4 +126,4 @@ def loss_of(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    answer({"count": count, "fit": fit, "plain": plain, "loss": loss_of, "chained": chained})
+    answer({"fit": fit, "plain": plain, "loss": loss_of, "chained": chained})

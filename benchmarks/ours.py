@@ -45,10 +45,6 @@ class Stages:
         now = time.perf_counter()
         self.times.setdefault(progress.stage, [now, now])[1] = now
 
-    def told(self, stage: str, done: float) -> None:
-        """Keeps the time, too: what the making of co-occurrences calls."""
-        self.progress(Progress(stage, done))
-
     def note(self, text: str) -> None:
         """Keeps the sentence."""
         self.notes.append(text)

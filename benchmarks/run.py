@@ -23,6 +23,7 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "skipgram_hs_vs_peers": ("vectors_vs_peers", ["--objective", "hs", "--repeat", "2"]),
     "skipgram_vs_peers": ("vectors_vs_peers", []),
     "subwords": ("subwords", []),
+    "glove": ("glove", []),
 }
 
 

@@ -13,6 +13,7 @@ FIGURES = {  # program -> what its record must hold, and how many
     "vectors_vs_peers": ("words_per_second", 3),
     "softmax_perplexity": ("objectives", 3),
     "subwords": ("words_per_second", 1),
+    "glove": ("growth", 3),
     "threads_and_vocabulary": ("cells", 12),
     "prepare_rate": ("cells", 4),
     "phrases": ("cells", 3),

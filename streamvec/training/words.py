@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
+from streamvec.corpus.release import return_large_blocks
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
@@ -170,6 +171,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
             f"{run.folder}: run.json holds options that this streamvec does not know ({problem}): use streamvec "
             f"{run.about.get('streamvec')}, which made it"
         ) from None
+    return_large_blocks()
     try:
         with locked(run.folder):
             if not run.is_finished:
