@@ -10,6 +10,7 @@ from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrences import Counted
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, TokenSource
 from streamvec.corpus.layout import SHARDS, VOCABULARY
+from streamvec.corpus.release import return_large_blocks
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
 
@@ -19,6 +20,7 @@ def count(settings: dict[str, Any]) -> dict[str, Any]:
     source, window = Path(settings["prepared"]), settings["window"]
     vocabulary, shards = Vocabulary.load(source / VOCABULARY), Shards.open(source / SHARDS)
     compile_cooccurrences()
+    return_large_blocks()  # as every training does
     last: dict[str, float] = {}
 
     def told(stage: str, done: float) -> None:

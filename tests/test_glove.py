@@ -111,7 +111,7 @@ def test_step_does_what_plain_python_does(dim, mirrored):
 
 
 @pytest.mark.parametrize("mirrored", [True, False])
-def test_loss_at_chance_is_that_of_zeros_and_more_where_large_vectors_began(mirrored):
+def test_loss_at_chance_is_that_of_zeros(mirrored):
     model = Glove(GloveConfig(dim=16), 31, 1, BANDS, mirrored)
     assert model.loss_at_chance == 1.0
     examples, chance = 0, 0.0
@@ -125,12 +125,7 @@ def test_loss_at_chance_is_that_of_zeros_and_more_where_large_vectors_began(mirr
             for (*_, value), log in zip(entries, logs, strict=True)
         )
     assert model.loss_at_chance == pytest.approx(chance / examples, rel=1e-4)
-    large = some_model(16, mirrored)
-    large.set_rows("inputs", np.arange(31), np.full((31, 16), 8, np.float32))  # halves: a product of 256
-    results = [large.step(batch, Position(0, 0)) for batch in some_entries(mirrored)]
-    assert large.loss_at_chance == pytest.approx(256**2 * chance / examples, rel=0.02)
-    worst = max(result.loss / result.examples for result in results)
-    assert model.loss_at_chance * 20 < worst < large.loss_at_chance * 20  # where the loop says that it has diverged
+    assert not model.has_even_steps  # rounds differ too much: the loop looks at whole epochs
 
 
 def test_entries_that_are_all_one_are_no_divergence():
@@ -340,8 +335,9 @@ def test_answers_and_rows_that_are_set(answer):
     np.testing.assert_array_equal(model.arrays["records"], before)
     rows = np.random.default_rng(2).normal(0, 1, (2, dim)).astype(np.float32)
     model.set_rows("inputs", np.array([30, 4]), rows)
-    wanted = np.hstack([rows, rows]) if answer == "both" else rows
-    np.testing.assert_array_equal(model.vectors(0, 31)[[30, 4]], wanted)
+    beside = rows + contexts[[30, 4]]  # what the context vectors were stays as a difference
+    wanted = np.hstack([rows, beside]) if answer == "both" else rows
+    np.testing.assert_allclose(model.vectors(0, 31)[[30, 4]], wanted, atol=1e-6)
     others = np.setdiff1d(np.arange(31), [30, 4])
     np.testing.assert_array_equal(model.vectors(0, 31)[others], expected[answer][others])
     assert np.count_nonzero(model.arrays["records"] != before) <= 4 * dim
@@ -371,9 +367,9 @@ def test_not_finite_names_the_array():
     [
         ("dim", 0, "dim must be at least 1, got 0"),
         ("window", 1001, "window must be at most 1000"),
-        ("x_max", 0.0, "x_max must be above 0 and finite"),
-        ("learning_rate", float("inf"), "learning_rate must be above 0 and finite"),
-        ("alpha", -0.1, "alpha must be at least 0 and finite"),
+        ("x_max", 0.0, "x_max must be above 0 and at most 1e"),
+        ("learning_rate", float("inf"), "learning_rate must be above 0 and at most 1e"),
+        ("alpha", -0.1, "alpha must be at least 0 and at most 100"),
         ("seed", -1, "seed must be at least 0"),
         ("sides", "up", "sides must be both or left or right, got 'up'"),
         ("weighting", "none", "weighting must be distance or flat"),

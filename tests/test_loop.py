@@ -22,6 +22,7 @@ class Diary:
 
     loss_at_chance = 1.0
     unit = "words"
+    has_even_steps = True
 
     def __init__(self, losses=lambda position: 1.0):
         self.arrays = {"hash": np.zeros(1, np.int64)}

@@ -61,7 +61,7 @@ def test_small_tables_spill_and_many_runs_are_merged(
     spill, merge_to_run = pairruns.spill, pairpass.merge_to_run
     monkeypatch.setattr(pairruns, "spill", lambda table, path: (written.append(path.name), spill(table, path)))
     monkeypatch.setattr(
-        pairpass, "merge_to_run", lambda paths, path: (merged.append(len(paths)), merge_to_run(paths, path))
+        pairpass, "merge_to_run", lambda paths, path, *_: (merged.append(len(paths)), merge_to_run(paths, path))
     )
     run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=2, phrases=WORD2VEC)
     assert len(written) > 50 and len(merged) > 10

@@ -6,8 +6,9 @@ threads write at once, then index.json. Work that was stopped goes on from the r
 
 import shutil
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from streamvec.corpus.pairpass import PairPass, Piece, Worker
 from streamvec.corpus.pairroom import AT_ONCE, FILES, files_at_once, room_of, table_bytes
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
-from streamvec.corpus.release import give_memory_back, return_large_blocks
+from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shardfiles import INDEX, VERSION, advised, shard_name
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
@@ -144,16 +145,14 @@ class CooccurrenceStage:
         """
         if not self.is_finished:
             compile_cooccurrences()
-            return_large_blocks()
             give_memory_back()
-            room = room_of(memory, threads, resident_bytes() or 0)
+            room = room_of(memory, threads, resident_bytes() or 0, self._words)
             with advised(Cooccurrences.again(self.folder)):
                 passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
-                for path in passed.runs.paths:  # a damaged one is told before more is counted
-                    verify_arrow(path)
+                verified = _verified(passed.runs.paths, stop)  # a damaged one is told before more is counted
             self._count(passed, room, threads, report, stop)
             give_memory_back()
-            self._write(passed, room, threads, report, stop)
+            self._write(passed, verified, room, threads, report, stop)
             give_memory_back()
         if (self.folder / RUNS).exists():
             shutil.rmtree(self.folder / RUNS)
@@ -176,24 +175,36 @@ class CooccurrenceStage:
         passed.count(source.pieces(passed.first), source.end, workers, tell, stop)
 
     def _write(
-        self, passed: PairPass[Piece], room: int, threads: int, report: Report, stop: Callable[[], bool]
+        self,
+        passed: PairPass[Piece],
+        verified: set[Path],
+        room: int,
+        threads: int,
+        report: Report,
+        stop: Callable[[], bool],
     ) -> None:
         """Merges the runs into files, some at once, as many as open files and memory allow."""
         runs = passed.runs.paths
         with advised(Cooccurrences.again(self.folder)):
-            for path in runs:
-                verify_arrow(path)
+            _verified([path for path in runs if path not in verified], stop)
         files = min(FILES, self._bands.starts.size - 1)
         missing = [number for number in range(files) if shard_name(number) not in self._files]
         at_once = files_at_once(room, threads, len(runs))
         with ThreadPoolExecutor(at_once, "streamvec") as pool:
-            written = [pool.submit(self._write_file, runs, number, files, stop) for number in missing]
+            stopped = Event()
+            written = [pool.submit(self._write_file, runs, number, files, stopped) for number in missing]
             try:
                 for number, future in zip(missing, written, strict=True):
+                    done = False
+                    while not done:
+                        if stop():
+                            raise Interrupted("stopped while writing co-occurrences")
+                        done = bool(wait([future], timeout=0.1).done)
                     self._files[shard_name(number)] = future.result()
                     write_json(self.folder / RECORD, {**self._identity, "shards": self._files})
                     report("blocks", (number + 1) / files)
             except BaseException:
+                stopped.set()
                 for future in written:
                     future.cancel()
                 raise
@@ -217,7 +228,7 @@ class CooccurrenceStage:
         }
         write_json(self.folder / INDEX, index)
 
-    def _write_file(self, runs: list[Path], number: int, files: int, stop: Callable[[], bool]) -> dict[str, Any]:
+    def _write_file(self, runs: list[Path], number: int, files: int, stopped: Event) -> dict[str, Any]:
         """Writes the rounds of one file."""
         starts, _, bits = self._bands
         bands = starts.size - 1
@@ -225,7 +236,7 @@ class CooccurrenceStage:
         path, sizes, entries = self.folder / shard_name(number), [], 0
         with ArrowWriter(path, SCHEMA) as writer:
             for batch, mirrored in self._batches(runs, (edges[0], edges[1])):
-                if stop():
+                if stopped.is_set():
                     raise Interrupted("stopped while writing co-occurrences")
                 writer.write(batch)
                 sizes.append(batch.num_rows)
@@ -262,6 +273,15 @@ class CooccurrenceStage:
                     begin, filled = begin + some, filled + some
         if filled:
             yield full()
+
+
+def _verified(paths: list[Path], stop: Callable[[], bool]) -> set[Path]:
+    """All *paths*, each read against its checksum; StreamvecError names one that is damaged."""
+    for path in paths:
+        if stop():
+            raise Interrupted("stopped while runs were read")
+        verify_arrow(path)
+    return set(paths)
 
 
 def _is_of(content: dict[str, Any], identity: dict[str, Any]) -> bool:

@@ -56,6 +56,7 @@ class PairPass(Generic[SomePiece]):
         self.first = 0  # pieces before it are in runs
         self.runs = runfiles.RunFiles(folder, merge_to_run)
         self._identity = dict(identity)
+        self._more: dict[str, Any] = {}  # what the record says besides
         with named_problems(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / RECORD).exists():
@@ -98,15 +99,17 @@ class PairPass(Generic[SomePiece]):
                     runs = sum(len(worker.counter.runs) for worker in workers if worker.counter)
                     if stopped or runs >= runfiles.AT_ONCE or time.monotonic() - recorded >= INTERVAL:
                         take(pipeline.drain())
-                        self._record(piece.start.number, end)
+                        self._record(piece.start.number)
+                        if stopped:
+                            raise Interrupted(f"stopped while {self.DOING}")
+                        self._merge(None, stop)
                         recorded = time.monotonic()
-                    if stopped:
-                        raise Interrupted(f"stopped while {self.DOING}")
                     take(pipeline.submit(piece))
                 take(pipeline.drain())
         finally:
             pieces.close()
-        self._record(end, end)
+        self._record(end)
+        self._merge(runfiles.MOST_RUNS, stop)
         self._workers = []
 
     def _absorb(self, worker: Any) -> None:
@@ -123,7 +126,7 @@ class PairPass(Generic[SomePiece]):
         """The names of files that `_save` wrote, and the record knows."""
         return set()
 
-    def _record(self, first: int, end: int) -> None:
+    def _record(self, first: int) -> None:
         """Spills all tables and writes down that all pieces before *first* are in runs."""
         counters = [worker.counter for worker in self._workers if worker.counter]
         with ThreadPoolExecutor(len(self._workers)) as pool:
@@ -133,9 +136,19 @@ class PairPass(Generic[SomePiece]):
             counter.runs = []
         for worker in self._workers:
             self._absorb(worker)
-        self.runs.merge_some(runfiles.MOST_RUNS if first == end else None)
         self.first = first
-        write_json(self.folder / RECORD, {**self._identity, "batch": first, **self._save(first), **self.runs.to_json()})
+        self._more = self._save(first)
+        self._write_record()
+
+    def _merge(self, most: int | None, stop: Callable[[], bool]) -> None:
+        """Keeps runs few, what is in them being written down already; Interrupted when *stop* says so."""
+        made = self.runs.made
+        self.runs.merge_some(most, stop)
+        if self.runs.made > made:
+            self._write_record()
+
+    def _write_record(self) -> None:
+        write_json(self.folder / RECORD, {**self._identity, "batch": self.first, **self._more, **self.runs.to_json()})
         self._tidy()
 
     def _load(self) -> None:

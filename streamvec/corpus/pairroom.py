@@ -9,12 +9,16 @@ AT_ONCE = 1 << 13  # pairs that are found, and then counted: so many stay in the
 WRITING = 3 * 12 * BATCH_ENTRIES  # bytes that a thread holds while it merges runs into a file
 READING = 2 * 16 * ROWS  # bytes of each run that is read: the batch that is merged, and what it was read into
 RESERVE = 36 << 20  # for runs that are merged into one while others are made, for spilling, and for record batches
-_MOST_TAKEN = 400 << 20  # by the process before it begins; what it holds beyond is somebody else's
+_MOST_TAKEN = 400 << 20  # by the process before it begins; what it holds beyond is somebody else's, but for words
+_A_WORD = 40  # bytes: its letters, count and band
 
 
-def room_of(memory: int, threads: int, taken: int) -> int:
-    """Bytes for tables, and for merging, of *memory* for the whole process, which has *taken* some already."""
-    return max(threads << 20, memory - min(taken, _MOST_TAKEN) - RESERVE)
+def room_of(memory: int, threads: int, taken: int, words: int) -> int:
+    """Bytes for tables, and for merging, of *memory* for the whole process, which has *taken* some already.
+
+    words: of the vocabulary, which is held meanwhile.
+    """
+    return max(threads << 20, memory - min(taken, _MOST_TAKEN + _A_WORD * words) - RESERVE)
 
 
 def table_bytes(room: int, threads: int) -> int:

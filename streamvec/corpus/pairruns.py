@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Semaphore
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.runfiles import RunReaders
+from streamvec.corpus.runfiles import MOST_FILES, RunReaders
 from streamvec.disk.arrow import ArrowWriter
+from streamvec.errors import Interrupted
 from streamvec.kernels.pairmerge import DONE, FULL, ROWS, Streams, enter_pairs, merge_pairs, new_streams
 from streamvec.kernels.pairs import (
     PAIR,
@@ -24,7 +26,9 @@ from streamvec.kernels.pairs import (
 
 SCHEMA = pa.schema([("pair", pa.uint64()), ("sum", pa.int64())])
 BYTES_PER_SLOT = SLOT_BYTES * 17 // 10 + 1  # a slot, and room to sort the pairs of a full table
+_WRITING = Semaphore(MOST_FILES // 2)  # as many threads as write runs at once, so that files stay few
 ALL = (0, (1 << 64) - 1)  # pairs, from the first on and below the second
+_MOST_SLOTS = (1 << 32) - 1  # that the hash of pairs can tell apart
 _FEWEST_SLOTS = 1 << 14
 _FIRST_SLOTS = 1 << 17
 
@@ -38,7 +42,7 @@ class Pairs(NamedTuple):
 
 def table_sizes(table_bytes: int) -> list[int]:
     """How many slots a table has at first, then, ..., and at most: by fours, so that old and new stay within bytes."""
-    slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
+    slots = min(max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT), _MOST_SLOTS)
     sizes = [slots]
     while sizes[0] > _FIRST_SLOTS:
         sizes.insert(0, -(-sizes[0] // 4))
@@ -80,16 +84,18 @@ class PairCounter:
 def spill(table: PairTable, path: Path) -> None:
     """Writes the pairs of *table*, which must be cleared afterwards, as a run; StreamvecError for a full disk."""
     rows = sorted_pairs(table)
-    with ArrowWriter(path, SCHEMA) as writer:
+    with _WRITING, ArrowWriter(path, SCHEMA) as writer:
         for start in range(0, rows.shape[0], ROWS):
             some = rows[start : start + ROWS]
             writer.write(_batch(Pairs(some[:, PAIR].copy(), some[:, SUM].astype(np.int64))))
 
 
-def merge_to_run(paths: Sequence[Path], path: Path) -> None:
-    """Merges at most MOST_FILES runs into one."""
+def merge_to_run(paths: Sequence[Path], path: Path, stop: Callable[[], bool] = lambda: False) -> None:
+    """Merges at most MOST_FILES runs into one; Interrupted, with nothing left of it, when *stop* says so."""
     with ArrowWriter(path, SCHEMA) as writer:
         for pairs in merge(paths):
+            if stop():
+                raise Interrupted("stopped while runs were merged")
             writer.write(_batch(pairs))
 
 

@@ -22,7 +22,8 @@ AT_ONCE = MOST_FILES // 2  # runs merged into one while counting goes on
 class RunFiles:
     """The runs in a folder, and how often what is in each was merged before."""
 
-    def __init__(self, folder: Path, merge_to_run: Callable[[Sequence[Path], Path], None]) -> None:
+    def __init__(self, folder: Path, merge_to_run: Callable[..., None]) -> None:
+        """merge_to_run: of (runs, the new one's path), and of *stop* where `merge_some` is given one."""
         self._folder = folder
         self._merge_to_run = merge_to_run
         self._runs: list[dict[str, Any]] = []  # name and level
@@ -54,8 +55,11 @@ class RunFiles:
         """Takes in runs that were just written."""
         self._runs += [{"name": name, "level": 0} for name in names]
 
-    def merge_some(self, most: int | None = None) -> None:
-        """Keeps runs few: 32 of a level become one of the next; with *most*, in the end there are no more than that."""
+    def merge_some(self, most: int | None = None, *stop: Callable[[], bool]) -> None:
+        """Keeps runs few: 32 of a level become one of the next; with *most*, in the end there are no more than that.
+
+        Interrupted when *stop* says so: all runs that were merged before stay.
+        """
         while True:
             self._runs.sort(key=lambda run: (run["level"], run["name"]))
             levels = [run["level"] for run in self._runs]
@@ -68,7 +72,7 @@ class RunFiles:
                 return
             group = self._runs[first : first + AT_ONCE]
             path = self.next_path()
-            self._merge_to_run([self._folder / run["name"] for run in group], path)
+            self._merge_to_run([self._folder / run["name"] for run in group], path, *stop)
             self._runs[first : first + AT_ONCE] = [{"name": path.name, "level": group[-1]["level"] + 1}]
 
     def to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from streamvec.disk.arrow import open_arrow, read_batch, verify_arrow
 from streamvec.disk.files import named_problems, read_json
-from streamvec.errors import StreamvecError
+from streamvec.errors import Interrupted, StreamvecError
 
 INDEX = "index.json"
 VERSION = 1
@@ -32,6 +32,8 @@ def advised(advice: str) -> Iterator[None]:
     """Adds what to do to a StreamvecError about a damaged or missing file."""
     try:
         yield
+    except Interrupted:
+        raise
     except StreamvecError as problem:
         cause = problem.__cause__
         if isinstance(cause, OSError) and cause.errno not in (None, errno.ENOENT):

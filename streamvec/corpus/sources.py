@@ -46,7 +46,7 @@ class Source:
     """One input, resolved."""
 
     path: str  # a local path, "-", or a URI (s3:// gs:// http:// https://)
-    kind: str  # "text", "parquet", "arrow", "jsonl" or "mediawiki"
+    kind: str  # "text", "parquet", "arrow", "jsonl", "mediawiki"; "run"; "cooccurrences", "vocab" (Stanford's)
     compression: str  # "", "gz", "bz2", "xz" or "zst"
     size: int | None  # bytes as stored, None where unknown
 

@@ -1,7 +1,7 @@
 """Pairs of words that stand near each other, as numbers whose order is the order in which GloVe trains on them.
 
 The vocabulary is cut into *bands*, ranges of ids, an odd number B of them. The block (I, J), I <= J, holds the pairs of
-a word of band I and one of band J; round (I + J) mod B holds B / 2 blocks, each on a diagonal, no two of which share a
+a word of band I and one of band J; round (I + J) mod B, a diagonal, holds (B + 1) / 2 blocks, no two of which share a
 band: they can be trained on at once. A pair's number is, from its highest bit: round, I, the lower word's place in its
 band, the other's in its own, and one bit for the direction. Sorted numbers are rounds of blocks, and nothing more need
 be moved.

@@ -25,6 +25,7 @@ class Glove:
     """
 
     unit = "entries"  # what the rate of training counts
+    has_even_steps = False  # one round has the most frequent words, another only such as met once
 
     def __init__(self, config: GloveConfig, words: int, threads: int, bands: np.ndarray, mirrored: bool = True) -> None:
         """bands: int64[B + 1], where the bands of the words begin; mirrored: an entry stands for its mirror image."""
@@ -45,15 +46,12 @@ class Glove:
         self._pieces = [glove.new_piece() for _ in range(threads)]
         self._turn = aligned_zeros((16,), np.int64)
         self._chance, self._seen = 0.0, 0  # loss of knowing nothing, over all examples seen by this process
-        self._begun: float | None = None  # the largest score at the first of its steps
 
     @property
     def loss_at_chance(self) -> float:
-        """Loss an entry when all vectors and biases are 0, and no logarithm is nearer to that than 1.
-
-        Where this process began with larger ones, as those of skip-gram are, about what the worst of them may cost.
-        """
-        return self._chance / self._seen * (1 + (self._begun or 0.0) ** 2) if self._seen else 1.0
+        """Mean loss of the entries seen by this process if all vectors and biases were 0, and no logarithm nearer to 0
+        than 1."""
+        return self._chance / self._seen if self._seen else 1.0
 
     def step(self, batch: Entries, position: Position) -> StepResult:
         """Trains on one record batch; the order within it is a function of (seed, position)."""
@@ -64,8 +62,6 @@ class Glove:
                 f"co-occurrence number {batch.first} and those after it are not in the order of blocks: remove the "
                 "folder cooccurrences, and streamvec resume counts the pairs again"
             )
-        if self._begun is None:
-            self._begun = self._largest_score()
         taken = Batch(rows, columns, batch.values, self._tasks, self._mirrored)
         records = Records(int(self.arrays["records"].ctypes.data), config.vectors)
         cost = Cost(config.x_max, config.alpha, self.learning_rate(position))
@@ -98,10 +94,19 @@ class Glove:
         return (word if self.config.answer == "word" else context).copy()
 
     def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
-        """Has the words int64[n] begin with *rows* float32[n, dim] as their vectors ("inputs", whatever the answer)."""
-        share = rows / 2 if self.config.answer == "sum" else rows
-        for part in ("word", "context"):
-            self._vectors(part)[words, : self.config.dim] = share
+        """Has the words int64[n] begin with *rows* float32[n, dim] as their vectors ("inputs", whatever the answer).
+
+        Word and context vectors differ by what they began with at random: were they alike, they would stay so, as
+        both directions of an entry are trained on.
+        """
+        dim = self.config.dim
+        word, context = (self._vectors(part)[words, :dim] for part in ("word", "context"))
+        if self.config.answer == "sum":
+            word, context = rows / 2 + word, rows / 2 - word
+        else:
+            word = rows + word if self.config.answer == "context" else rows
+            context = rows if self.config.answer == "context" else rows + context
+        self._vectors("word")[words, :dim], self._vectors("context")[words, :dim] = word, context
 
     def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
         """There are none."""
@@ -117,16 +122,6 @@ class Glove:
     def close(self) -> None:
         """Ends the threads."""
         self.team.close()
-
-    def _largest_score(self) -> float:
-        """No product of a word and a context vector, with their biases, is larger."""
-        largest = np.zeros(3)
-        for start in range(0, self.words, _ROWS):
-            word, context = (self._vectors(name)[start : start + _ROWS] for name in ("word", "context"))
-            biases = np.abs(self._records[start : start + _ROWS, _BIASES])
-            found = [*(np.einsum("ij,ij->i", rows, rows).max() for rows in (word, context)), biases.max()]
-            largest = np.maximum(largest, found)
-        return float(np.sqrt(largest[0] * largest[1]) + 2 * largest[2])
 
     def _vectors(self, name: str) -> np.ndarray:
         """float32[V, columns] of word or context vectors, padded."""

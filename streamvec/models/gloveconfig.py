@@ -6,6 +6,7 @@ from streamvec.corpus.cooccurrences import BATCH_ENTRIES, ENTRY_BYTES, SIDES, WE
 from streamvec.kernels.records import HEAD, PIECE
 from streamvec.models.wordconfig import LANES, NO_NGRAMS, NGramSizes, option
 
+_LARGEST = 1e30  # kernels have float32
 ANSWERS = ("sum", "word", "context", "both")
 
 
@@ -37,10 +38,10 @@ class GloveConfig:
         if self.window > 1000:
             raise ValueError(f"window must be at most 1000, got {self.window}")
         for name in ("x_max", "learning_rate"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
-        if not 0 <= self.alpha < float("inf"):
-            raise ValueError(f"alpha must be at least 0 and finite, got {self.alpha}")
+            if not 0 < getattr(self, name) <= _LARGEST:
+                raise ValueError(f"{name} must be above 0 and at most {_LARGEST:g}, got {getattr(self, name)}")
+        if not 0 <= self.alpha <= 100:
+            raise ValueError(f"alpha must be at least 0 and at most 100, got {self.alpha}")
         if not 0 <= self.seed < 2**40:
             raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
         for chosen in fields(self):

@@ -31,6 +31,7 @@ class SkipGram:
     """
 
     unit = "words"  # what the rate of training counts
+    has_even_steps = True  # each has the loss of text
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.layout import COOCCURRENCES, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import Shards
-from streamvec.disk.files import named_problems
+from streamvec.disk.files import named_problems, whole_file
 from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.training.progress import Reporter
@@ -60,4 +60,5 @@ def _link(old: Path, new: Path) -> None:
             try:
                 os.link(old, new)
             except OSError:
-                shutil.copy2(old, new)
+                with old.open("rb") as source, whole_file(new) as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)

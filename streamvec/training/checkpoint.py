@@ -36,6 +36,11 @@ class Checkpoints:
         found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(found, key=lambda path: _position(path), reverse=True)
 
+    def newest(self) -> Position | None:
+        """The position of the newest whole checkpoint, if there is one; its content is not looked at."""
+        paths = self.paths()
+        return _position(paths[0]) if paths else None
+
     def save(self, position: Position, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path:
         """Writes a checkpoint and then removes all but the last ones; StreamvecError when the disk is full."""
         path = self.folder / f"{position.epoch:04d}-{position.batch:09d}"

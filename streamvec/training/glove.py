@@ -6,6 +6,8 @@ The pairs may also come from another tool's files (`streamvec.training.stanford`
 from collections.abc import Callable
 from importlib.metadata import version
 
+import numpy as np
+
 from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Source, TokenSource
 from streamvec.corpus.layout import RECORD
@@ -64,6 +66,11 @@ def train_pairs(
     start = start_of(run.about)
     load = Load(len(vocabulary), vocabulary.mean_bytes, text_bytes, started=start is not None)
     refuse_too_large(config, machine, load, compiling_bytes())
+    if run.checkpoints.newest() == Position(config.epochs, 0):  # only the vectors are left to write: no pairs for that
+        model = Glove(config, len(vocabulary), 1, np.array([0, len(vocabulary)]))
+        found = run.checkpoints.load(model.arrays, report.note)
+        if found and found[0] == Position(config.epochs, 0):  # else it was damaged, and is put aside
+            return _write(run, vocabulary, model)
     stage = CooccurrenceStage(run.cooccurrences, vocabulary, source, config.window)
     is_new = not stage.is_finished
     if is_new:
@@ -87,10 +94,14 @@ def train_pairs(
         schedule = Schedule.of(config.epochs, cooccurrences.batches, machine)
         batches = InRandomOrder(cooccurrences, config.seed)
         train(model, batches, position, schedule, run.checkpoints, run.metrics, report, stop, watch)
-        info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
-        write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
+        _write(run, vocabulary, model)
     finally:
         model.close()
+
+
+def _write(run: Run, vocabulary: Vocabulary, model: Glove) -> None:
+    info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
+    write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
 
 
 def _refuse_full_disk(
@@ -99,7 +110,7 @@ def _refuse_full_disk(
     """StreamvecError when the disk has not what is still to be written: runs of pairs, co-occurrences, and the end."""
     folder, free = free_space(run.folder)
     words = needs.Corpus(load.text, shards.documents, shards.tokens, load.words, load.word_bytes)
-    end = needs.checkpoint_bytes(config, load.words) + needs.vectors_bytes(config, words)
+    end = 2 * needs.checkpoint_bytes(config, load.words) + needs.vectors_bytes(config, words)
     if most_disk(shards.tokens, config.window) + end <= free:
         return
     compile_cooccurrences()

@@ -45,6 +45,10 @@ class Model(Protocol[SomeBatch_contra]):
     def loss_at_chance(self) -> float:
         """Mean loss of a model that knows nothing: far above it, training has diverged."""
 
+    @property
+    def has_even_steps(self) -> bool:
+        """Whether each step's examples are like another's, so that this shows in a step, and not only in an epoch."""
+
     def step(self, batch: SomeBatch_contra, position: Position) -> StepResult:
         """Trains on one record batch."""
 
@@ -134,7 +138,8 @@ def train(
         return
     for position, batch in read_ahead(batches, schedule.from_(start)):
         result = model.step(batch, position)
-        _refuse_divergence(model, result, position, checkpoints)
+        if result.examples:
+            _refuse_divergence(model, result.loss / result.examples, position, checkpoints, model.has_even_steps)
         watch.see(result)
         loss, examples, tokens = loss + result.loss, examples + result.examples, tokens + result.tokens
         here, now, seen = schedule.after(position), time.monotonic(), seen + result.examples
@@ -148,6 +153,7 @@ def train(
             told_at = now
             if here.batch == 0 or now - recorded_at >= _RECORD_SECONDS or now - began < _RECORD_SECONDS:
                 extra = watch.look(here) if here.batch == 0 else {}
+                _refuse_divergence(model, extra.get("epoch_loss"), position, checkpoints)
                 if here == Position(1, 0) and extra.get("epoch_loss", 0.0) is None:  # also where it was gone on with
                     raise StreamvecError(_NOTHING)
                 metrics.write(
@@ -181,11 +187,13 @@ def _save(model: Model, checkpoints: Checkpoints, position: Position, watch: Wat
     checkpoints.save(position, model.arrays, watch.state())
 
 
-def _refuse_divergence(model: Model, result: StepResult, position: Position, checkpoints: Checkpoints) -> None:
-    if not result.examples:
+def _refuse_divergence(
+    model: Model, mean: float | None, position: Position, checkpoints: Checkpoints, compares: bool = True
+) -> None:
+    """StreamvecError for a mean loss that is no number or, where one can be compared, far above that of chance."""
+    if mean is None:
         return
-    mean = result.loss / result.examples
-    if not math.isfinite(mean) or mean > _DIVERGED * model.loss_at_chance:
+    if not math.isfinite(mean) or (compares and mean > _DIVERGED * model.loss_at_chance):
         what = f"the loss is {mean:.4g}, and {model.loss_at_chance:.4g} would be chance"
         _diverged(model, what, position, checkpoints)
 

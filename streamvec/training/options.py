@@ -65,7 +65,7 @@ class MachineOptions:
     threads: int = _option(0, "Threads; 0 is all cores.")
     memory: int | None = _option(None, "Most memory of the whole process, like 2GB; by default half of what is free.")
     checkpoint_seconds: float = _option(180.0, "Seconds between checkpoints.")
-    checkpoint_batches: int | None = _option(None, "Steps of 65,536 tokens between checkpoints, besides the seconds.")
+    checkpoint_batches: int | None = _option(None, "Steps (record batches) between checkpoints, besides the seconds.")
 
     def __post_init__(self) -> None:
         if self.threads < 0:

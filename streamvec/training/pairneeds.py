@@ -52,18 +52,19 @@ def pair_needs(
 ) -> PairNeeds:
     """What the pairs of *tokens* tokens of the vocabulary take; *rate*: pairs that a thread counts in a second."""
     threads, taken = machine.cores, prepared_bytes(machine, load)
-    room = room_of(machine.memory_bytes, threads, taken)
+    taken += 8 * load.words  # which band a word is in
+    room = room_of(machine.memory_bytes, threads, taken, load.words)
     each = table_bytes(room, threads)
     longest = INTERVAL * rate / max(growth.near, 1e-9)  # then all tables are written
     # A few runs more or less may be merged once more: the most that tables of about this size can make.
     tables = {
-        most_pairs(table_bytes(room_of(machine.memory_bytes, threads, taken + more), threads)) for more in _UNSURE
+        most_pairs(table_bytes(room_of(machine.memory_bytes, threads, taken + more, load.words), threads))
+        for more in _UNSURE
     }
     found = [runs_of(growth.stored, tokens, threads, most, longest) for most in sorted(tables)]
     runs = Runs(*(max(values) for values in zip(*found, strict=True)))
     table = pair_table_bytes(each, growth.stored(min(tokens / threads, longest)))
     at_once = files_at_once(room, threads, runs.number)
-    taken += 8 * load.words  # which band a word is in
     stored = math.ceil(growth.stored(tokens))
     rounds = rounds_of(growth, load.words, tokens)
     batches = rounds * max(1, math.ceil(stored / rounds / BATCH_ENTRIES))

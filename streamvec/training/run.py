@@ -34,7 +34,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What is trained: "skipgram"."""
+        """What is trained: "skipgram", "cbow" or "glove"."""
         return self.about["kind"]
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 
 from streamvec.corpus.compiling import compile_entries
 from streamvec.corpus.compression import PIECE
-from streamvec.corpus.cooccurrences import KIND
+from streamvec.corpus.cooccurrences import ENTRY_BYTES, KIND
 from streamvec.corpus.entryfiles import EntrySource, Survey, look_over, resolve_entries
 from streamvec.corpus.layout import PREPARED
 from streamvec.corpus.release import give_memory_back
@@ -19,14 +19,17 @@ from streamvec.corpus.shardfiles import INDEX, VERSION
 from streamvec.corpus.sources import Source, inspect, keep
 from streamvec.corpus.streams import Stream, open_plain
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.files import free_space, read_json, write_json
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import WordConfig
+from streamvec.training import needs
 from streamvec.training.glove import train_pairs
+from streamvec.training.needs import Load
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import RUN_JSON, Run
+from streamvec.training.tableneeds import PAIR_BYTES
 from streamvec.training.text import SPOOL, refuse_changed_input, standard_input
 from streamvec.vectors.vocabtext import read_vocab
 
@@ -82,10 +85,23 @@ def train_entries(
     source = EntrySource(_files(run), survey)
     give_memory_back()
 
+    def before(load: Load) -> None:
+        """Each record is in a run and, unless it comes again, in a file; and what follows."""
+        folder, free = free_space(run.folder)
+        records, shape = sum(survey.files), needs.Corpus(0, 0, 0, load.words, load.word_bytes)
+        end = 2 * needs.checkpoint_bytes(config, load.words) + needs.vectors_bytes(config, shape)
+        there = sum(path.stat().st_size for path in run.cooccurrences.rglob("*") if path.is_file())
+        needed = (PAIR_BYTES + ENTRY_BYTES) * records + end - there
+        if needed > free:
+            raise StreamvecError(
+                f"{folder}: about {needed / 1e6:,.0f} MB of disk are needed for {records:,} co-occurrences and what "
+                f"follows, and {free / 1e6:,.0f} MB are free: free some and run streamvec resume, or take another --out"
+            )
+
     def counted() -> None:
         (run.folder / SPOOL).unlink(missing_ok=True)
 
-    train_pairs(run, config, vocabulary, source, 0, machine, report, stop, after=counted)
+    train_pairs(run, config, vocabulary, source, 0, machine, report, stop, before, counted)
 
 
 def _prepared(

@@ -45,6 +45,11 @@ def export_cooccurrences(folder: Path, out: Path, overwrite: bool = False) -> in
     may_write(out, overwrite)
     if run.kind != "glove":
         raise StreamvecError(f"{folder}: a RUN of kind {run.kind!r} has no co-occurrences: name one of train glove")
+    if not (run.cooccurrences / INDEX).exists() and run.is_finished:
+        again = f"streamvec train glove {shlex.quote(str(folder))} --out OTHER"
+        raise StreamvecError(
+            f"{folder}: its co-occurrences were removed: {again} counts them again, where it has shards"
+        )
     if not (run.cooccurrences / INDEX).exists():
         raise StreamvecError(
             f"{folder}: its co-occurrences are not finished: streamvec resume {shlex.quote(str(folder))} goes on"

@@ -116,7 +116,10 @@ def _preparation(run: Path, about: dict[str, Any], done: bool) -> Iterator[Check
         yield unfinished(words, "words are still to be counted" if from_text else "still to be made")
     if not from_text and not (run / SHARDS).exists():
         return
-    if encodes:
+    from_run = any(source.get("kind") == "run" for source in about.get("inputs", ()))
+    if from_run and not (run / SHARDS / INDEX).exists() and not (run / CHECKPOINTS).is_dir() and not done:
+        yield unfinished(run / SHARDS, "shards are still to be taken from the RUN that is INPUT")
+    elif encodes:
         yield from check_shards(run / SHARDS, trains, words)
     else:
         yield unfinished(run / SHARDS, "shards are still to be written")

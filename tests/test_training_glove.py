@@ -174,12 +174,17 @@ def test_vectors_are_what_words_begin_with(
     names = words_of(run)
     twice = 2 if answer == "both" else 1
     found = dict(zip(names, begun[0], strict=True))
-    assert all((found[word] == np.tile(row, twice)).all() for word, row in zip(kept, rows, strict=True))
+    near = 1e-6 * size if answer != "both" else 1 / 20  # the second of both differs by what it began with at random
+    for word, row in zip(kept, rows, strict=True):
+        np.testing.assert_allclose(found[word], np.tile(row, twice), atol=near)
     assert all(0 < np.abs(found[word]).max() <= 1 / 20 for word in ("king", "river"))
     assert f"{len(kept)} of {len(names)} words found in" in " ".join(notes.said)
     saved = records_of(run, "0000-000000000")[names.index("the")]
     share = rows[kept.index("the")] / (2 if answer == "sum" else 1)
-    assert (saved[HEAD : HEAD + 20] == share).all() and (saved[HEAD + 32 : HEAD + 52] == share).all()
+    word, context = saved[HEAD : HEAD + 20], saved[HEAD + 32 : HEAD + 52]
+    for part in (word, context):
+        np.testing.assert_allclose(part, share, atol=1 / 20)
+    assert (word != context).all()  # alike, they would stay so
     calls = itertools.count()
     with pytest.raises(Interrupted, match="stopped in epoch"):
         sv.resume(run, threads=2, stop=lambda: next(calls) == 30)

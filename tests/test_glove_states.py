@@ -111,8 +111,9 @@ def cut(path: Path) -> None:
 
 
 def unfinish(run: Path) -> Path:
-    """A finished RUN as it is after its last checkpoint."""
+    """A finished RUN as it is before its first checkpoint."""
     (run / "vectors.arrow").unlink()
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
     return run
 
 
@@ -155,8 +156,6 @@ def test_damage_is_named_and_its_advice_works(
     (found,) = damaged(run).items()
     assert found[0] == name and found[1].endswith(advice)
     with pytest.raises(StreamvecError) as problem:
-        if (state, name) == ("whole", "cooccurrences/00001.arrow"):  # its training has read it before
-            shutil.rmtree(run / "checkpoints")
         sv.resume(run)
     assert str(run / name) in str(problem.value) and str(problem.value).endswith(advice)
     shutil.rmtree(run / "cooccurrences")
@@ -181,6 +180,15 @@ def test_missing_files_are_named(whole: Path, written: Path, tmp_path: Path) -> 
     name = found_in(other, WHILE_COUNTED[1])
     (other / name).unlink()
     assert list(damaged(other)) == [name]
+
+
+def test_after_its_last_checkpoint_only_vectors_are_written(whole: Path, tmp_path: Path) -> None:
+    run = copied(whole, tmp_path)
+    (run / "vectors.arrow").unlink()
+    shutil.rmtree(run / "cooccurrences")
+    sv.resume(run)
+    assert (run / "vectors.arrow").read_bytes() == (whole / "vectors.arrow").read_bytes()
+    assert not (run / "cooccurrences").exists()
 
 
 def test_a_finished_run_does_not_need_its_cooccurrences(whole: Path, tmp_path: Path, streamvec: Command) -> None:
@@ -248,7 +256,6 @@ def test_a_run_that_began_from_cooccurrences_has_no_shards(whole: Path, tmp_path
     flip(run / "cooccurrences/00001.arrow")
     assert "takes the pairs from cooccurrence.bin again" in damaged(run)["cooccurrences/00001.arrow"]
     shutil.rmtree(run / "cooccurrences")
-    shutil.rmtree(run / "checkpoints")
     assert not damaged(run) and info(run)["stage"] == "cooccurrences"
     assert "cooccurrence.bin (cooccurrences, 1,600 bytes)" in streamvec("info", run).stdout
     (run / "vocabulary.arrow").unlink()
@@ -403,8 +410,8 @@ def test_a_full_disk_while_pairs_are_counted_or_written(
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (("--x-max", "0"), "x_max must be above 0 and finite, got 0.0"),
-        (("--alpha", "-1"), "alpha must be at least 0 and finite, got -1.0"),
+        (("--x-max", "0"), "x_max must be above 0 and at most 1e+30, got 0.0"),
+        (("--alpha", "-1"), "alpha must be at least 0 and at most 100, got -1.0"),
         (("--answer", "foo"), "'foo' is not one of 'sum', 'word', 'context', 'both'"),
         (("--xmax", "3"), "Did you mean '--x-max'?"),
     ],
