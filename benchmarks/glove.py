@@ -141,7 +141,7 @@ class _Glove:
         }
 
     def _command(self, prepared: Path) -> dict[str, Any]:
-        """`streamvec train glove` with little more than its own code takes: short vectors, as records are its memory."""
+        """`streamvec train glove` with little more memory than the process itself takes: short vectors."""
         out, memory = self.bench.work / "little-run", 300_000_000
         command = [
             streamvec_command(),
