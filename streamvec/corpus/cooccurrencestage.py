@@ -19,7 +19,7 @@ from streamvec.corpus.compiling import compile_cooccurrences, resident_bytes
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES, KIND, SCHEMA, Cooccurrences, Counted, bands_of
 from streamvec.corpus.layout import RECORD, RUNS
 from streamvec.corpus.pairpass import PairPass, Piece, Worker
-from streamvec.corpus.pairroom import AT_ONCE, FILES, files_at_once, room_of, table_bytes
+from streamvec.corpus.pairroom import AT_ONCE, FILES, files_at_once, room_of, runs_of_end, table_bytes
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.release import give_memory_back
@@ -146,11 +146,12 @@ class CooccurrenceStage:
         if not self.is_finished:
             compile_cooccurrences()
             give_memory_back()
-            room = room_of(memory, threads, resident_bytes() or 0, self._words)
+            taken = resident_bytes() or 0
+            room, most = room_of(memory, threads, taken, self._words), runs_of_end(memory, taken, self._words)
             with advised(Cooccurrences.again(self.folder)):
                 passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
                 verified = _verified(passed.runs.paths, stop)  # a damaged one is told before more is counted
-            self._count(passed, room, threads, report, stop)
+            self._count(passed, room, most, threads, report, stop)
             give_memory_back()
             self._write(passed, verified, room, threads, report, stop)
             give_memory_back()
@@ -160,7 +161,7 @@ class CooccurrenceStage:
         return Cooccurrences.open(self.folder)
 
     def _count(
-        self, passed: PairPass[Piece], room: int, threads: int, report: Report, stop: Callable[[], bool]
+        self, passed: PairPass[Piece], room: int, most: int, threads: int, report: Report, stop: Callable[[], bool]
     ) -> None:
         source = self._source
         each = table_bytes(room, threads)
@@ -172,7 +173,7 @@ class CooccurrenceStage:
             done += 1
             report("cooccurrences", done / source.end)
 
-        passed.count(source.pieces(passed.first), source.end, workers, tell, stop)
+        passed.count(source.pieces(passed.first), source.end, workers, tell, stop, most)
 
     def _write(
         self,

@@ -70,9 +70,11 @@ class PairPass(Generic[SomePiece]):
         workers: Sequence[Worker[SomePiece]],
         report: Callable[[SomePiece], None],
         stop: Callable[[], bool],
+        most: int = runfiles.MOST_RUNS,
     ) -> None:
         """Counts *pieces*, those from number `first` to *end*; Interrupted when *stop* says so, after a record.
 
+        most: how many runs may be left in the end.
         *report* is called with each piece that is counted.
         """
         self._workers = list(workers)
@@ -109,7 +111,7 @@ class PairPass(Generic[SomePiece]):
         finally:
             pieces.close()
         self._record(end)
-        self._merge(runfiles.MOST_RUNS, stop)
+        self._merge(most, stop)
         self._workers = []
 
     def _absorb(self, worker: Any) -> None:

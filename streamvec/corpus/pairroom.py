@@ -1,7 +1,7 @@
 """How the memory of the co-occurrence stage is divided: for the stage itself, and for who foresees it."""
 
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES
-from streamvec.corpus.runfiles import BESIDE, MOST_FILES
+from streamvec.corpus.runfiles import BESIDE, MOST_FILES, MOST_RUNS
 from streamvec.kernels.pairmerge import ROWS
 
 FILES = 64  # that the rounds are divided among
@@ -19,6 +19,12 @@ def room_of(memory: int, threads: int, taken: int, words: int) -> int:
     words: of the vocabulary, which is held meanwhile.
     """
     return max(threads << 20, memory - min(taken, _MOST_TAKEN + _A_WORD * words) - RESERVE)
+
+
+def runs_of_end(memory: int, taken: int, words: int) -> int:
+    """How many runs may be left in the end, to be read side by side while files are written."""
+    spare = memory - min(taken, _MOST_TAKEN + _A_WORD * words) - RESERVE // 2
+    return min(MOST_RUNS, max(8, spare // READING))
 
 
 def table_bytes(room: int, threads: int) -> int:
