@@ -1,6 +1,7 @@
 """evaluate: similarity sets and analogies, as a table for people or a JSON object a line."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ class Lists(click.Command):
 
 @click.command("evaluate", cls=Lists)
 @click.argument("vectors")
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("--similarity", multiple=True, metavar="F...", help="Files of pairs: word, word, score a line.")
 @click.option("--analogies", multiple=True, metavar="F...", help="Files of questions: four words a line, : sections.")
 @click.option(
@@ -58,9 +60,18 @@ class Lists(click.Command):
 @click.option("--case-sensitive", is_flag=True, help="A word is what is written; otherwise case is ignored.")
 @json_option
 def evaluate_(
-    vectors: str, similarity: tuple[str, ...], analogies: tuple[str, ...], top: int, case_sensitive: bool, as_json: bool
+    vectors: str,
+    texts: tuple[str, ...],
+    similarity: tuple[str, ...],
+    analogies: tuple[str, ...],
+    top: int,
+    case_sensitive: bool,
+    as_json: bool,
 ) -> None:
-    """How good VECTORS are, by files of other people's judgement.
+    """How good VECTORS are, by files of other people's judgement; or how well a language model expects a TEXT.
+
+    For a RUN of kind lm and TEXTs: perplexity of a token, bits per character (line breaks included), and the share
+    of words that the model does not know; each TEXT is read as one sequence, and all probabilities are exact.
 
     Similarity: Spearman's and Pearson's correlation of cosines with the scores. Analogies: the share of right answers
     by 3CosAdd and by 3CosMul, the three words of the question left out of the answers; sections whose name begins with
@@ -72,8 +83,12 @@ def evaluate_(
     Example:
       streamvec evaluate wiki-run --similarity wordsim353.tsv simlex999.tsv --analogies questions-words.txt
     """
+    if texts:
+        return _language_model(vectors, texts, bool(similarity or analogies), as_json)
     if not similarity and not analogies:
-        raise click.UsageError("nothing to evaluate by: give --similarity F, --analogies F, or both")
+        raise click.UsageError(
+            "nothing to evaluate by: give --similarity F, --analogies F, or both; to a language model, TEXT"
+        )
     from streamvec.vectors import KeyedVectors
     from streamvec.vectors.evaluation import evaluate_analogies, evaluate_similarity
 
@@ -103,6 +118,26 @@ def evaluate_(
         _name_missing(score.path, score.missing, f"the {len(opened):,} words")
     for scores in questions:
         _name_missing(scores.path, scores.missing, f"the top {scores.top:,}")
+
+
+def _language_model(run: str, texts: tuple[str, ...], has_sets: bool, as_json: bool) -> None:
+    from streamvec.tasks.lm import TrainedModel
+    from streamvec.training.run import Run
+
+    if has_sets:
+        raise click.UsageError("TEXT is for a language model, --similarity and --analogies for vectors: ask one by one")
+    with TrainedModel(Run.open(run), threads=len(os.sched_getaffinity(0))) as trained:
+        for text in texts:
+            found = trained.perplexity(text)
+            share = found.unknown / found.tokens
+            if as_json:
+                record = {"text": text, "perplexity": found.perplexity, "bits_per_character": found.bits_per_character}
+                click.echo(json.dumps({**record, "tokens": found.tokens, "unknown": found.unknown}, ensure_ascii=False))
+            else:
+                click.echo(
+                    f"{text}: perplexity {found.perplexity:.2f}, {found.bits_per_character:.3f} bits per character, "
+                    f"{found.tokens:,} tokens, {share:.1%} of them unknown"
+                )
 
 
 def _similarity_json(score: "SimilarityScore") -> dict[str, Any]:

@@ -135,7 +135,7 @@ def _progress(found: dict[str, Any]) -> list[tuple[str, str]]:
         shown = {name: value for name, value in found["metrics"].items() if name != "time" and value is not None}
         rows.append(("metrics", " ".join(f"{name}={_shown(value)}" for name, value in shown.items())))
     rows += [("checkpoint", f"{one['path']} ({one['progress']:.1%})") for one in found.get("checkpoints", ())]
-    return rows + [(name, found[name]) for name in ("vectors", "ngrams", "resume") if name in found]
+    return rows + [(name, found[name]) for name in ("vectors", "ngrams", "gradients", "resume") if name in found]
 
 
 def _what(found: dict[str, Any]) -> str:

@@ -20,6 +20,8 @@ VERBS = {
     "analogy": ("lookup", "man is to king as woman is to ...?"),
     "similarity": ("lookup", "Cosine similarity of two words."),
     "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
+    "generate": ("generate", "Text from a language model."),
+    "plot": ("plot", "A picture of how far back gradients reach."),
     "export": ("convert", "Write vectors in another tool's format."),
     "import": ("convert", "Read another tool's vectors into vectors.arrow."),
     "info": ("inspect", "What a RUN or a file holds."),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from streamvec.models.gloveconfig import GloveConfig
+from streamvec.models.lmconfig import LmConfig
 from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.vectors import KeyedVectors
@@ -105,6 +106,65 @@ _verb(
 )
 
 
+@train_.command("lm")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@out_option
+@overwrite_option
+@click.option("--valid", metavar="TEXT", help="Text whose perplexity is measured after each epoch (--patience).")
+@vectors_option
+@options_of(LmConfig, TextOptions, MachineOptions)
+@click.option(
+    "--report-gradients",
+    is_flag=True,
+    help="Write how far back in time gradients reach, for streamvec plot RUN --gradients.",
+)
+@json_option
+@click.pass_context
+def lm_(
+    context: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    out: str,
+    overwrite: bool,
+    valid: str | None,
+    vectors: str | None,
+    report_gradients: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """A recurrent language model, which learns to expect each next word or character.
+
+    INPUT is as for the other kinds. What a token is follows from --level, if --tokens does not say it: words and marks
+    by themselves, or every character. Words that occur less often than --min-count are one unknown word.
+
+    \b
+    Example:
+      streamvec train lm novel.txt --out novel-lm --level char --hidden 512 --optimizer adam
+    """
+    import streamvec
+
+    usage_checked(options, LmConfig)
+    with watching() as report, StopRequest(report.note).listening() as stop:
+        try:
+            trained = streamvec.train_lm(
+                inputs,
+                out,
+                overwrite=overwrite,
+                valid=valid,
+                vectors=vectors,
+                report_gradients=report_gradients,
+                report=report,
+                stop=stop,
+                **given(context, options),
+            )
+        except ValueError as problem:
+            raise click.UsageError(str(problem), context) from None
+    if as_json:
+        return announce(out, trained, as_json)
+    click.echo(f"{out}: a language model of {len(trained):,} tokens")
+    click.echo(f"try: streamvec generate {shlex.quote(str(out))}")
+
+
 def only_of_matrices(options: dict[str, Any]) -> None:
     """Refuses options about text, where there is none, as wrong usage."""
     from streamvec.training.stanford import about_text
@@ -119,7 +179,7 @@ def only_of_matrices(options: dict[str, Any]) -> None:
 
 def usage_checked(
     options: dict[str, Any],
-    config: type[SkipGramConfig] | type[GloveConfig],
+    config: type[SkipGramConfig] | type[GloveConfig] | type[LmConfig],
     start_from: str | None = None,
     vectors: str | None = None,
 ) -> None:

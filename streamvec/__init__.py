@@ -18,6 +18,7 @@ _HOMES = {
     "train_skipgram": "streamvec.training.words",
     "train_cbow": "streamvec.training.words",
     "train_glove": "streamvec.training.words",
+    "train_lm": "streamvec.training.words",
     "resume": "streamvec.training.words",
     "SkipGramConfig": "streamvec.models.wordconfig",
     "CbowConfig": "streamvec.models.wordconfig",

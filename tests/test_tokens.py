@@ -105,3 +105,17 @@ def test_replacement_is_no_part_of_a_word() -> None:
 def test_wrong_arguments(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Tokenizer(*arguments)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_text_is_every_character_and_its_line_breaks(text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    assert Tokenizer("text", keep_case=True).tokens(text) == [c for c in text if c != "\r"]
+    assert Tokenizer("text").tokens("Ab\r\n\n 한\t") == ["a", "b", "\n", "\n", " ", "한", "\t"]
+
+
+def test_every_character_but_a_carriage_return_is_one_of_a_text() -> None:
+    alphabet = Tokenizer("text").alphabet
+    inside = np.unpackbits(alphabet.inside.view(np.uint8), bitorder="little")
+    assert np.flatnonzero(inside == 0).tolist() == [ord("\r")] and alphabet.single

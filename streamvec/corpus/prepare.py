@@ -89,6 +89,7 @@ def prepare(
     max_vocab: int | None = None,
     earlier: Earlier | None = None,
     phrases: PhraseOptions = NO_PHRASES,
+    marked: bool = False,
     memory: int,
     threads: int,
     report: Callable[[Progress], None],
@@ -97,6 +98,8 @@ def prepare(
     """Makes vocabulary.arrow and shards/ in *folder*, or goes on with what was begun there, or takes what is finished.
 
     earlier: the vocabulary of an earlier training, whose words stay, however rare, and bring their counts.
+    marked: words that are not in the vocabulary keep their places in the shards, which are MarkedShards then; not
+    with phrases.
     memory: bytes, for the whole process; threads: at least 1, beside the one that reads; neither changes a byte of the
     result. *report* is called after each block; *stop* is asked before each. Raises Interrupted when it says so,
     StreamvecError when the input cannot be read or holds no word that occurs *min_count* times, or the disk is full.
@@ -104,6 +107,8 @@ def prepare(
     for name, value in (("min_count", min_count), ("memory", memory), ("threads", threads)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    if marked and phrases.passes:
+        raise ValueError("marked must not be given with phrases")
     if max_vocab is not None and max_vocab < 1:
         raise ValueError(f"max_vocab must be at least 1, got {max_vocab}")
     made_from = {
@@ -119,6 +124,8 @@ def prepare(
         made_from["earlier"] = earlier.checksum
     if phrases.passes:
         made_from["phrases"] = phrases.to_json()
+    if marked:
+        made_from["marked"] = True
     with named_problems(folder):
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +145,7 @@ def prepare(
         work = _Work(folder, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
         if not phrases.passes:
             vocabulary = _vocabulary(work, folder / VOCABULARY, min_count, max_vocab, earlier)
-            return vocabulary, _shards(work, vocabulary)
+            return vocabulary, _shards(work, vocabulary, MarkedShards if marked else Shards)
         vocabulary = _vocabulary_with_phrases(work, min_count, max_vocab, phrases, earlier)
         return vocabulary, _joined_shards(work, vocabulary)
     except Interrupted:
@@ -282,22 +289,24 @@ def _joined_shards(work: _Work, vocabulary: Vocabulary) -> Shards:
     return shards
 
 
-def _shards(work: _Work, vocabulary: Vocabulary) -> Shards:
+def _shards(work: _Work, vocabulary: Vocabulary, kind: type[Shards]) -> Shards:
     path = work.folder / SHARDS
-    shards = _finished_shards(path, vocabulary)
+    shards = _finished_shards(path, vocabulary, kind)
     if shards is not None:
         return shards
+    marked = kind is MarkedShards
     counts = Counts.from_json(vocabulary.about["counts"])
-    encoding = Encoding(path, vocabulary, counts, Expected(counts.documents, vocabulary.in_text), work.threads)
+    expected = Expected(counts.documents, counts.tokens + counts.dropped_long if marked else vocabulary.in_text)
+    encoding = Encoding(path, vocabulary, counts, expected, work.threads, kind)
     with contextlib.closing(work.pieces(encoding.start)) as pieces:
-        encode = TextEncoder(work.tokenizer, vocabulary, work.threads)
+        encode = TextEncoder(work.tokenizer, vocabulary, work.threads, marked)
         return encoding.run(pieces, encode, work.report, work.stop)
 
 
-def _finished_shards(path: Path, vocabulary: Vocabulary) -> Shards | None:
+def _finished_shards(path: Path, vocabulary: Vocabulary, kind: type[Shards] = Shards) -> Shards | None:
     if not (path / INDEX).exists():
         return None
-    shards = Shards.open(path)
+    shards = kind.open(path)
     if shards.vocabulary_checksum != vocabulary.checksum:
         raise StreamvecError(f"{path}: made with another vocabulary: start again with --overwrite")
     return shards

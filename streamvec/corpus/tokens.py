@@ -1,4 +1,4 @@
-"""Says what a token is: words, white space, characters or a regular expression, in any script.
+"""Says what a token is: words, what is between white space, characters or a regular expression, in any script.
 
 The work on whole blocks is done by the kernels in `streamvec.kernels.scan`; here the tables are made that they follow,
 and text is made ready for them: valid UTF-8, lower-cased, each document ended by one byte.
@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streamvec.kernels.scan import CODE_POINTS, END, LEAD, SEPARATOR, TOKEN, Alphabet, new_spans, repair, split
+from streamvec.kernels.scan import CODE_POINTS, END, LAST, LEAD, SEPARATOR, TOKEN, Alphabet, new_spans, repair, split
 
-KINDS = ("words", "whitespace", "characters", "regex")
+KINDS = ("words", "whitespace", "characters", "text", "regex")
 REPLACEMENT = "\ufffd"
 # Where a regular expression was used, these bytes, which no UTF-8 text holds, stand behind tokens and documents.
 _TOKEN_END, _DOCUMENT_END = "\udcff", "\udcfe"
@@ -29,6 +29,7 @@ class Tokenizer:
 
     words: runs of letters, digits, marks and underscores of any script (Python's ``\\w`` and category M);
     whitespace: what stands between white space, as it is; characters: every character but line breaks, spaces too;
+    text: every character, the line break that ends a document being its last token (a carriage return is none);
     regex: all matches of *pattern* (Python's ``re``) that do not overlap, in each document, after lower-casing.
     Raises ValueError for another kind, and for a pattern that is missing, superfluous, or no regular expression.
     """
@@ -134,9 +135,9 @@ def _alphabet(kind: str) -> Alphabet:
         else:
             inside[ord("\r")] = False
         classes[:128] = np.where(inside[:128], TOKEN, SEPARATOR)
-        classes[ord("\n")] = END
+        classes[ord("\n")] = LAST if kind == "text" else END
     bits = np.packbits(inside, bitorder="little").view("<u8")
-    return Alphabet(classes, bits, kind == "characters")
+    return Alphabet(classes, bits, kind in ("characters", "text"))
 
 
 def _word_characters() -> np.ndarray:

@@ -82,3 +82,19 @@ def inverse_root(a):
     y = inverse_root_guess(a)
     y = y * fma(half * y, y, three_halves)
     return y * fma(half * y, y, three_halves)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def sigmoid(a):
+    """1 / (1 + exp(-a))."""
+    half, one = splat16(np.float32(0.5)), splat16(np.float32(1.0))
+    z = exp_minus(absolute(a))
+    return fma(half * (one - z), sign_of(a), half * (one + z)) / (one + z)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def tanh(a):
+    """The hyperbolic tangent, to 1.5e-7."""
+    one = splat16(np.float32(1.0))
+    z = exp_minus(splat16(np.float32(2.0)) * absolute(a))
+    return sign_of(a) * (one - z) / (one + z)

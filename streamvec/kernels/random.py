@@ -15,7 +15,8 @@ _TO_UNIT = np.float64(2.0**-53)
 _S11 = np.uint64(11)
 
 # What a draw is for: streams that never meet.
-KEEP, WINDOW, NOISE, START, HOLDOUT, ORDER, BATCHES = 1, 2, 3, 4, 5, 6, 7
+KEEP, WINDOW, NOISE, START, HOLDOUT, ORDER, BATCHES, SAMPLE, CANDIDATES = 1, 2, 3, 4, 5, 6, 7, 8, 9
+DROPOUT = 1000  # and those after it, one a layer
 
 
 @njit(nogil=True, cache=True, inline="always")

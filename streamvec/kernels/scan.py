@@ -12,6 +12,7 @@ from numba.core import cgutils
 from numba.core.extending import intrinsic
 
 SEPARATOR, TOKEN, LEAD, END = 0, 1, 2, 4  # what a byte is; LEAD: a byte of a character of several bytes
+LAST = END | TOKEN  # a token that ends its document, where each character is one
 CODE_POINTS = 0x110000
 WINDOW = 1 << 14  # bytes that are split at a time: what is found of them stays in the nearest cache
 
@@ -19,7 +20,7 @@ WINDOW = 1 << 14  # bytes that are split at a time: what is found of them stays 
 class Alphabet(NamedTuple):
     """What a tokenizer takes for a token, as tables."""
 
-    classes: np.ndarray  # uint8[256]: SEPARATOR, TOKEN, LEAD or END
+    classes: np.ndarray  # uint8[256]: SEPARATOR, TOKEN, LEAD, END or LAST
     inside: np.ndarray  # uint64[CODE_POINTS / 64]: one bit a character, set where it belongs to tokens
     single: bool  # each character is a token of its own
 
@@ -207,8 +208,8 @@ def _split_characters(alphabet, data, place, limit, begins, ends, stops):
     found, documents = 0, 0
     while place < limit:
         kind = alphabet.classes[data[place]]
-        width, belongs = 1, kind == TOKEN
-        if kind == END:
+        width, belongs = 1, kind & TOKEN != 0
+        if kind & END:
             stops[documents] = place
             documents += 1
         elif kind == LEAD:

@@ -295,6 +295,27 @@ def minimum(typing, a, b):
 
 
 @intrinsic
+def maximum(typing, a, b):
+    """The larger of each lane; where a lane of *a* is not a number, it stays so."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered("<", *args), args[1], args[0])
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def keep_above(typing, a, b):
+    """Each lane of *a* where *b* is above 0, and 0 elsewhere."""
+
+    def codegen(context, builder, signature, args):
+        zero = ir.Constant(signature.return_type.vector, None)
+        return builder.select(builder.fcmp_ordered(">", args[1], zero), args[0], zero)
+
+    return a(a, b), codegen
+
+
+@intrinsic
 def keep_below(typing, a, b, limit):
     """Each lane of *a* where *b* is not above *limit*, and 0 elsewhere."""
 

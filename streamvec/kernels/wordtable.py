@@ -235,9 +235,9 @@ def find_words(table, data, offsets, numbers):
 def encode_tokens(table, alphabet, data, marked, found, ids, lengths):
     """Writes the ids of the words of *data* (uint8[n], read) that are in *table* (read) to *ids* (int32[tokens]).
 
-    marked: whether each token that is not in the table gets a number, too, from -2 downwards, made of its hash. found:
-    scratch. lengths: int32[documents], written: ids of each document that ends in *data*. Returns (ids, documents); ids
-    beyond the sum of the lengths belong to a document that goes on.
+    marked: whether each token that is not in the table gets a number, too, from -2 downwards, made of its hash; those
+    that are too long share one. found: scratch. lengths: int32[documents], written: ids of each document that ends in
+    *data*. Returns (ids, documents); ids beyond the sum of the lengths belong to a document that goes on.
     """
     slots, arena = table.slots, table.arena
     text, words = data.ctypes.data, arena.ctypes.data
@@ -256,6 +256,8 @@ def encode_tokens(table, alphabet, data, marked, found, ids, lengths):
             size, value, slot = end - begin, values[index], -1
             if size <= LONGEST:
                 slot = _find(slots, words, text + begin, size, prefixes[index], value)
+            else:
+                value = np.uint64(0)  # of what is left of it where blocks cut it, which depends on these
             if slot >= 0 and slots[slot, PLACE] != 0:
                 ids[written] = np.int32(slots[slot, NUMBER])
                 written += 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.layout import COOCCURRENCES, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
-from streamvec.corpus.shards import Shards
+from streamvec.corpus.shards import MarkedShards, Shards
 from streamvec.disk.files import named_problems, whole_file
 from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
@@ -24,7 +24,13 @@ def adopt(other: Path, run: Run, report: Reporter) -> None:
     Shards come last: while they are not whole, all is taken again. Later nothing more is taken, so that
     co-occurrences which turn out to be damaged, and are removed, are counted anew.
     """
-    shards = Shards.open(other / SHARDS)
+    made = Run.open(other)
+    if made.is_marked != run.is_marked:
+        raise StreamvecError(
+            f"{other}: its shards {'hold' if made.is_marked else 'lack'} the places of rare words, being those of "
+            f"{made.kind}, which {run.kind} cannot take: name the text itself as INPUT"
+        )
+    shards = (MarkedShards if run.is_marked else Shards).open(other / SHARDS)
     for name in (PREPARED, VOCABULARY):
         _link(other / name, run.folder / name)
     if run.kind == "glove" and (other / COOCCURRENCES / INDEX).exists():

@@ -14,13 +14,14 @@ from streamvec.corpus.cooccurrences import SCHEMA as ENTRIES
 from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.layout import PHRASES, RECORD, RUNS, VOCABULARY_KEY, WORDS
 from streamvec.corpus.shardfiles import INDEX
-from streamvec.corpus.shards import Shards
+from streamvec.corpus.shards import MarkedShards, Shards
+from streamvec.corpus.stretches import has_ends, steps_of, stream_tokens
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems, read_json
 from streamvec.errors import StreamvecError
 from streamvec.training.checking import content_of
 from streamvec.training.checkpoint import ARRAYS, STATE
-from streamvec.training.run import RUN_JSON, Run
+from streamvec.training.run import HELD_OUT, RUN_JSON, Run
 from streamvec.vectors.finding import find_vectors
 from streamvec.vectors.ngramfile import about_ngrams, is_ngrams
 from streamvec.vectors.store import INFO_KEY, is_ours
@@ -48,7 +49,8 @@ def _info(path: Path) -> dict[str, Any]:
         if (path / INDEX).exists() and read_json(path / INDEX).get("kind") == COOCCURRENCES:
             return {"what": "co-occurrences", "path": str(path), **_cooccurrences(Cooccurrences.open(path))}
         if (path / INDEX).exists():
-            return {"what": "shards", "path": str(path), **_shards(Shards.open(path))}
+            kind = MarkedShards if read_json(path / INDEX).get("kind") == MarkedShards.KIND else Shards
+            return {"what": "shards", "path": str(path), **_shards(kind.open(path))}
         if (path / STATE).exists():
             return _checkpoint(path)
     else:
@@ -76,11 +78,15 @@ def _run(run: Run) -> dict[str, Any]:
     if run.vocabulary.exists():
         said |= {"stage": "encoding", "words": _vocabulary(open_arrow(run.vocabulary), run.vocabulary)["words"]}
     if run.is_prepared:
-        said |= {"stage": "training", **_shards(Shards.open(run.shards))}
+        said |= {"stage": "training", **_shards((MarkedShards if run.is_marked else Shards).open(run.shards))}
     if run.kind == "glove":
         said |= _glove(run, said)
+    elif run.kind == "lm" and run.is_prepared:
+        said |= _language_model(run)
     elif run.is_prepared:
         said |= _training(run, said["batches"])
+    if run.gradients.path.exists():
+        said["gradients"] = str(run.gradients.path)
     in_use = _in_use(run.folder / "lock")
     if run.is_finished:
         said |= {"stage": "finished", "progress": 1.0, "vectors": str(run.vectors)}
@@ -105,6 +111,16 @@ def _glove(run: Run, said: dict[str, Any]) -> dict[str, Any]:
     if "shards" in written:
         making["files_written"] = len(written["shards"])
     return {"stage": "cooccurrences", **making, **_training(run, None)}
+
+
+def _language_model(run: Run) -> dict[str, Any]:
+    """How far a language model is: its steps are of lanes, not of record batches."""
+    config, shards = run.about["config"], MarkedShards.open(run.shards)
+    tokenizer = _about(open_arrow(run.vocabulary), run.vocabulary)["tokenizer"]
+    steps = steps_of(stream_tokens(shards, has_ends(tokenizer)), config["batch"], config["bptt"])
+    held_out = run.folder / HELD_OUT
+    more = {"heldout": _shards(MarkedShards.open(held_out))} if (held_out / INDEX).exists() else {}
+    return {"steps": steps, **more, **_training(run, steps)}
 
 
 def _cooccurrences(found: Cooccurrences) -> dict[str, Any]:
@@ -206,11 +222,16 @@ def _arrow(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _vocabulary(reader: pa.ipc.RecordBatchFileReader, path: Path) -> dict[str, Any]:
+def _about(reader: pa.ipc.RecordBatchFileReader, path: Path) -> dict[str, Any]:
+    """What a vocabulary says of the text that it was counted in."""
     try:
-        about = json.loads(reader.schema.metadata[VOCABULARY_KEY])
+        return json.loads(reader.schema.metadata[VOCABULARY_KEY])
     except (ValueError, KeyError, TypeError) as problem:
         raise StreamvecError(f"{path}: not a vocabulary, or damaged: run streamvec verify") from problem
+
+
+def _vocabulary(reader: pa.ipc.RecordBatchFileReader, path: Path) -> dict[str, Any]:
+    about = _about(reader, path)
     first = next(_batches(reader), None)
     most: list[list[Any]] = []
     if first is not None:

@@ -115,6 +115,10 @@ class Schedule:
         return self.steps(Position(0, 0), position) / (self.epochs * self.batches)
 
 
+def no_look(batch: object, position: Position) -> None:
+    """What is done before a step, usually."""
+
+
 def train(
     model: Model[SomeBatch],
     batches: Batches[SomeBatch],
@@ -125,9 +129,11 @@ def train(
     report: Reporter,
     stop: Callable[[], bool],
     watch: Watching,
+    before: Callable[[SomeBatch, Position], None] = no_look,
 ) -> None:
     """Trains from *start* to the schedule's end, or until *watch* is done, and leaves a checkpoint there.
 
+    before: is called with each batch before the model trains on it.
     Raises Interrupted after a checkpoint when *stop* says so, StreamvecError when the model diverges (the last good
     checkpoint stays) or the disk is full.
     """
@@ -137,6 +143,7 @@ def train(
     if watch.is_done:
         return
     for position, batch in read_ahead(batches, schedule.from_(start)):
+        before(batch, position)
         result = model.step(batch, position)
         if result.examples:
             _refuse_divergence(model, result.loss / result.examples, position, checkpoints, model.has_even_steps)

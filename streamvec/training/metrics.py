@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,30 @@ class Metrics:
 
     def forget_after(self, position: Position) -> None:
         """Drops what was written for steps that will be made again, and a last line cut short by a kill."""
+        self._keep(lambda place: place <= tuple(position))
+
+    def forget_from(self, position: Position) -> None:
+        """The same, of records whose position is that of the step they tell of."""
+        self._keep(lambda place: place < tuple(position))
+
+    def _keep(self, wanted: Callable[[tuple[int, int]], bool]) -> None:
         if not self.path.exists():
             return
         with named_problems(self.path), self.path.open("rb") as old, whole_file(self.path) as new:
             for line in old:
                 try:
                     record = json.loads(line)
-                    if (record["epoch"], record["batch"]) <= tuple(position):
+                    if wanted((record["epoch"], record["batch"])):
                         new.write(line.rstrip(b"\n") + b"\n")
                 except (ValueError, KeyError, TypeError):
                     continue
 
     def write(self, position: Position, **values: Any) -> None:
         """Appends one record; *position* is that of the next step."""
-        record = {"time": round(time.time(), 3), "epoch": position.epoch, "batch": position.batch, **values}
+        self.append({"time": round(time.time(), 3), "epoch": position.epoch, "batch": position.batch, **values})
+
+    def append(self, *records: dict[str, Any]) -> None:
+        """Appends them as they are."""
+        lines = [json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records]
         with named_problems(self.path), self.path.open("ab") as file:
-            file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+            file.write(b"".join(lines))

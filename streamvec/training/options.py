@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from streamvec.corpus.phrases import SCORES, PhraseOptions
-from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.tokens import KINDS, Tokenizer
 
 
 def _option(default: Any, help_text: str, **more: Any) -> Any:
@@ -17,7 +17,7 @@ def _option(default: Any, help_text: str, **more: Any) -> Any:
 class TextOptions:
     """From text to shards; part of what decides the bytes of the result."""
 
-    tokens: str = _option("words", "What a token is.", choices=("words", "whitespace", "characters", "regex"))
+    tokens: str = _option("words", "What a token is.", choices=KINDS)
     token_pattern: str | None = _option(None, "The regular expression of --tokens regex; each match is a token.")
     keep_case: bool = _option(False, "Do not lower-case.")
     column: str | None = _option(None, "The column of Parquet, Arrow or JSON Lines that holds the text.")

@@ -19,9 +19,11 @@ from streamvec.training.metrics import Metrics
 
 RUN_JSON, VECTORS, METRICS, CHECKPOINTS = "run.json", "vectors.arrow", "metrics.jsonl", "checkpoints"
 NGRAMS = "vectors.ngrams.arrow"
+GRADIENTS = "gradients.jsonl"  # of a language model: norms by distance in time
 BEST = "best"
+HELD_OUT = "heldout"  # of a language model: shards of the text that it is measured on
 _FORMAT = 1
-_OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, CHECKPOINTS, BEST, "lock", "input.zst"}
+_OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, GRADIENTS, CHECKPOINTS, BEST, "lock", "input.zst", HELD_OUT}
 _OWN |= {PREPARED, VOCABULARY, SHARDS, COUNTING, PHRASES, COOCCURRENCES}
 
 
@@ -81,6 +83,16 @@ class Run:
     def metrics(self) -> Metrics:
         """Its metrics.jsonl."""
         return Metrics(self.folder / METRICS)
+
+    @property
+    def gradients(self) -> Metrics:
+        """Its gradients.jsonl, with --report-gradients."""
+        return Metrics(self.folder / GRADIENTS)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether rare words keep their places in its shards: a language model reads what they stand between."""
+        return self.kind == "lm"
 
     @property
     def is_prepared(self) -> bool:

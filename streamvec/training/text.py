@@ -18,7 +18,7 @@ from streamvec.corpus.estimate import estimate_text_bytes
 from streamvec.corpus.layout import PHRASES
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.release import give_memory_back
-from streamvec.corpus.shards import Shards
+from streamvec.corpus.shards import MarkedShards, Shards
 from streamvec.corpus.sources import Source, inspect, resolve, spool, without_date
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.errors import Interrupted, StreamvecError
@@ -88,7 +88,10 @@ def prepared(
             (run.folder / SPOOL).unlink(missing_ok=True)
             if (run.folder / PHRASES).exists():
                 shutil.rmtree(run.folder / PHRASES)
-        vocabulary, shards = Vocabulary.load(run.vocabulary), Shards.open(run.shards)
+        vocabulary, shards = (
+            Vocabulary.load(run.vocabulary),
+            (MarkedShards if run.is_marked else Shards).open(run.shards),
+        )
     except Interrupted:
         raise
     except StreamvecError:
@@ -186,6 +189,7 @@ def _prepare(
         max_vocab=text.max_vocab,
         earlier=start.earlier if start else None,
         phrases=text.phrase_options,
+        marked=run.is_marked,
         memory=machine.memory_bytes,
         threads=machine.cores,
         report=tell,

@@ -26,7 +26,7 @@ from streamvec.training.checking import (
     unfinished,
 )
 from streamvec.training.checkpoint import ARRAYS, STATE, Checkpoints
-from streamvec.training.run import BEST, CHECKPOINTS, METRICS, NGRAMS, RUN_JSON, VECTORS
+from streamvec.training.run import BEST, CHECKPOINTS, GRADIENTS, HELD_OUT, METRICS, NGRAMS, RUN_JSON, VECTORS
 from streamvec.training.verifystages import (
     check_cooccurrences,
     check_counting,
@@ -76,10 +76,13 @@ def _run(run: Path) -> Iterator[Checked]:
     yield from _preparation(run, about, done)
     if about.get("kind") == "glove" or (run / COOCCURRENCES).exists():
         yield from _pairs(run, done)
+    if about.get("valid") is not None or (run / HELD_OUT).exists():
+        yield from _held_out(run, done)
     for folder in [*Checkpoints(run / CHECKPOINTS).paths(), *Checkpoints(run / BEST).paths()]:
         yield from _checkpoint(folder)
-    if (run / METRICS).exists():
-        yield _metrics(run / METRICS)
+    for log in (METRICS, GRADIENTS):
+        if (run / log).exists():
+            yield _metrics(run / log)
     vectors, resume = run / VECTORS, f"streamvec resume {shlex.quote(str(run))}"
     if done:
         ngrams = run / NGRAMS
@@ -134,6 +137,19 @@ def _pairs(run: Path, done: bool) -> Iterator[Checked]:
         yield unfinished(folder, "not there, and not needed: training has finished")
     else:
         yield unfinished(folder, "pairs are still to be counted")
+
+
+def _held_out(run: Path, done: bool) -> Iterator[Checked]:
+    """The text that a language model is measured on: made in one go when training begins."""
+    folder = run / HELD_OUT
+    if folder.exists():
+        advice = f"remove the folder {folder}, and streamvec resume {shlex.quote(str(run))} makes it again"
+        needless = f"training is finished and does not need it: remove the folder {folder}"
+        yield from check_shards(folder, True, run / VOCABULARY, needless if done else advice)
+    elif done:
+        yield unfinished(folder, "not there, and not needed: training has finished")
+    else:
+        yield unfinished(folder, "the text to measure on is still to be read")
 
 
 def _checkpoint(folder: Path) -> Iterator[Checked]:

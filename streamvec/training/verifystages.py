@@ -45,7 +45,7 @@ def check_runs(folder: Path, advice: str) -> Iterator[Checked]:
     for name in named:
         if found := _unless_gone(check_arrow(folder / name, advice), folder):
             yield found
-    if counts := content.get("counts"):
+    if "name" in (counts := content.get("counts", {})):  # a file of pairs; of words, numbers that stand here
         counted = check_stated(folder / counts["name"], counts["checksum"], RECORD, advice)
         if found := _unless_gone(counted, folder):
             yield found
@@ -72,19 +72,22 @@ def check_phrases(folder: Path) -> Iterator[Checked]:
         yield check_arrow(path, AGAIN)
 
 
-def check_shards(folder: Path, finished: bool, vocabulary: Path | None) -> Iterator[Checked]:
-    """Shards of tokens, made with *vocabulary* where one is given; *finished*: an index must be there."""
+def check_shards(folder: Path, finished: bool, vocabulary: Path | None, advice: str = AGAIN) -> Iterator[Checked]:
+    """Shards of tokens, made with *vocabulary* where one is given; *finished*: an index must be there.
+
+    advice: what to do about a damaged one.
+    """
     index = folder / INDEX
     if finished or index.exists():
-        yield _index(index, vocabulary, AGAIN)
+        yield _index(index, vocabulary, advice)
         content = content_of(index)
     else:
         yield unfinished(index, "shards are still being written")
         content = {}
         if (folder / RECORD).exists():
-            yield check_json(folder / RECORD, AGAIN)
+            yield check_json(folder / RECORD, advice)
             content = content_of(folder / RECORD)
-    yield from _shards(folder, bool(content), content.get("shards", []), AGAIN)
+    yield from _shards(folder, bool(content), content.get("shards", []), advice)
 
 
 def is_cooccurrences(folder: Path) -> bool:

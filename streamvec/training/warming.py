@@ -6,17 +6,24 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from streamvec.corpus.compiling import compile_cooccurrences, compile_entries, compile_kernels
 from streamvec.corpus.cooccurrences import Entries
+from streamvec.corpus.lanes import LaneBatch
 from streamvec.corpus.shards import TokenBatch
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes
+from streamvec.kernels import random
+from streamvec.kernels.streams import streamed
+from streamvec.models.cells import CELLS
 from streamvec.models.glove import Glove
 from streamvec.models.gloveconfig import GloveConfig
+from streamvec.models.languagemodel import LanguageModel
+from streamvec.models.lmconfig import OPTIMIZERS, LmConfig
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.subwords import ngrams_of
@@ -58,6 +65,7 @@ def compile_all() -> None:
         model.step(TokenBatch(values, offsets), Position(0, 0))
         model.held_out_loss([(0, TokenBatch(values, offsets))])
     _compile_glove()
+    compile_language_model()
     _mark().touch()
 
 
@@ -70,6 +78,28 @@ def _compile_glove() -> None:
     for array in (rows, columns, values):
         array.setflags(write=False)
     model.step(Entries(rows, columns, values, 0), Position(0, 0))
+
+
+def compile_language_model() -> None:
+    """Calls each kernel that language models need: to train, to be measured, and to write."""
+    values, offsets = np.array([0, 1, -5], np.int32), np.array([0, 3], np.int32)
+    for array in (values, offsets):
+        array.setflags(write=False)
+    text = streamed(values, offsets, False, 1, 0, 2)
+    batch = LaneBatch(text[:-1, None], text[1:, None], True)
+    more: list[dict[str, Any]] = [{"cell": cell} for cell in CELLS]
+    more += [{"optimizer": name, "output": "adaptive", "cutoffs": "2"} for name in OPTIMIZERS]
+    more += [{"tied": True, "dropout": 0.5}, {"output": "sampled"}, {"output": "nce"}]
+    for options in more:
+        model = LanguageModel(
+            LmConfig(hidden=8, layers=2, batch=1, bptt=4, **options), 4, 1, counts=np.ones(4, np.int64)
+        )
+        model.step(batch, Position(0, 0))
+        reader = model.reader(1)
+        reader.loss([batch])
+        reader.read(2)
+    random.bits(np.uint64(random.stream(1, 0, random.SAMPLE)), np.uint64(0))
+    Tokenizer().tokens("a prompt")
 
 
 def _mark() -> Path:

@@ -28,6 +28,18 @@ class Watched(Protocol):
         """Those of words start .. stop-1."""
 
 
+class Judged(Watched, Protocol):
+    """A model that --patience may end the training of."""
+
+    @property
+    def config(self) -> Any:
+        """Its options, ``patience`` among them."""
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """All that its best epoch's checkpoint must hold."""
+
+
 class Watch:
     """Looks at a model at the end of each epoch: the loss of the whole epoch, and similarity sets."""
 
@@ -62,22 +74,20 @@ class Watch:
         return found
 
 
-class HeldOut(Watch):
-    """Also measures the loss on held-out documents, keeps the best epoch, and says when patience has run out."""
+class Patience(Watch):
+    """Also measures a loss on what is not trained on, keeps the best epoch, and says when patience has run out."""
 
-    def __init__(self, model: SkipGram, run: Run, shards: Shards, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: Judged, run: Run, vocabulary: Vocabulary) -> None:
         super().__init__(model, run, vocabulary)
-        self.model = model
+        self._judged = model
         self.best = Checkpoints(run.best, kept=1)
-        self._shards = shards.twin()  # the training loop reads in a thread of its own
-        self._numbers = np.unique(np.linspace(0, shards.batches - 1, _HELD_OUT_BATCHES).astype(int))
         self._lowest: float | None = None
         self._waited = 0
 
     @property
     def is_done(self) -> bool:
         """Whether as many epochs as --patience allows have brought nothing better."""
-        return 0 < self.model.config.patience <= self._waited
+        return 0 < self._judged.config.patience <= self._waited
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold so that patience is the same after going on."""
@@ -90,41 +100,69 @@ class HeldOut(Watch):
 
     def look(self, position: Position) -> dict[str, Any]:
         """What the record of this epoch says besides the loss since the record before."""
-        return {**super().look(position), **(self._measured(position) if self.model.config.holdout else {})}
+        found = super().look(position)
+        if not self.has_more:
+            return found
+        loss, is_perplexity = self.measure()
+        found["heldout_loss"] = loss
+        if loss is not None and is_perplexity:
+            found["heldout_perplexity"] = math.exp(min(loss, 700.0))
+        if self._judged.config.patience and loss is None:
+            raise StreamvecError(
+                "nothing was held out that --patience could look at: no held-out document has two words near each "
+                "other; give a larger --holdout, or no --patience"
+            )
+        if self._judged.config.patience and loss is not None:
+            self._judge(loss, position)
+        return found
 
     def take_best(self) -> int | None:
         """Gives the model the arrays of its best epoch, where patience kept them; returns which, from 1."""
-        if not self.model.config.patience:
+        if not self._judged.config.patience:
             return None
-        found = self.best.load(self.model.arrays, note=lambda text: None)
+        found = self.best.load(self._judged.arrays, note=lambda text: None)
         if found is None and self._lowest is not None:
             raise StreamvecError(
                 f"{self.best.folder}: the best epoch's checkpoint is gone: train again with --overwrite"
             )
         return found[0].epoch if found else None
 
-    def _measured(self, position: Position) -> dict[str, Any]:
-        config = self.model.config
-        batches = ((int(number), self._shards.batch(int(number))) for number in self._numbers)
-        loss = self.model.held_out_loss(batches)
-        found: dict[str, Any] = {"heldout_loss": loss}
-        if loss is not None and config.objective != "ns":  # a probability of each word, all adding up to 1
-            found["heldout_perplexity"] = math.exp(min(loss, 700.0))
-        if config.patience and loss is None:
-            raise StreamvecError(
-                "nothing was held out that --patience could look at: no held-out document has two words near each "
-                "other; give a larger --holdout, or no --patience"
-            )
-        if config.patience and loss is not None:
-            self._judge(loss, position)
-        return found
+    @property
+    def has_more(self) -> bool:
+        """Whether there is anything that is not trained on."""
+        raise NotImplementedError
+
+    def measure(self) -> tuple[float | None, bool]:
+        """The mean loss on it, if it holds anything to predict; and whether the loss is of probabilities that add up
+        to 1, so that its exponential is a perplexity."""
+        raise NotImplementedError
 
     def _judge(self, loss: float, position: Position) -> None:
         if self._lowest is None or loss < self._lowest:
             self._lowest, self._waited = loss, 0
-            self.best.save(position, self.model.arrays, self.state())
+            self.best.save(position, self._judged.arrays, self.state())
         else:
             self._waited += 1
+
+
+class HeldOut(Patience):
+    """Looks at the documents that --holdout keeps out of training."""
+
+    def __init__(self, model: SkipGram, run: Run, shards: Shards, vocabulary: Vocabulary) -> None:
+        super().__init__(model, run, vocabulary)
+        self.model = model
+        self._shards = shards.twin()  # the training loop reads in a thread of its own
+        self._numbers = np.unique(np.linspace(0, shards.batches - 1, _HELD_OUT_BATCHES).astype(int))
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are such documents."""
+        return self.model.config.holdout > 0
+
+    def measure(self) -> tuple[float | None, bool]:
+        """The loss on those of some record batches; negative sampling is no probability of each word."""
+        batches = ((int(number), self._shards.batch(int(number))) for number in self._numbers)
+        return self.model.held_out_loss(batches), self.model.config.objective != "ns"
 
 
 class _SimilaritySet:

@@ -5,18 +5,23 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.release import return_large_blocks
+from streamvec.corpus.sources import resolve
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
-from streamvec.models.kinds import CONFIGS, WordConfig
+from streamvec.models.kinds import CONFIGS
+from streamvec.models.lmconfig import LmConfig
 from streamvec.training.glove import train_glove_run
+from streamvec.training.lm import train_lm_run
+from streamvec.training.lmtext import with_tokens
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
-from streamvec.training.run import Run, set_aside
+from streamvec.training.run import Run, is_prepared_folder, set_aside
 from streamvec.training.stanford import about_text, resolve_stanford, settings_of, train_entries
 from streamvec.training.start import choose, refuse_shards
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
@@ -25,7 +30,13 @@ from streamvec.training.watch import absolute
 from streamvec.training.wordvectors import train_words
 from streamvec.vectors.keyedvectors import KeyedVectors
 
-_TRAINERS: dict[str, Callable[..., None]] = {"skipgram": train_words, "cbow": train_words, "glove": train_glove_run}
+_TRAINERS: dict[str, Callable[..., None]] = {
+    "skipgram": train_words,
+    "cbow": train_words,
+    "glove": train_glove_run,
+    "lm": train_lm_run,
+}
+_CONFIGS: dict[str, Any] = {**CONFIGS, "lm": LmConfig}
 
 
 def train_skipgram(
@@ -92,6 +103,31 @@ def train_glove(
     return _begin("glove", inputs, out, overwrite, begin_from, evaluate, says, stop, options, vocab)
 
 
+def train_lm(
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    valid: str | Path | None = None,
+    vectors: str | Path | None = None,
+    report_gradients: bool = False,
+    report: Reporter | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> KeyedVectors:
+    """Trains a recurrent language model on text: ``streamvec train lm`` as a function; returns its words' vectors.
+
+    valid: text whose perplexity is measured after each epoch; report_gradients: also writes gradients.jsonl; options:
+    fields of LmConfig, TextOptions and MachineOptions, where what a token is follows from ``level`` if it is not said;
+    all else as `train_skipgram`.
+    """
+    more: dict[str, Any] = {}
+    if valid is not None:
+        more["valid"] = str(valid) if "://" in str(valid) else str(Path(valid).absolute())
+    more |= {"report_gradients": True} if report_gradients else {}
+    return _begin("lm", inputs, out, overwrite, (None, vectors), (), report or Silence(), stop, options, more=more)
+
+
 def _begin(
     kind: str,
     inputs: str | Path | Sequence[str | Path],
@@ -103,19 +139,27 @@ def _begin(
     stop: Callable[[], bool],
     options: Mapping[str, Any],
     vocab: str | Path | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> KeyedVectors:
-    kinds = (CONFIGS[kind], TextOptions, MachineOptions)
+    kinds = (_CONFIGS[kind], TextOptions, MachineOptions)
     unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
         raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
+    if options.get("freeze") and begin_from[1] is None:
+        raise ValueError("freeze needs vectors that stay as they are (vectors), got none")
     if vocab is not None and (name := about_text(options)):
         raise ValueError(f"{name} says what is counted in text, and vocab that it is counted already: leave one out")
     start, options = choose(kind, *begin_from, options)
-    picked = [pick(each, options) for each in kinds]
-    config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    if kind == "lm":
+        made = Run.open(names[0]).about if names and is_prepared_folder(names[0]) else None
+        options = with_tokens(options, more.get("valid"), made)
+    picked = [pick(each, options) for each in kinds]
+    config, text, machine = _CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     folder = Path(out)
     sources = resolve_inputs(names, text) if vocab is None else resolve_stanford(names, str(vocab))
+    if (valid := more.get("valid")) is not None:
+        resolve([valid], text.column)  # now, not when all the text has been read
     for path in [*(source.path for source in sources), *([start.path] if start else [])]:
         if folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
             raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
@@ -126,6 +170,7 @@ def _begin(
         **({"config": asdict(config), "text": asdict(text)} if vocab is None else settings_of(config)),
         "start": start.to_json() if start else None,
         "evaluate": absolute(evaluate),
+        **more,
     }
     aside = set_aside(folder, overwrite)
     try:
@@ -162,10 +207,10 @@ def resume(
 
 
 def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
-    if run.kind not in CONFIGS:
+    if run.kind not in _CONFIGS:
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
     try:
-        config, text = CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
+        config, text = _CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
     except TypeError as problem:
         raise StreamvecError(
             f"{run.folder}: run.json holds options that this streamvec does not know ({problem}): use streamvec "
@@ -189,7 +234,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
 
 
 def _from_text(
-    run: Run, config: WordConfig, text: TextOptions, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
+    run: Run, config: Any, text: TextOptions, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
 ) -> None:
     is_ready = run.is_prepared or run.sources[0].kind == "run"
     vocabulary, shards = prepared(run, text, machine, report, stop)

@@ -1,0 +1,46 @@
+"""``streamvec generate``: what a language model writes."""
+
+import json
+
+import click
+
+from .options import json_option
+
+
+@click.command("generate")
+@click.argument("run", type=click.Path())
+@click.option("--prompt", default="", help="What it goes on from.")
+@click.option("--length", type=click.IntRange(1), default=200, show_default=True, help="Most tokens, or characters.")
+@click.option("--temperature", type=float, default=1.0, show_default=True, help="Below 1 it dares less; 0 never.")
+@click.option("--top-k", type=int, default=0, show_default=True, help="Only so many of the likeliest tokens; 0 is all.")
+@click.option(
+    "--top-p", type=float, default=1.0, show_default=True, help="Only the likeliest, as much as this together."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another text.")
+@json_option
+def generate_(
+    run: str, prompt: str, length: int, temperature: float, top_k: int, top_p: float, seed: int, as_json: bool
+) -> None:
+    """Text from a language model, token after token, until the end of a sentence (with --level word) or --length.
+
+    \b
+    Example:
+      streamvec generate novel-lm --prompt "The ship" --temperature 0.8
+    """
+    from streamvec.tasks.generation import Sampling
+    from streamvec.tasks.lm import TrainedModel
+    from streamvec.training.run import Run
+
+    try:
+        sampling = Sampling(temperature, top_k, top_p, seed)
+    except ValueError as problem:
+        raise click.UsageError(str(problem), click.get_current_context()) from None
+    with TrainedModel(Run.open(run)) as trained:
+        pieces = trained.write(prompt, sampling, length)
+        if as_json:
+            click.echo(json.dumps({"prompt": prompt, "text": "".join(pieces)}, ensure_ascii=False))
+            return
+        click.echo(prompt, nl=False)
+        for piece in pieces:
+            click.echo(piece, nl=False)
+        click.echo()

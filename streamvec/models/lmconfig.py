@@ -1,0 +1,114 @@
+"""What decides a recurrent language model besides its text: its options, checked on construction."""
+
+from dataclasses import dataclass, fields
+
+from streamvec.models.cells import CELLS
+from streamvec.models.stack import Shape
+from streamvec.models.wordconfig import option
+
+OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
+_RATES = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.1, "adam": 0.002}
+GROUP = 16  # most lanes that one thread works on at a time
+
+
+@dataclass(frozen=True)
+class LmConfig:
+    """Everything that decides the model's bytes, besides the text. ValueError for what can never be right."""
+
+    level: str = option("word", "What the model predicts one after another.", choices=("word", "char"))
+    cell: str = option(
+        "lstm",
+        "rnn: tanh. rnn-relu. gru-simple: an update gate. gru: also a relevance gate. lstm.",
+        choices=tuple(CELLS),
+    )
+    layers: int = option(2, "Recurrent layers.")
+    hidden: int = option(200, "Units of each layer.")
+    dim: int = option(0, "Length of the vectors of words that go in; 0 is --hidden.")
+    tied: bool = option(False, "The vectors of words are also the weights of the output; --dim is --hidden then.")
+    output: str = option(
+        "softmax",
+        "softmax: over every word. For large vocabularies: adaptive: rare words are in clusters; sampled, nce: only "
+        "--samples words are scored while training, and the loss is that of an estimate (sampled softmax, "
+        "noise-contrastive estimation), but what is measured is exact.",
+        choices=("softmax", "adaptive", "sampled", "nce"),
+    )
+    cutoffs: str = option("2000,10000,50000", "The first word of each cluster of --output adaptive.")
+    samples: int = option(1000, "Words that --output sampled or nce draws for each batch.")
+    noise_power: float = option(1.0, "They are drawn by count to this power.")
+    freeze: bool = option(
+        False,
+        "Words found in --vectors keep these as they are; those of all other words begin at random and are trained.",
+    )
+    dropout: float = option(0.0, "Share of what goes into each layer, and into the output, that is left out.")
+    optimizer: str = option("sgd", "How weights follow gradients.", choices=OPTIMIZERS)
+    learning_rate: float = option(0.0, "Learning rate; 0 is 1 with sgd, 0.1 with momentum or adagrad, 0.002 with adam.")
+    momentum: float = option(0.9, "Share of its velocity that --optimizer momentum keeps.")
+    decay: float = option(1.0, "The learning rate is multiplied by this after each epoch from --decay-after on.")
+    decay_after: int = option(1, "Epochs before the learning rate falls.")
+    clip: float = option(5.0, "Largest norm of the gradient of a batch; 0 never clips.")
+    batch: int = option(20, "Stretches of text that are read side by side.")
+    bptt: int = option(35, "Time steps after which backpropagation is cut off.")
+    epochs: int = option(10, "Passes over the text.")
+    patience: int = option(
+        0, "Stop after so many epochs without a lower held-out perplexity, and keep the best; 0 never stops early."
+    )
+    seed: int = option(1, "Seed of everything random.")
+
+    def __post_init__(self) -> None:
+        if self.dim == 0:
+            object.__setattr__(self, "dim", self.hidden)
+        if self.learning_rate == 0:
+            object.__setattr__(self, "learning_rate", _RATES.get(self.optimizer, 1.0))
+        for name in ("layers", "hidden", "dim", "samples", "batch", "bptt", "epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
+        for name in ("dropout", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        if not 0 <= self.noise_power < float("inf"):
+            raise ValueError(f"noise_power must be at least 0 and finite, got {self.noise_power}")
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay must be above 0 and at most 1, got {self.decay}")
+        for name in ("decay_after", "patience"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if not 0 <= self.clip < float("inf"):
+            raise ValueError(f"clip must be at least 0 and finite, got {self.clip}")
+        if self.tied and self.dim != self.hidden:
+            raise ValueError(f"dim must be hidden ({self.hidden}) where vectors are tied, got {self.dim}")
+        if self.tied and self.output == "adaptive":
+            raise ValueError("tied vectors need an output that gives all words the same length, got adaptive")
+        if self.tied and self.freeze:
+            raise ValueError("tied vectors are also the weights of the output, which are trained: freeze must be off")
+        _ = self.cuts  # refuses what is no list of numbers
+        if not 0 <= self.seed < 2**40:
+            raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
+        for chosen in fields(self):
+            choices = chosen.metadata.get("choices", ())
+            if choices and getattr(self, chosen.name) not in choices:
+                raise ValueError(f"{chosen.name} must be {' or '.join(choices)}, got {getattr(self, chosen.name)!r}")
+
+    @property
+    def cuts(self) -> list[int]:
+        """The first word of each cluster; none with a softmax over every word."""
+        if self.output != "adaptive":
+            return []
+        try:
+            found = [int(cut) for cut in self.cutoffs.split(",")]
+        except ValueError:
+            found = []
+        if not found or found[0] < 1 or found != sorted(set(found)):
+            raise ValueError(f"cutoffs must be rising numbers from 1 on, like 2000,10000, got {self.cutoffs!r}")
+        return found
+
+    @property
+    def shape(self) -> Shape:
+        """The stack of layers."""
+        return Shape(self.cell, self.dim, self.hidden, self.layers)
+
+    def groups(self, lanes: int) -> list[tuple[int, int]]:
+        """(first lane, last lane + 1) of each group of lanes that one thread works on: fixed by how many there are."""
+        number = -(-lanes // GROUP)
+        return [(lanes * group // number, lanes * (group + 1) // number) for group in range(number)]

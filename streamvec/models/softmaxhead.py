@@ -1,0 +1,126 @@
+"""A softmax over every word on top of hidden vectors, in blocks of the vocabulary that threads share.
+
+Each block is three matrix products of one thread; what blocks say of a hidden vector is added up in their order, so
+the bytes are the same for any number of threads. The cross-entropy is exact.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from streamvec.kernels import softmax
+from streamvec.kernels.memory import aligned_zeros
+from streamvec.kernels.team import Team, wait_for_team
+from streamvec.models.exactsoftmax import log_chances
+from streamvec.models.metrows import Part
+from streamvec.models.step import Position
+from streamvec.models.wordconfig import LANES, SOFTMAX_BLOCK
+
+
+class SoftmaxHead:
+    """Scores of V words for up to *most* hidden vectors at once, of *columns* numbers each.
+
+    Parameters: *weights* float32[V, columns] (which may be shared with something else), *bias* float32[V].
+    """
+
+    def __init__(
+        self, words: int, columns: int, most: int, team: Team, weights: str = "output", bias: str = "output.b"
+    ) -> None:
+        self.most = most
+        self._team, self._weights, self._bias = team, weights, bias
+        self._edges = [(low, min(low + SOFTMAX_BLOCK, words)) for low in range(0, words, SOFTMAX_BLOCK)]
+        blocks = len(self._edges)
+        self._scores = [aligned_zeros((most, -(-(high - low) // LANES) * LANES)) for low, high in self._edges]
+        self._changes = aligned_zeros((blocks, most, columns))
+        self._peaks, self._totals = aligned_zeros((blocks, most)), aligned_zeros((blocks, most))
+        self._logits = np.zeros(most, np.float32)
+        self._rows, self._starts = np.arange(most, dtype=np.int32), np.arange(most + 1, dtype=np.int32)
+        self.losses = np.zeros(most, np.float32)
+        self._own = [(np.zeros(most, np.float32), np.zeros(most)) for _ in range(team.threads)]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter by its name."""
+        return {self._weights: (self._edges[-1][1], self._changes.shape[2]), self._bias: (self._edges[-1][1],)}
+
+    def begin(self, targets: np.ndarray, position: Position | None = None) -> None:
+        """Nothing to do here."""
+
+    def work(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        gradients: Mapping[str, np.ndarray] | None,
+        hidden: np.ndarray,
+        targets: np.ndarray,
+        scale: float,
+        thread: int,
+        adds: bool = False,
+    ) -> None:
+        """One thread's part: writes `losses`; with *gradients* also scale times the gradients (*adds*: to those that
+        are there), and then `d_hidden` has those by the hidden vectors. hidden: float32[n, columns], targets: int32[n].
+        All threads of the team call it.
+        """
+        threads, barrier, count = self._team.threads, self._team.barrier, len(targets)
+        for block in range(thread, len(self._edges), threads):
+            self._forward(block, parameters, hidden, targets)
+        wait_for_team(barrier, threads)
+        peak, total = self._own[thread]
+        softmax.normalisers(self._peaks, self._totals, count, peak, total)
+        if thread == 0:
+            softmax.write_losses(self._rows, count, self._starts, self._logits, peak, total, self.losses)
+        if gradients is not None:
+            for block in range(thread, len(self._edges), threads):
+                self._backward(block, parameters, gradients, hidden, targets, scale, thread, adds)
+        wait_for_team(barrier, threads)
+
+    def d_hidden(self, first: int, last: int) -> np.ndarray:
+        """The gradients by hidden vectors first .. last-1: float32[last - first, columns]."""
+        return self._changes[:, first:last].sum(axis=0)
+
+    def log_chances(self, parameters: Mapping[str, np.ndarray], hidden: np.ndarray) -> np.ndarray:
+        """The logarithm of each word's probability behind one hidden vector: float64[V]."""
+        return log_chances(parameters[self._weights], parameters[self._bias], hidden)
+
+    def met(self) -> dict[str, list[Part]]:
+        """None: a step meets every word."""
+        return {}
+
+    @property
+    def loss_at_chance(self) -> float:
+        """The mean loss when all words are as likely."""
+        return math.log(self._edges[-1][1])
+
+    def _forward(
+        self, block: int, parameters: Mapping[str, np.ndarray], hidden: np.ndarray, targets: np.ndarray
+    ) -> None:
+        (low, high), scores, count = self._edges[block], self._scores[block], len(targets)
+        wanted = scores[:count, : high - low]
+        np.matmul(hidden, parameters[self._weights][low:high].T, out=wanted)
+        wanted += parameters[self._bias][low:high]
+        softmax.take_logits(scores, count, self._starts, targets, low, high, self._logits)
+        wanted.max(axis=1, out=self._peaks[block, :count])
+        scores[:count, high - low :] = -np.inf
+        softmax.exponentials(scores, count, self._peaks[block], self._totals[block])
+
+    def _backward(
+        self,
+        block: int,
+        parameters: Mapping[str, np.ndarray],
+        gradients: Mapping[str, np.ndarray],
+        hidden: np.ndarray,
+        targets: np.ndarray,
+        scale: float,
+        thread: int,
+        adds: bool,
+    ) -> None:
+        (low, high), scores, count = self._edges[block], self._scores[block], len(targets)
+        rate, (peak, total) = np.float32(-scale), self._own[thread]
+        softmax.gradients(scores, count, self._starts, targets, low, high, self._peaks[block], peak, total, rate)
+        wanted, by_weights = scores[:count, : high - low], gradients[self._weights][low:high]
+        np.matmul(wanted, parameters[self._weights][low:high], out=self._changes[block, :count])
+        if adds:
+            by_weights += wanted.T @ hidden
+            gradients[self._bias][low:high] += wanted.sum(axis=0)
+        else:
+            np.matmul(wanted.T, hidden, out=by_weights)
+            np.sum(wanted, axis=0, out=gradients[self._bias][low:high])

@@ -1,0 +1,244 @@
+"""A stack of recurrent layers over some sequences at once: forward, and backpropagation through time.
+
+Depth and direction are loops over names of parameters: ``layer.direction.part``, such as "0.forward.W". Of each layer
+and direction, with C gates and H hidden units: W float32[inputs, C H], U float32[H, C H], b float32[C H], and of cells
+that have one, d float32[C H]. H and inputs are rounded up to 16; what pads them is zero and stays so.
+
+Products over all time steps are one matrix product; only h U is made step by step. Sequences are rows of a batch:
+arrays are [time, sequence, unit].
+"""
+
+from collections.abc import Mapping, MutableMapping
+from typing import NamedTuple
+
+import numpy as np
+
+from streamvec.kernels.memory import aligned_zeros
+from streamvec.models.cells import CELLS, Step
+
+LANES = 16
+FORWARD, REVERSE = "forward", "reverse"
+
+
+def padded(units: int) -> int:
+    """Units rounded up to whole vectors of 16 floats."""
+    return -(-units // LANES) * LANES
+
+
+class Shape(NamedTuple):
+    """What a stack is made of."""
+
+    cell: str  # a name of CELLS
+    inputs: int
+    hidden: int
+    layers: int
+    bidirectional: bool = False
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Their names."""
+        return (FORWARD, REVERSE) if self.bidirectional else (FORWARD,)
+
+    @property
+    def outputs(self) -> int:
+        """Columns of what the last layer gives: each direction's, padded."""
+        return padded(self.hidden) * len(self.directions)
+
+    def inputs_of(self, layer: int) -> int:
+        """Columns of what a layer takes, padded."""
+        return self.outputs if layer else padded(self.inputs)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter by its name."""
+        cell, hidden = CELLS[self.cell], padded(self.hidden)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(self.layers):
+            for direction in self.directions:
+                name = f"{layer}.{direction}."
+                shapes[name + "W"] = self.inputs_of(layer), cell.gates * hidden
+                shapes[name + "U"] = hidden, cell.gates * hidden
+                shapes[name + "b"] = (cell.gates * hidden,)
+                if cell.has_recurrent_bias:
+                    shapes[name + "d"] = (cell.gates * hidden,)
+        return shapes
+
+
+class _Layer:
+    """One direction of one layer: its values at all time steps."""
+
+    def __init__(self, shape: Shape, layer: int, steps: int, lanes: int) -> None:
+        self.cell = CELLS[shape.cell]
+        hidden, columns = padded(shape.hidden), self.cell.gates * padded(shape.hidden)
+        self.pre = aligned_zeros((steps, lanes, columns))
+        many = steps if self.cell.has_recurrent_bias else 1  # what h U is at each step is needed again
+        self.recurrent = aligned_zeros((many, lanes, columns))
+        self.h = aligned_zeros((steps + 1, lanes, hidden))
+        self.c = aligned_zeros((steps + 1, lanes, hidden)) if self.cell.has_memory else self.h
+        self.d_h, self.d_c = aligned_zeros((lanes, hidden)), aligned_zeros((lanes, hidden))
+        self.passed = aligned_zeros((lanes, hidden))
+
+    def forward(self, parameters: Mapping[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
+        """The states after each step, of inputs [steps, lanes, inputs]; h[0] and c[0] are those before the first."""
+        steps, cell = len(x), self.cell
+        pre, u = self.pre[:steps], parameters[name + "U"]
+        np.matmul(_flat(x), parameters[name + "W"], out=_flat(pre))
+        pre += parameters[name + "b"]
+        for step in range(steps):
+            now = self._at(step)
+            np.matmul(now.h, u, out=now.recurrent)
+            if cell.has_recurrent_bias:
+                np.add(now.recurrent, parameters[name + "d"], out=now.recurrent)
+            cell.forward(now)
+        return self.h[1 : steps + 1]
+
+    def backward(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        gradients: Mapping[str, np.ndarray],
+        name: str,
+        x: np.ndarray,
+        d_out: np.ndarray,
+        norms: MutableMapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Writes the gradients of this layer's parameters; returns that of its inputs. d_out: by each step's state.
+
+        After it *d_h* and *d_c* hold the gradients by the state before the first step. norms: see `Stack.backward`.
+        """
+        steps, cell = len(x), self.cell
+        back = parameters[name + "U"].T
+        self.d_h[:], self.d_c[:] = 0, 0
+        for step in reversed(range(steps)):
+            now = self._at(step)
+            self.d_h += d_out[step]
+            if norms is not None:
+                self._note(norms, name, now, steps - 1 - step, steps)
+            cell.backward(now, self.d_h, self.d_c)
+            by_recurrent = now.recurrent if cell.has_recurrent_bias else now.pre
+            if cell.passes:
+                np.matmul(by_recurrent, back, out=self.passed)
+                self.d_h += self.passed
+            else:
+                np.matmul(by_recurrent, back, out=self.d_h)
+        by_pre = _flat(self.pre[:steps])
+        by_recurrent = _flat(self.recurrent[:steps]) if cell.has_recurrent_bias else by_pre
+        np.matmul(_flat(x).T, by_pre, out=gradients[name + "W"])
+        np.matmul(_flat(self.h[:steps]).T, by_recurrent, out=gradients[name + "U"])
+        np.sum(by_pre, axis=0, out=gradients[name + "b"])
+        if cell.has_recurrent_bias:
+            np.sum(by_recurrent, axis=0, out=gradients[name + "d"])
+        d_x = np.empty_like(x)
+        np.matmul(by_pre, parameters[name + "W"].T, out=_flat(d_x))
+        return d_x
+
+    def _note(self, norms: MutableMapping[str, np.ndarray], name: str, now: Step, distance: int, steps: int) -> None:
+        found = {"h": self.d_h}
+        if self.cell.by_memory is not None:
+            found["c"] = self.cell.by_memory(now, self.d_h, self.d_c)
+        for state, gradient in found.items():
+            each = norms.setdefault(name + state, np.zeros((steps, len(gradient))))
+            each[distance] = np.linalg.norm(gradient.astype(np.float64), axis=1)
+
+    def _at(self, step: int) -> Step:
+        recurrent = self.recurrent[step if self.cell.has_recurrent_bias else 0]
+        return Step(self.pre[step], recurrent, self.h[step], self.h[step + 1], self.c[step], self.c[step + 1])
+
+
+class Stack:
+    """The layers of one group of sequences, with room for *steps* time steps of *lanes* sequences."""
+
+    def __init__(self, shape: Shape, steps: int, lanes: int) -> None:
+        self.shape = shape
+        self._layers = [[_Layer(shape, layer, steps, lanes) for _ in shape.directions] for layer in range(shape.layers)]
+        self._inputs: list[np.ndarray] = []  # of each layer
+        self._lengths: np.ndarray | None = None
+        self._masks: list[np.ndarray | None] = []
+
+    def state(self) -> list[np.ndarray]:
+        """The state before the first step, of each layer and direction: h float32[lanes, H], and an lstm's c; views."""
+        return [
+            array[0]
+            for directions in self._layers
+            for layer in directions
+            for array in ([layer.h, layer.c] if layer.cell.has_memory else [layer.h])
+        ]
+
+    def forward(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        x: np.ndarray,
+        lengths: np.ndarray | None = None,
+        masks: list[np.ndarray | None] | None = None,
+    ) -> np.ndarray:
+        """What the last layer gives, float32[steps, lanes, outputs], of x float32[steps, lanes, inputs].
+
+        lengths: int64[lanes], of sequences that end before the last step: a reverse direction begins at their ends,
+        and what stands behind is meaningless. masks: of dropout, float32[steps, lanes, outputs], by which what each
+        layer but the last gives is multiplied.
+        """
+        self._inputs, self._lengths = [], lengths
+        self._masks = masks or [None] * (self.shape.layers - 1)
+        for number, directions in enumerate(self._layers):
+            self._inputs.append(x)
+            given = []
+            for direction, layer in zip(self.shape.directions, directions, strict=True):
+                taken = x if direction == FORWARD else turned(x, lengths)
+                out = layer.forward(parameters, f"{number}.{direction}.", taken)
+                given.append(out if direction == FORWARD else turned(out, lengths))
+            x = given[0] if len(given) == 1 else np.concatenate(given, axis=2)
+            if number < self.shape.layers - 1 and (mask := self._masks[number]) is not None:
+                x = x * mask
+        return x
+
+    def backward(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        gradients: Mapping[str, np.ndarray],
+        d_out: np.ndarray,
+        norms: MutableMapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Writes the gradients of all parameters, of the pass `forward` has just made; returns that of its inputs.
+
+        norms: is given, for each layer, direction and state ("0.forward.h", of an lstm also "0.forward.c"), the
+        Euclidean norm of each sequence's gradient by that state, float64[steps, lanes]: row k is that after the k-th
+        step before the last that the direction makes. All ways count on which the state has a part in the loss: through
+        time, through the layers above, and of c also through h of the same step.
+        """
+        hidden, lengths = padded(self.shape.hidden), self._lengths
+        for number in reversed(range(self.shape.layers)):
+            if number < self.shape.layers - 1 and (mask := self._masks[number]) is not None:
+                d_out = d_out * mask
+            x, d_x = self._inputs[number], None
+            for place, direction in enumerate(self.shape.directions):
+                part = np.ascontiguousarray(d_out[:, :, place * hidden : (place + 1) * hidden])
+                name, layer = f"{number}.{direction}.", self._layers[number][place]
+                if direction == FORWARD:
+                    found = layer.backward(parameters, gradients, name, x, part, norms)
+                else:
+                    part, taken = turned(part, lengths), turned(x, lengths)
+                    found = turned(layer.backward(parameters, gradients, name, taken, part, norms), lengths)
+                d_x = found if d_x is None else d_x + found
+            assert d_x is not None
+            d_out = d_x
+        return d_out
+
+    def carry_on(self, steps: int) -> None:
+        """Makes the state after *steps* steps the one that the next pass begins with."""
+        for directions in self._layers:
+            for layer in directions:
+                layer.h[0] = layer.h[steps]
+                if layer.cell.has_memory:
+                    layer.c[0] = layer.c[steps]
+
+
+def turned(x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """[steps, lanes, n] with each sequence's time turned round within its length; what stands behind stays."""
+    if lengths is None:
+        return np.ascontiguousarray(x[::-1])
+    steps = np.arange(len(x))[:, None]
+    places = np.where(steps < lengths, lengths - 1 - steps, steps)
+    return x[places, np.arange(x.shape[1])]
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    """[steps, lanes, n] as [steps * lanes, n], a view."""
+    return x.reshape(-1, x.shape[-1])

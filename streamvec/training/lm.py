@@ -1,0 +1,102 @@
+"""Training of a language model from shards to its last checkpoint, and the vectors of its words."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from streamvec.corpus.lanes import LaneBatch, Lanes
+from streamvec.corpus.shards import MarkedShards
+from streamvec.corpus.symbols import Symbols
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.models.languagemodel import LanguageModel
+from streamvec.models.lmconfig import LmConfig
+from streamvec.models.step import Position
+from streamvec.training.gradients import GradientReport
+from streamvec.training.lmneeds import refuse_too_large
+from streamvec.training.lmtext import held_out_shards
+from streamvec.training.loop import Schedule, no_look, train
+from streamvec.training.needs import Load
+from streamvec.training.options import MachineOptions
+from streamvec.training.progress import Reporter
+from streamvec.training.run import Run
+from streamvec.training.start import fill, start_of
+from streamvec.training.watch import Patience
+from streamvec.vectors.store import write_vectors
+
+
+def train_lm_run(
+    run: Run,
+    config: LmConfig,
+    vocabulary: Vocabulary,
+    shards: MarkedShards,
+    text_bytes: int,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+) -> None:
+    """Trains a RUN of kind lm from where it is to its vectors."""
+    symbols = Symbols.of(vocabulary)
+    start = start_of(run.about)
+    held_out = held_out_shards(run, vocabulary, machine, report, stop)
+    load = Load(len(symbols.names), vocabulary.mean_bytes, text_bytes, started=start is not None)
+    refuse_too_large(config, machine, load, shards, held_out)
+    batches = Lanes(shards, symbols, config.batch, config.bptt)
+    counts = symbols.counts(vocabulary, shards.counts["dropped_rare"], shards.documents)
+    model = LanguageModel(config, len(symbols.names), batches.batches, machine.cores, None, len(vocabulary), counts)
+    watch = PerplexityWatch(model, run, vocabulary, symbols, held_out)
+    try:
+        found = run.checkpoints.load(model.arrays, report.note)
+        position = found[0] if found else Position(0, 0)
+        run.metrics.forget_after(position)
+        run.gradients.forget_from(position)
+        watch.restore(found[1] if found else {})
+        if start and not found:
+            fill(model, vocabulary, start, run.folder, report.note, stop)
+            run.checkpoints.save(position, model.arrays, watch.state())
+        schedule = Schedule.of(config.epochs, batches.batches, machine)
+        look: Callable[[LaneBatch, Position], None] = no_look
+        if run.about.get("report_gradients"):
+            look = GradientReport(model, run.gradients, batches.length // config.bptt).look
+        train(model, batches, position, schedule, run.checkpoints, run.metrics, report, stop, watch, look)
+        best = watch.take_best()
+        if best is not None:
+            report.note(f"the held-out perplexity was lowest after epoch {best}: this is the model")
+        info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
+        write_vectors(run.vectors, symbols.names, counts, model.vectors, info)
+    finally:
+        model.close()
+        watch.close()
+
+
+class PerplexityWatch(Patience):
+    """Looks at the text that --valid names."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        run: Run,
+        vocabulary: Vocabulary,
+        symbols: Symbols,
+        held_out: MarkedShards | None,
+    ) -> None:
+        super().__init__(model, run, vocabulary)
+        self._model, self._lanes, self._twin = model, None, None
+        if held_out is not None:
+            lanes = min(model.config.batch, max(1, (held_out.tokens + held_out.documents - 1) // 2))
+            self._lanes = Lanes(held_out, symbols, lanes, model.config.bptt)
+            self._twin = model.reader(lanes)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is such text."""
+        return self._lanes is not None
+
+    def measure(self) -> tuple[float | None, bool]:
+        """The mean loss of all its tokens."""
+        assert self._lanes is not None and self._twin is not None
+        loss, count = self._twin.loss(self._lanes.at(0, batch) for batch in range(self._lanes.batches))
+        return (loss / count if count else None), True
+
+    def close(self) -> None:
+        """Ends the threads of what measures."""
+        if self._twin is not None:
+            self._twin.close()

@@ -1,0 +1,107 @@
+"""Text that a language model is measured on, as shards of the vocabulary it was trained with."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from streamvec.corpus.blocks import read_blocks
+from streamvec.corpus.encoding import TextEncoder
+from streamvec.corpus.shardfiles import INDEX, VERSION
+from streamvec.corpus.shards import MarkedShards
+from streamvec.corpus.shardwriter import Ids, ShardWriter
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.stitch import whole_tokens
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.files import whole_folder, write_json
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.training.options import MachineOptions, TextOptions
+from streamvec.training.progress import Reporter
+from streamvec.training.run import HELD_OUT, Run
+
+_BLOCK = 1 << 20
+_FOLLOWING = [bytes([byte]) for byte in range(0x80, 0xC0)]  # all but the first of a character of several bytes
+
+
+_WORDS = r"<\w+>|\w+(?:['\u2019-]\w+)*|[^\w\s]"  # words, what ties them, and every other mark by itself
+_TOKENS: dict[str, dict[str, Any]] = {
+    "word": {"tokens": "regex", "token_pattern": _WORDS},
+    "char": {"tokens": "text", "keep_case": True, "min_count": 1},
+}
+
+
+def with_tokens(options: Mapping[str, Any], valid: str | None, made: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The *options* of a language model with what a token is, where that is not said: it follows from ``level``.
+
+    made: what run.json says of a RUN that is INPUT, whose shards have their tokens already. ValueError for options
+    that cannot be right.
+    """
+    if options.get("phrases"):
+        raise ValueError(f"phrases must be 0 for a language model, which predicts words, got {options['phrases']}")
+    if options.get("patience") and valid is None:
+        raise ValueError("patience needs text to measure on (valid), got none")
+    if made is not None:
+        level = made["config"].get("level", "word")
+        if options.get("level", level) != level:
+            raise ValueError(f"level must be {level}, as in the RUN that is INPUT, got {options['level']}")
+        return {**options, "level": level}
+    usual = _TOKENS.get(options.get("level", "word"), {})
+    if "tokens" in options or "token_pattern" in options:
+        usual = {name: value for name, value in usual.items() if name not in ("tokens", "token_pattern")}
+    return {**usual, **options}
+
+
+def held_out_shards(
+    run: Run, vocabulary: Vocabulary, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
+) -> MarkedShards | None:
+    """Those of --valid, made where they are not there yet; None where there is none."""
+    path = run.about.get("valid")
+    if path is None:
+        return None
+    folder = run.folder / HELD_OUT
+    if not (folder / INDEX).exists():
+        text = TextOptions(**run.about["text"])
+        shards = write_shards(path, folder, vocabulary, text, stop)
+        report.note(f"{path}: {shards.tokens:,} tokens to measure on, {shards.counts['unknown']:,} of them unknown")
+    return MarkedShards.open(folder)
+
+
+def write_shards(
+    path: str, folder: Path, vocabulary: Vocabulary, text: TextOptions, stop: Callable[[], bool]
+) -> MarkedShards:
+    """The text at *path* in ids of *vocabulary*, as marked shards in *folder*, which appears whole."""
+    tokenizer = text.tokenizer
+    encode = TextEncoder(tokenizer, vocabulary, 1, marked=True)
+    with whole_folder(folder) as beside:
+        writer = ShardWriter(beside, lambda: None)
+        documents = unknown = characters = 0
+        for ids, size in _ids(path, tokenizer, encode, text):
+            if stop():
+                raise Interrupted(f"stopped while {path} was read")
+            documents, unknown = documents + ids.lengths.size, unknown + int((ids.values < 0).sum())
+            characters += size
+            writer.add(ids)
+        writer.close()
+        if not writer.tokens:
+            raise StreamvecError(f"{path}: there are no tokens in it: name other text")
+        shards = writer.shards
+        content = {
+            "kind": MarkedShards.KIND,
+            "version": VERSION,
+            "vocabulary_checksum": vocabulary.checksum,
+            "vocabulary_size": len(vocabulary),
+            **{name: sum(shard[name] for shard in shards) for name in ("documents", "tokens", "batches")},
+            "counts": {"documents": documents, "unknown": unknown, "characters": characters},
+            "shards": shards,
+            "cuts": writer.cuts,
+        }
+        write_json(beside / INDEX, content)
+    return MarkedShards.open(folder)
+
+
+def _ids(path: str, tokenizer: Tokenizer, encode: TextEncoder, text: TextOptions) -> Iterator[tuple[Ids, int]]:
+    """(the ids of a piece of the text, how many characters it has)."""
+    sources = resolve([path], text.column)
+    for piece in whole_tokens(read_blocks(sources, text.column, text.encoding, block_bytes=_BLOCK), tokenizer):
+        data = piece.data
+        yield encode(piece), len(data) - sum(data.count(byte) for byte in _FOLLOWING)

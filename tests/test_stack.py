@@ -1,0 +1,107 @@
+"""Cells, deep and in both directions, against a naive reference; gradients against central differences."""
+
+import numpy as np
+import pytest
+from naive_recurrent import central_differences, run
+
+from streamvec.models.cells import CELLS
+from streamvec.models.stack import Shape, Stack, padded
+
+LENGTHS = np.array([5, 3, 1])
+
+
+def plain(shape, seed):
+    """Unpadded float64 parameters by layer and direction, all different."""
+    draw, gates = np.random.default_rng(seed), CELLS[shape.cell].gates
+    found = {}
+    for layer in range(shape.layers):
+        inputs = shape.inputs if layer == 0 else shape.hidden * len(shape.directions)
+        for direction in shape.directions:
+            sizes = {"W": (inputs, gates * shape.hidden), "U": (shape.hidden, gates * shape.hidden)}
+            sizes["b"] = (gates * shape.hidden,)
+            if CELLS[shape.cell].has_recurrent_bias:
+                sizes["d"] = (gates * shape.hidden,)
+            found[f"{layer}.{direction}"] = {name: draw.normal(0, 0.7, size) for name, size in sizes.items()}
+    return found
+
+
+def rows_of(shape, layer):
+    """Which padded rows of W a layer's inputs are."""
+    if layer == 0:
+        return np.arange(shape.inputs)
+    return np.concatenate([np.arange(shape.hidden) + padded(shape.hidden) * n for n in range(len(shape.directions))])
+
+
+def columns_of(shape):
+    """Which padded columns the gates are."""
+    return np.concatenate([np.arange(shape.hidden) + padded(shape.hidden) * n for n in range(CELLS[shape.cell].gates)])
+
+
+def pad(shape, plain_parameters):
+    """The same as the stack holds them."""
+    arrays = {name: np.zeros(size, np.float32) for name, size in shape.parameters().items()}
+    for name, part in each(shape):
+        places = places_of(shape, name, part)
+        arrays[f"{name}.{part}"][places] = plain_parameters[name][part]
+    return arrays
+
+
+def each(shape):
+    return [(name.rpartition(".")[0], name.rpartition(".")[2]) for name in shape.parameters()]
+
+
+def places_of(shape, name, part):
+    """The numbers of a padded parameter that the unpadded one has."""
+    columns = columns_of(shape)
+    if part in "bd":
+        return columns
+    rows = rows_of(shape, int(name.split(".")[0])) if part == "W" else np.arange(shape.hidden)
+    return np.ix_(rows, columns)
+
+
+def batch(shape, seed=5):
+    xs = np.random.default_rng(seed).normal(0, 1, (LENGTHS.max(), len(LENGTHS), shape.inputs))
+    wide = np.zeros((*xs.shape[:2], padded(shape.inputs)), np.float32)
+    wide[:, :, : shape.inputs] = xs
+    return xs, wide
+
+
+SHAPES = [
+    Shape(cell, inputs, hidden, layers, bidirectional)
+    for cell in CELLS
+    for inputs, hidden, layers, bidirectional in ((3, 4, 1, False), (2, 3, 2, False), (3, 2, 1, True), (2, 3, 2, True))
+] + [Shape("lstm", 17, 18, 2, True)]
+
+
+@pytest.mark.parametrize(
+    "shape", SHAPES, ids=lambda s: f"{s.cell}-{s.layers}-{'both' if s.bidirectional else 'one'}-{s.hidden}"
+)
+def test_forward_and_gradients_are_those_of_the_reference(shape):
+    parameters = plain(shape, 1)
+    arrays, (xs, wide) = pad(shape, parameters), batch(shape)
+    weights = np.random.default_rng(9).normal(0, 1, (LENGTHS.max(), len(LENGTHS), shape.hidden * len(shape.directions)))
+
+    def outputs(lane):
+        return run(shape.cell, xs[: LENGTHS[lane], lane], parameters, shape.layers, shape.directions, shape.hidden)
+
+    def loss():
+        return sum((outputs(lane) * weights[: LENGTHS[lane], lane]).sum() for lane in range(len(LENGTHS)))
+
+    stack = Stack(shape, int(LENGTHS.max()), len(LENGTHS))
+    found = stack.forward(arrays, wide, LENGTHS)
+    columns = np.concatenate([np.arange(shape.hidden) + padded(shape.hidden) * n for n in range(len(shape.directions))])
+    for lane, length in enumerate(LENGTHS):
+        np.testing.assert_allclose(found[:length, lane][:, columns], outputs(lane), atol=2e-6)
+    d_out = np.zeros_like(found)
+    for lane, length in enumerate(LENGTHS):
+        d_out[:length, lane, columns] = weights[:length, lane]
+    gradients = {name: np.full_like(array, np.nan) for name, array in arrays.items()}
+    d_x = stack.backward(arrays, gradients, d_out)
+    if shape.hidden > 4:
+        return  # the same code; central differences would take minutes
+    np.testing.assert_allclose(d_x[:, :, : shape.inputs], central_differences(loss, xs), atol=2e-5)
+    for name, part in each(shape):
+        places = places_of(shape, name, part)
+        expected = np.zeros_like(arrays[f"{name}.{part}"], np.float64)
+        expected[places] = central_differences(loss, parameters[name][part])
+        np.testing.assert_allclose(gradients[f"{name}.{part}"], expected, atol=3e-5, err_msg=f"{name}.{part}")
