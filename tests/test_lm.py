@@ -496,7 +496,7 @@ def test_memory_that_is_told_is_what_it_takes(tmp_path):
     }
     command = [sys.executable, "-c", PEAK, str(tmp_path / "text.txt"), str(tmp_path / "run"), repr(options)]
     told, taken = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-    assert taken <= told <= 1.25 * taken
+    assert taken <= told <= 1.7 * taken  # what comes and goes within a step is told at its largest
 
 
 COMPILED = """

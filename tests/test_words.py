@@ -29,7 +29,7 @@ OPTIONS = {"dim": 24, "epochs": 3, "window": 3, "sample": 1e-2, "threads": 1, "m
 
 @pytest.fixture(scope="module")
 def vectors(corpus, tmp_path_factory):
-    return streamvec.train_skipgram(corpus, tmp_path_factory.mktemp("runs") / "run", **OPTIONS)
+    return streamvec.train_skipgram(corpus, tmp_path_factory.mktemp("words-runs") / "run", **OPTIONS)
 
 
 def test_neighbours_are_of_the_same_topic(vectors):
@@ -60,7 +60,7 @@ def vectors_file(vectors):
 
 @pytest.fixture(autouse=True, scope="module")
 def _remember(vectors, tmp_path_factory):
-    vectors_file.path = next(tmp_path_factory.getbasetemp().glob("runs*/run/vectors.arrow"))
+    vectors_file.path = next(tmp_path_factory.getbasetemp().glob("words-runs*/run/vectors.arrow"))
 
 
 def test_a_finished_run_stands_for_its_shards(vectors, corpus, tmp_path):
