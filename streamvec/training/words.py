@@ -15,9 +15,6 @@ from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import CONFIGS
-from streamvec.models.lmconfig import LmConfig
-from streamvec.training.glove import train_glove_run
-from streamvec.training.lm import train_lm_run
 from streamvec.training.lmtext import with_tokens
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
@@ -27,16 +24,7 @@ from streamvec.training.start import choose, refuse_shards
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
 from streamvec.training.watch import absolute
-from streamvec.training.wordvectors import train_words
 from streamvec.vectors.keyedvectors import KeyedVectors
-
-_TRAINERS: dict[str, Callable[..., None]] = {
-    "skipgram": train_words,
-    "cbow": train_words,
-    "glove": train_glove_run,
-    "lm": train_lm_run,
-}
-_CONFIGS: dict[str, Any] = {**CONFIGS, "lm": LmConfig}
 
 
 def train_skipgram(
@@ -141,7 +129,7 @@ def _begin(
     vocab: str | Path | None = None,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> KeyedVectors:
-    kinds = (_CONFIGS[kind], TextOptions, MachineOptions)
+    kinds = (_config_of(kind), TextOptions, MachineOptions)
     unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
         raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
@@ -155,7 +143,7 @@ def _begin(
         made = Run.open(names[0]).about if names and is_prepared_folder(names[0]) else None
         options = with_tokens(options, more.get("valid"), made)
     picked = [pick(each, options) for each in kinds]
-    config, text, machine = _CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+    config, text, machine = _config_of(kind)(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     folder = Path(out)
     sources = resolve_inputs(names, text) if vocab is None else resolve_stanford(names, str(vocab))
     if (valid := more.get("valid")) is not None:
@@ -207,10 +195,10 @@ def resume(
 
 
 def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
-    if run.kind not in _CONFIGS:
+    if run.kind not in (*CONFIGS, "lm"):
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
     try:
-        config, text = _CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
+        config, text = _config_of(run.kind)(**run.about["config"]), TextOptions(**run.about["text"])
     except TypeError as problem:
         raise StreamvecError(
             f"{run.folder}: run.json holds options that this streamvec does not know ({problem}): use streamvec "
@@ -240,4 +228,28 @@ def _from_text(
     vocabulary, shards = prepared(run, text, machine, report, stop)
     if not run.is_finished:
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
-        _TRAINERS[run.kind](run, config, vocabulary, shards, text_bytes, machine, report, stop)
+        _trainer_of(run.kind)(run, config, vocabulary, shards, text_bytes, machine, report, stop)
+
+
+def _config_of(kind: str) -> Any:
+    """The options of a kind; those of language models are read when they are wanted, as their kernels come along."""
+    if kind == "lm":
+        from streamvec.models.lmconfig import LmConfig
+
+        return LmConfig
+    return CONFIGS[kind]
+
+
+def _trainer_of(kind: str) -> Callable[..., None]:
+    """What trains a kind: only its own kernels take memory."""
+    if kind == "lm":
+        from streamvec.training.lm import train_lm_run
+
+        return train_lm_run
+    if kind == "glove":
+        from streamvec.training.glove import train_glove_run
+
+        return train_glove_run
+    from streamvec.training.wordvectors import train_words
+
+    return train_words
