@@ -467,7 +467,7 @@ def test_a_model_too_large_for_its_memory_is_refused_with_what_helps(folder, tmp
 
 
 PEAK = """
-import resource, sys
+import sys
 import streamvec as sv
 from streamvec.training import lm, lmneeds
 def told(config, machine, load, shards, held_out):
@@ -475,7 +475,8 @@ def told(config, machine, load, shards, held_out):
     print(lmneeds.training_bytes(config, machine, load, read, held_out is not None))
 lm.refuse_too_large = told
 sv.train_lm(sys.argv[1], sys.argv[2], **eval(sys.argv[3]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+lines = open("/proc/self/status").read().splitlines()  # not getrusage: that has a large parent's peak
+print(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")))
 """
 
 
@@ -496,7 +497,7 @@ def test_memory_that_is_told_is_what_it_takes(tmp_path):
     }
     command = [sys.executable, "-c", PEAK, str(tmp_path / "text.txt"), str(tmp_path / "run"), repr(options)]
     told, taken = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-    assert taken <= told <= 1.7 * taken  # what comes and goes within a step is told at its largest
+    assert taken <= told <= 1.5 * taken  # what comes and goes within a step is told at its largest
 
 
 COMPILED = """
