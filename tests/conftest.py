@@ -15,7 +15,7 @@ from starting import OLD, Notes
 
 import streamvec as sv
 from streamvec.errors import Interrupted
-from streamvec.training import wordvectors as training
+from streamvec.training import loop
 from streamvec.training.progress import Silence
 from streamvec.training.warming import warm
 
@@ -138,7 +138,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         notes = Notes()
         with monkeypatch.context() as patch, pytest.raises(Interrupted):
-            patch.setattr(training, "train", halt)
+            patch.setattr(loop, "train", halt)
             sv.train_skipgram(*arguments, report=notes, **options)
         return notes
 

@@ -7,6 +7,7 @@ from naive_recurrent import central_differences, log_chances
 from streamvec.kernels.team import Team
 from streamvec.models import adaptivehead
 from streamvec.models.adaptivehead import AdaptiveHead
+from streamvec.models.head import Given
 from streamvec.models.softmax import one_thread_a_product
 from streamvec.models.softmaxhead import SoftmaxHead
 
@@ -35,7 +36,7 @@ def worked(head, team, parameters, hidden, targets, trains=True):
     gradients = {name: np.full_like(array, np.nan) for name, array in parameters.items()} if trains else None
     head.begin(targets)
     with one_thread_a_product():
-        team.run(lambda thread: head.work(parameters, gradients, hidden, targets, SCALE, thread))
+        team.run(lambda thread: head.work(Given(parameters, gradients, hidden, targets, SCALE), thread))
     by_hidden = head.d_hidden(0, len(targets)) if trains else None
     return head.losses[: len(targets)].copy(), gradients, by_hidden
 

@@ -17,6 +17,7 @@ from streamvec.disk.tensors import Tensors
 from streamvec.errors import Interrupted
 from streamvec.kernels.team import Team
 from streamvec.models import exactsoftmax
+from streamvec.models.head import Given
 from streamvec.models.languagemodel import LanguageModel
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.sampledhead import SampledHead
@@ -88,7 +89,7 @@ def test_loss_and_gradients_are_those_of_the_reference(loss: str, threads: int) 
     assert 128 < len(set(drawn.tolist())) < 170  # several blocks, some words drawn twice and some not at all
     assert 0 < np.isin(made.targets, drawn).sum() < 70
     head.begin(made.targets, position)
-    head._team.run(lambda thread: head.work(made.parameters, {}, made.hidden, made.targets, scale, thread))
+    head._team.run(lambda thread: head.work(Given(made.parameters, {}, made.hidden, made.targets, scale), thread))
 
     wide = {name: array.astype(np.float64) for name, array in made.parameters.items()}
     hidden = made.hidden.astype(np.float64)
@@ -111,13 +112,13 @@ def full_gradient(made: SimpleNamespace, words: int) -> np.ndarray:
     """The gradient of a softmax over every word, by its rows."""
     head = SoftmaxHead(words, COLUMNS, len(made.targets), Team(1))
     gradients = {name: np.zeros_like(array) for name, array in made.parameters.items()}
-    head.work(made.parameters, gradients, made.hidden, made.targets, 1.0, 0)
+    head.work(Given(made.parameters, gradients, made.hidden, made.targets, 1.0), 0)
     return gradients["output"]
 
 
 def sampled_gradient(made: SimpleNamespace, words: int, batch: int) -> np.ndarray:
     made.head.begin(made.targets, Position(0, batch))
-    made.head.work(made.parameters, {}, made.hidden, made.targets, 1.0, 0)
+    made.head.work(Given(made.parameters, {}, made.hidden, made.targets, 1.0), 0)
     return dense(made.head, "output", (words, COLUMNS))
 
 
@@ -154,7 +155,7 @@ def test_a_model_that_is_right_is_left_alone_in_expectation(loss: str) -> None:
         for step in range(steps):
             targets = draw.choice(words, tokens, p=chance).astype(np.int32)
             made.head.begin(targets, Position(0, step))
-            made.head.work(made.parameters, {}, made.hidden, targets, 1.0, 0)
+            made.head.work(Given(made.parameters, {}, made.hidden, targets, 1.0), 0)
             found.append(dense(made.head, "output.b", (words,)))
         return np.mean(found, axis=0) / (np.std(found, axis=0) / np.sqrt(steps))
 
@@ -361,5 +362,5 @@ def test_a_step_without_a_position_has_the_samples_of_the_first() -> None:
     first = sampled_gradient(made, 170, 0)
     assert (sampled_gradient(made, 170, 1) != first).any()
     made.head.begin(made.targets)
-    made.head.work(made.parameters, {}, made.hidden, made.targets, 1.0, 0)
+    made.head.work(Given(made.parameters, {}, made.hidden, made.targets, 1.0), 0)
     assert (dense(made.head, "output", (170, COLUMNS)) == first).all()

@@ -24,6 +24,7 @@ from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.records import HEAD
 from streamvec.models.step import Position
 from streamvec.training import glove as training
+from streamvec.training import loop
 from streamvec.training.checkpoint import ARRAYS
 from streamvec.vectors.formats import export_vectors
 
@@ -169,7 +170,7 @@ def test_vectors_are_what_words_begin_with(
 
     begun: list[np.ndarray] = []
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(training, "train", halt)
+        patch.setattr(loop, "train", halt)
         sv.train_glove(text, run, vectors=tmp_path / "v.bin", report=notes, **options)
     names = words_of(run)
     twice = 2 if answer == "both" else 1

@@ -8,7 +8,7 @@ FILES = 64  # that the rounds are divided among
 AT_ONCE = 1 << 13  # pairs that are found, and then counted: so many stay in the second cache
 WRITING = 3 * 12 * BATCH_ENTRIES  # bytes that a thread holds while it merges runs into a file
 READING = 2 * 16 * ROWS  # bytes of each run that is read: the batch that is merged, and what it was read into
-RESERVE = 36 << 20  # for runs that are merged into one while others are made, for spilling, and for record batches
+RESERVE = 48 << 20  # for runs that are merged into one while others are made, for spilling, and for record batches
 _MOST_TAKEN = 400 << 20  # by the process before it begins; what it holds beyond is somebody else's, but for words
 _A_WORD = 40  # bytes: its letters, count and band
 

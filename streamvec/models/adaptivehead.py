@@ -13,6 +13,7 @@ import numpy as np
 
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team, wait_for_team
+from streamvec.models.head import Given
 from streamvec.models.metrows import Part
 from streamvec.models.softmaxhead import SoftmaxHead
 from streamvec.models.stack import padded
@@ -73,18 +74,11 @@ class AdaptiveHead:
             rows = np.flatnonzero(clusters == number)
             self._met.append((rows, (targets[rows] - low).astype(np.int32)))
 
-    def work(
-        self,
-        parameters: Mapping[str, np.ndarray],
-        gradients: Mapping[str, np.ndarray] | None,
-        hidden: np.ndarray,
-        targets: np.ndarray,
-        scale: float,
-        thread: int,
-    ) -> None:
-        """As `SoftmaxHead.work`."""
+    def work(self, given: Given, thread: int) -> None:
+        """As `Head.work`."""
+        parameters, gradients, hidden, targets, _ = given
         threads, barrier, count = self._team.threads, self._team.barrier, len(targets)
-        self._head.work(parameters, gradients, hidden, self._in_head, scale, thread)
+        self._head.work(given._replace(targets=self._in_head), thread)
         if thread == 0:
             self.losses[:count] = self._head.losses[:count]
             self._more[:count] = 0
@@ -101,7 +95,7 @@ class AdaptiveHead:
                 if thread == 0:
                     np.matmul(hidden[some], parameters[f"tail.{number}.down"], out=small)
                 wait_for_team(barrier, threads)
-                tail.work(parameters, gradients, small, wanted, scale, thread, adds=True)
+                tail.work(given._replace(hidden=small, targets=wanted), thread, adds=True)
                 if thread == 0:
                     self.losses[some] += tail.losses[: some.size]
                     if gradients is not None:

@@ -12,8 +12,10 @@ import numpy as np
 from streamvec.kernels import softmax
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team, wait_for_team
+from streamvec.models.head import Given
 from streamvec.models.metrows import Part
 from streamvec.models.step import Position
+from streamvec.models.vocabularyblocks import Scores, Targets, blocks_of, score_block
 from streamvec.models.wordconfig import SOFTMAX_BLOCK
 
 _ROOM = 32 << 20  # bytes for what is kept of blocks: so many vectors are scored at once
@@ -27,7 +29,7 @@ class ExactSoftmax:
     ) -> None:
         """As of `SoftmaxHead`."""
         self._words, self._columns, self._team, self._weights, self._bias = words, columns, team, weights, bias
-        self._edges = [(low, min(low + SOFTMAX_BLOCK, words)) for low in range(0, words, SOFTMAX_BLOCK)]
+        self._edges = blocks_of(words)
         blocks = len(self._edges)
         self._some = some = rows_at_once(words, most)
         self._scores = [aligned_zeros((some, SOFTMAX_BLOCK)) for _ in range(team.threads)]
@@ -43,26 +45,21 @@ class ExactSoftmax:
     def begin(self, targets: np.ndarray, position: Position | None = None) -> None:
         """Nothing to do here."""
 
-    def work(
-        self,
-        parameters: Mapping[str, np.ndarray],
-        gradients: Mapping[str, np.ndarray] | None,
-        hidden: np.ndarray,
-        targets: np.ndarray,
-        scale: float,
-        thread: int,
-    ) -> None:
-        """One thread's part of writing `losses`. ValueError where *gradients* are asked for."""
-        if gradients is not None:
+    def work(self, given: Given, thread: int) -> None:
+        """One thread's part of writing `losses`. ValueError where gradients are asked for."""
+        if given.gradients is not None:
             raise ValueError("gradients must be None of a softmax that only measures")
         threads, barrier = self._team.threads, self._team.barrier
-        for first in range(0, len(targets), self._some):
-            some, wanted = hidden[first : first + self._some], targets[first : first + self._some]
-            for block in range(thread, len(self._edges), threads):
-                self._score(block, parameters, some, wanted, self._scores[thread])
+        weights, bias = given.parameters[self._weights], given.parameters[self._bias]
+        for first in range(0, len(given.targets), self._some):
+            hidden, words = (array[first : first + self._some] for array in (given.hidden, given.targets))
+            targets = Targets(self._starts, words, self._logits)
+            for number in range(thread, len(self._edges), threads):
+                scores = Scores(self._scores[thread], self._peaks[number], self._totals[number])
+                score_block(hidden, weights, bias, self._edges[number], targets, scores)
             wait_for_team(barrier, threads)
             if thread == 0:
-                count, losses = len(wanted), self.losses[first : first + self._some]
+                count, losses = len(words), self.losses[first : first + self._some]
                 softmax.normalisers(self._peaks, self._totals, count, self._peak, self._total)
                 softmax.write_losses(self._rows, count, self._starts, self._logits, self._peak, self._total, losses)
             wait_for_team(barrier, threads)
@@ -83,23 +80,6 @@ class ExactSoftmax:
     def loss_at_chance(self) -> float:
         """The mean loss when all words are as likely."""
         return math.log(self._words)
-
-    def _score(
-        self,
-        block: int,
-        parameters: Mapping[str, np.ndarray],
-        hidden: np.ndarray,
-        targets: np.ndarray,
-        scores: np.ndarray,
-    ) -> None:
-        (low, high), count = self._edges[block], len(targets)
-        wanted = scores[:count, : high - low]
-        np.matmul(hidden, parameters[self._weights][low:high].T, out=wanted)
-        wanted += parameters[self._bias][low:high]
-        softmax.take_logits(scores, count, self._starts, targets, low, high, self._logits)
-        wanted.max(axis=1, out=self._peaks[block, :count])
-        scores[:count, high - low :] = -np.inf
-        softmax.exponentials(scores, count, self._peaks[block], self._totals[block])
 
 
 def rows_at_once(words: int, most: int) -> int:

@@ -9,7 +9,7 @@ from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.records import HEAD, Batch, Cost, Records
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.skipgram import new_team
-from streamvec.models.step import Position, StepResult
+from streamvec.models.step import Position, StepResult, first_not_finite
 from streamvec.models.wordconfig import LANES
 
 _BIASES, _SQUARES_OF_BIASES = slice(0, 2), slice(2, 4)  # in the head of a record
@@ -113,11 +113,7 @@ class Glove:
 
     def not_finite(self) -> str | None:
         """The name of an array with a NaN or an infinity in it, if there is one."""
-        records = self.arrays["records"]
-        for start in range(0, records.size, 1 << 20):
-            if not np.isfinite(records[start : start + (1 << 20)].sum(dtype=np.float64)):
-                return "records"
-        return None
+        return first_not_finite(self.arrays)
 
     def close(self) -> None:
         """Ends the threads."""

@@ -1,10 +1,11 @@
 """What decides the bytes of GloVe's vectors besides the text: its options, checked on construction."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES, ENTRY_BYTES, SIDES, WEIGHTINGS, Counted
 from streamvec.kernels.records import HEAD, PIECE
-from streamvec.models.wordconfig import LANES, NO_NGRAMS, NGramSizes, option
+from streamvec.models.options import check, option
+from streamvec.models.wordconfig import LANES, NO_NGRAMS, NGramSizes
 
 _LARGEST = 1e30  # kernels have float32
 ANSWERS = ("sum", "word", "context", "both")
@@ -32,9 +33,7 @@ class GloveConfig:
     seed: int = option(1, "Seed of everything random.")
 
     def __post_init__(self) -> None:
-        for name in ("dim", "window", "epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check(self, ("dim", "window", "epochs"))
         if self.window > 1000:
             raise ValueError(f"window must be at most 1000, got {self.window}")
         for name in ("x_max", "learning_rate"):
@@ -42,12 +41,6 @@ class GloveConfig:
                 raise ValueError(f"{name} must be above 0 and at most {_LARGEST:g}, got {getattr(self, name)}")
         if not 0 <= self.alpha <= 100:
             raise ValueError(f"alpha must be at least 0 and at most 100, got {self.alpha}")
-        if not 0 <= self.seed < 2**40:
-            raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
-        for chosen in fields(self):
-            choices = chosen.metadata.get("choices", ())
-            if choices and getattr(self, chosen.name) not in choices:
-                raise ValueError(f"{chosen.name} must be {' or '.join(choices)}, got {getattr(self, chosen.name)!r}")
 
     @property
     def counted(self) -> Counted:

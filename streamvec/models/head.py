@@ -1,12 +1,22 @@
 """What a language model asks of its output, whatever that scores: losses of hidden vectors, and gradients."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from streamvec.models.metrows import Part
 from streamvec.models.step import Position
+
+
+class Given(NamedTuple):
+    """Hidden vectors that a head is to score, and what for."""
+
+    parameters: Mapping[str, np.ndarray]  # by name (read)
+    gradients: Mapping[str, np.ndarray] | None  # by name (written); None where nothing is trained
+    hidden: np.ndarray  # float32[n, columns]
+    targets: np.ndarray  # int32[n]: the words to predict
+    scale: float  # of the gradients
 
 
 class Head(Protocol):
@@ -21,18 +31,10 @@ class Head(Protocol):
         """To be called by one thread before all call `work` with these targets. position: of a step of training, which
         decides what is random; where it is not given, the first."""
 
-    def work(
-        self,
-        parameters: Mapping[str, np.ndarray],
-        gradients: Mapping[str, np.ndarray] | None,
-        hidden: np.ndarray,
-        targets: np.ndarray,
-        scale: float,
-        thread: int,
-    ) -> None:
-        """One thread's part: writes `losses`; with *gradients* also scale times the gradients, there or, of rows that
-        were met, in `met`; and then `d_hidden` has those by the hidden vectors. hidden: float32[n, columns], targets:
-        int32[n]. All threads of the team call it. Without *gradients* losses are exact.
+    def work(self, given: Given, thread: int) -> None:
+        """One thread's part: writes `losses`; with gradients also scale times the gradients, there or, of rows that
+        were met, in `met`; and then `d_hidden` has those by the hidden vectors. All threads of the team call it.
+        Without gradients losses are exact.
         """
 
     def d_hidden(self, first: int, last: int) -> np.ndarray:

@@ -5,33 +5,29 @@ the softmax, and stretches of the parameters through the optimizer; each sum has
 for any number of threads.
 """
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from streamvec.corpus.lanes import LaneBatch
-from streamvec.kernels import optimizers, random
-from streamvec.kernels.dropout import fill_mask
 from streamvec.kernels.memory import aligned_zeros
-from streamvec.kernels.rows import add_rows, pick
+from streamvec.kernels.rows import add_rows
 from streamvec.kernels.team import wait_for_team
-from streamvec.models.adaptivehead import AdaptiveHead
-from streamvec.models.exactsoftmax import ExactSoftmax
-from streamvec.models.head import Head
+from streamvec.models.following import SUMS, Gradients, follow, learning_rate
+from streamvec.models.head import Given
+from streamvec.models.heads import head_of
+from streamvec.models.lanegroup import LaneGroup
 from streamvec.models.lmconfig import LmConfig
+from streamvec.models.lmstart import start
 from streamvec.models.metrows import MetRows
-from streamvec.models.sampledhead import SampledHead
-from streamvec.models.sampler import Sampler
 from streamvec.models.skipgram import new_team
 from streamvec.models.softmax import one_thread_a_product
-from streamvec.models.softmaxhead import SoftmaxHead
-from streamvec.models.stack import LANES, Stack, padded
-from streamvec.models.step import Position, StepResult
+from streamvec.models.stack import padded
+from streamvec.models.step import Position, StepResult, first_not_finite
 
-EMBEDDING, OUTPUT = "embedding", "output"
-_SUMS = {"sgd": (), "momentum": ("velocity",), "adagrad": ("squares",), "adam": ("means", "squares")}
+EMBEDDING = "embedding"
+_OfGroup = Callable[[int, LaneGroup], None]  # what is done with a group, by its number
 
 
 class LanguageModel:
@@ -65,24 +61,23 @@ class LanguageModel:
         self.lanes = lanes or config.batch
         self.team = new_team(threads)
         shape = config.shape
-        self._weights = EMBEDDING if config.tied else OUTPUT
         sizes: dict[str, tuple[int, ...]] = {EMBEDDING: (words, padded(config.dim)), **shape.parameters()}
         most = self.lanes * config.bptt
-        self._head = self._new_head(most, lanes is None, counts)
+        self._head = head_of(config, words, most, self.team, lanes is None, counts)
         sizes |= self._head.shapes()
         if parameters is None:
             self.parameters = {name: aligned_zeros(size) for name, size in sizes.items()}
-            self._start()
+            start(config, self.parameters)
             self.arrays = dict(self.parameters)
         else:
             self.parameters, self.arrays = parameters, {}
         if lanes is None:
             for name in sizes:
-                for part in _SUMS[config.optimizer]:
+                for part in SUMS[config.optimizer]:
                     self.arrays[f"{name}.{part}"] = aligned_zeros(sizes[name])
             if config.freeze:
                 self.arrays["frozen"] = np.zeros(words, np.uint8)
-        self._groups = [_Group(config, first, last) for first, last in config.groups(self.lanes)]
+        self._groups = [LaneGroup(config, first, last) for first, last in config.groups(self.lanes)]
         self._states = [aligned_zeros((self.lanes, padded(config.hidden))) for _ in self._groups[0].stack.state()]
         for number, state in enumerate(self._states):
             self.arrays[f"state.{number}"] = state
@@ -92,20 +87,6 @@ class LanguageModel:
         if lanes is None:
             self._new_gradients()
 
-    def _new_head(self, most: int, is_trained: bool, counts: np.ndarray | None) -> Head:
-        config, columns = self.config, self.config.shape.outputs
-        cuts = [cut for cut in config.cuts if cut < self.words]
-        if cuts:
-            return AdaptiveHead([*cuts, self.words], columns, most, self.team)
-        if not is_trained:
-            return ExactSoftmax(self.words, columns, most, self.team, self._weights)
-        if config.output in ("sampled", "nce"):
-            if counts is None or len(counts) != self.words:
-                raise ValueError(f"counts must be those of {self.words} words with the output {config.output}")
-            sampler = Sampler(counts, config.noise_power, config.samples, config.seed)
-            return SampledHead(self.words, columns, most, self.team, sampler, config.output, self._weights)
-        return SoftmaxHead(self.words, columns, most, self.team, self._weights)
-
     @property
     def loss_at_chance(self) -> float:
         """Loss a token when all words are as likely, as `step` counts it."""
@@ -113,18 +94,15 @@ class LanguageModel:
 
     def step(self, batch: LaneBatch, position: Position) -> StepResult:
         """Trains on some time steps; what dropout leaves out is a function of (seed, position)."""
-        config = self.config
         self._run(batch, position)
-        norm = self._norm()
-        scale = min(1.0, config.clip / norm) if config.clip and norm > 0 else 1.0
-        self._update(scale, position)
+        number = position.epoch * self.steps + position.batch + 1
+        follow(self.config, self.arrays, Gradients(self._gradients, self._met), position, number, self.team)
         count = batch.targets.size
         return StepResult(float(self._head.losses[:count].sum(dtype=np.float64)), count, count)
 
     def learning_rate(self, position: Position) -> float:
         """The learning rate at a position."""
-        config = self.config
-        return config.learning_rate * config.decay ** max(0, position.epoch + 1 - config.decay_after)
+        return learning_rate(self.config, position)
 
     def loss(self, batches: Iterable[LaneBatch]) -> tuple[float, int]:
         """(the sum of the losses of all tokens, exactly, how many), read one after another from the first on."""
@@ -143,31 +121,25 @@ class LanguageModel:
         to the loss (`streamvec.models.stack`), and of these the mean over lanes, so that it does not grow with --batch.
         It takes as long as a step, and changes nothing that a later step reads.
         """
-        (steps, lanes), threads = batch.inputs.shape, self.team.threads
-        inputs = [np.ascontiguousarray(batch.inputs[:, group.first : group.last]) for group in self._groups]
-        last, columns = np.ascontiguousarray(batch.targets[-1]), self.config.shape.outputs
-        hidden = np.empty((lanes, columns), np.float32)
+        steps, lanes = batch.inputs.shape
+        columns = self.config.shape.outputs
+        hidden, last = np.empty((lanes, columns), np.float32), np.ascontiguousarray(batch.targets[-1])
+        inputs = self._divided(batch.inputs)
         norms: list[dict[str, np.ndarray]] = [{} for _ in self._groups]
+        zeros = [np.zeros_like(state) for state in self._states]
 
-        def work(thread: int) -> None:
-            for number in range(thread, len(self._groups), threads):
-                group = self._groups[number]
-                for state, held in zip(self._states, group.stack.state(), strict=True):
-                    held[:] = 0 if batch.begins else state[group.first : group.last]
-                given = np.empty((steps * (group.last - group.first), columns), np.float32)
-                group.forward(self.parameters, self.parameters[EMBEDDING], inputs[number], None, given)
-                hidden[group.first : group.last] = given[group.first - group.last :]
-            wait_for_team(self.team.barrier, threads)
-            self._head.work(self.parameters, self._gradients, hidden, last, 1.0, thread)
-            for number in range(thread, len(self._groups), threads):
-                group = self._groups[number]
-                d_out = np.zeros((steps, group.last - group.first, columns), np.float32)
-                d_out[-1] = self._head.d_hidden(group.first, group.last)
-                group.stack.backward(self.parameters, self._partial[number], d_out, norms[number])
+        def forward(number: int, group: LaneGroup) -> None:
+            group.take(zeros if batch.begins else self._states)
+            given = np.empty((steps * (group.last - group.first), columns), np.float32)
+            group.forward(self.parameters, self.parameters[EMBEDDING], inputs[number], None, given)
+            hidden[group.first : group.last] = given[group.first - group.last :]
 
-        self._head.begin(last, position)
-        with one_thread_a_product():
-            self.team.run(work)
+        def back(number: int, group: LaneGroup) -> None:
+            d_out = np.zeros((steps, group.last - group.first, columns), np.float32)
+            d_out[-1] = self._head.d_hidden(group.first, group.last)
+            group.stack.backward(self.parameters, self._partial[number], d_out, norms[number])
+
+        self._through(forward, Given(self.parameters, self._gradients, hidden, last, 1.0), position, back)
         found = {name: np.concatenate([each[name] for each in norms], axis=1).mean(axis=1) for name in norms[0]}
         return {(int(name.split(".")[0]), name[-1]): found[name] for name in sorted(found)}
 
@@ -198,50 +170,20 @@ class LanguageModel:
 
     def read(self, token: int) -> np.ndarray:
         """The logarithm of each token's probability to come next, float64[V], after one more; with one lane."""
-        group = self._groups[0]
-        for state, held in zip(self._states, group.stack.state(), strict=True):
-            held[:] = state
-        hidden = np.empty((1, self.config.shape.outputs), np.float32)
-        group.forward(self.parameters, self.parameters[EMBEDDING], np.array([[token]], np.int32), None, hidden)
-        group.stack.carry_on(1)
-        for state, held in zip(self._states, group.stack.state(), strict=True):
-            state[:] = held
-        return self._head.log_chances(self.parameters, hidden[0])
+        group, hidden = self._groups[0], np.empty((1, self.config.shape.outputs), np.float32)
+        group.take(self._states)
+        with one_thread_a_product():
+            group.forward(self.parameters, self.parameters[EMBEDDING], np.array([[token]], np.int32), None, hidden)
+            group.give(self._states, 1)
+            return self._head.log_chances(self.parameters, hidden[0])
 
     def not_finite(self) -> str | None:
         """The name of an array with a NaN or an infinity in it, if there is one."""
-        for name, array in self.arrays.items():
-            flat = array.reshape(-1)
-            for start in range(0, flat.size, 1 << 20):
-                if not np.isfinite(flat[start : start + (1 << 20)].sum(dtype=np.float64)):
-                    return name
-        return None
+        return first_not_finite(self.arrays)
 
     def close(self) -> None:
         """Ends the threads."""
         self.team.close()
-
-    def _start(self) -> None:
-        """Uniform weights: of words in +-0.1, of a layer in +-1/sqrt(hidden); forget gates begin open."""
-        config, hidden = self.config, padded(self.config.hidden)
-        for number, (name, array) in enumerate(self.parameters.items()):
-            key = config.seed * 1_000_003 + number
-            if name in (EMBEDDING, OUTPUT):
-                width = config.dim if name == EMBEDDING else config.hidden
-                random.uniform_rows(array, width, -0.1, 0.1, key)
-            elif name.startswith("tail.") and array.ndim == 2:
-                rows, width = (config.hidden, array.shape[1]) if name.endswith("down") else array.shape
-                random.uniform_rows(array[:rows], width, -0.1, 0.1, key)
-            elif name.endswith(("W", "U")):
-                layer, gates = int(name.split(".")[0]), array.reshape(len(array), -1, hidden)
-                rows = config.hidden if layer or name.endswith("U") else config.dim
-                reach = 1 / math.sqrt(config.hidden)
-                for gate in range(gates.shape[1]):
-                    part = np.zeros((rows, config.hidden), np.float32)
-                    random.uniform_rows(part, config.hidden, -reach, reach, key + 7_919 * (gate + 1))
-                    gates[:rows, gate, : config.hidden] = part
-            elif name.endswith("forward.b") and config.cell == "lstm":
-                array.reshape(-1, hidden)[1, : config.hidden] = 1
 
     def _new_gradients(self) -> None:
         shapes = {name: array.shape for name, array in self.parameters.items()}
@@ -255,38 +197,47 @@ class LanguageModel:
         """Through the network and, where *position* says that it trains, back: gradients of all parameters."""
         steps, lanes = batch.inputs.shape
         if batch.begins:
-            for state in self._states:
-                state[:] = 0
+            self.forget()
         edges = [(steps * group.first, steps * group.last) for group in self._groups]
-        inputs = [np.ascontiguousarray(batch.inputs[:, group.first : group.last]) for group in self._groups]
-        targets = np.concatenate([batch.targets[:, group.first : group.last].reshape(-1) for group in self._groups])
-        hidden, threads = self._hidden[: steps * lanes], self.team.threads
-        words = self.parameters[EMBEDDING]
+        inputs, hidden = self._divided(batch.inputs), self._hidden[: steps * lanes]
+        targets = np.concatenate([part.reshape(-1) for part in self._divided(batch.targets)])
+
+        def forward(number: int, group: LaneGroup) -> None:
+            group.take(self._states)
+            first, last = edges[number]
+            group.forward(self.parameters, self.parameters[EMBEDDING], inputs[number], position, hidden[first:last])
+
+        def back(number: int, group: LaneGroup) -> None:
+            if position is not None:
+                group.backward(self.parameters, self._partial[number], self._head.d_hidden(*edges[number]), steps)
+            group.give(self._states, steps)
+
+        gradients = self._gradients if position is not None else None
+        self._through(forward, Given(self.parameters, gradients, hidden, targets, 1 / lanes), position, back)
+        if position is not None:
+            self._gather(inputs)
+
+    def _divided(self, tokens: np.ndarray) -> list[np.ndarray]:
+        """int32[steps, lanes] as those of each group."""
+        return [np.ascontiguousarray(tokens[:, group.first : group.last]) for group in self._groups]
+
+    def _through(self, forward: _OfGroup, given: Given, position: Position | None, back: _OfGroup) -> None:
+        """All groups forward, all vectors through the head, all groups back: by all threads."""
+        threads = self.team.threads
 
         def work(thread: int) -> None:
             for number in range(thread, len(self._groups), threads):
-                group, (first, last) = self._groups[number], edges[number]
-                for state, held in zip(self._states, group.stack.state(), strict=True):
-                    held[:] = state[group.first : group.last]
-                group.forward(self.parameters, words, inputs[number], position, hidden[first:last])
+                forward(number, self._groups[number])
             wait_for_team(self.team.barrier, threads)
-            gradients = self._gradients if position is not None else None
-            self._head.work(self.parameters, gradients, hidden, targets, 1 / lanes, thread)
+            self._head.work(given, thread)
             for number in range(thread, len(self._groups), threads):
-                group, (first, last) = self._groups[number], edges[number]
-                if position is not None:
-                    group.backward(self.parameters, self._partial[number], self._head.d_hidden(first, last), steps)
-                group.stack.carry_on(steps)  # not before: backward needs the state that the first step began with
-                for state, held in zip(self._states, group.stack.state(), strict=True):
-                    state[group.first : group.last] = held
+                back(number, self._groups[number])
 
-        self._head.begin(targets, position)
+        self._head.begin(given.targets, position)
         with one_thread_a_product():
             self.team.run(work)
-        if position is not None:
-            self._gather(inputs, steps)
 
-    def _gather(self, inputs: list[np.ndarray], steps: int) -> None:
+    def _gather(self, inputs: list[np.ndarray]) -> None:
         """Adds up the groups' gradients, and those of the words that were met."""
 
         def work(thread: int) -> None:
@@ -312,98 +263,3 @@ class LanguageModel:
         else:
             met.setdefault(EMBEDDING, []).append((ids, rows))
         self._met = {name: MetRows.of(parts) for name, parts in met.items()}
-
-    def _norm(self) -> float:
-        """The norm of all gradients together."""
-        found = sum(optimizers.sum_of_squares(array.reshape(-1)) for array in self._gradients.values())
-        found += sum(optimizers.sum_of_squares(met.gradients.reshape(-1)) for met in self._met.values())
-        return math.sqrt(found)
-
-    def _update(self, scale: float, position: Position) -> None:
-        rate, threads = self.learning_rate(position), self.team.threads
-        number = position.epoch * self.steps + position.batch + 1
-        parts = _SUMS[self.config.optimizer]
-
-        def follow(array: np.ndarray, gradient: np.ndarray, sums: list[np.ndarray]) -> None:
-            self._follow(array, gradient, sums, scale, rate, number)
-
-        def work(thread: int) -> None:
-            for name, gradient in self._gradients.items():
-                edges = [gradient.size * part // threads // LANES * LANES for part in (thread, thread + 1)]
-                here = slice(edges[0], edges[1] if thread + 1 < threads else gradient.size)
-                sums = [self.arrays[f"{name}.{part}"].reshape(-1)[here] for part in parts]
-                follow(self.parameters[name].reshape(-1)[here], gradient.reshape(-1)[here], sums)
-            for name, met in self._met.items():
-                arrays = [self.parameters[name], *(self.arrays[f"{name}.{part}"] for part in parts)]
-                met.update(arrays, follow, thread, threads)
-
-        self.team.run(work)
-
-    def _follow(
-        self, array: np.ndarray, gradient: np.ndarray, sums: list[np.ndarray], scale: float, rate: float, number: int
-    ) -> None:
-        optimizer = self.config.optimizer
-        if optimizer == "sgd":
-            optimizers.sgd(array, gradient, scale, rate)
-        elif optimizer == "momentum":
-            optimizers.momentum(array, gradient, sums[0], scale, rate, self.config.momentum)
-        elif optimizer == "adagrad":
-            optimizers.adagrad(array, gradient, sums[0], scale, rate)
-        else:
-            optimizers.adam(array, gradient, sums[0], sums[1], scale, rate, number)
-
-
-class _Group:
-    """Some lanes, and their way through the stack."""
-
-    def __init__(self, config: LmConfig, first: int, last: int) -> None:
-        self.config, self.first, self.last = config, first, last
-        self.stack = Stack(config.shape, config.bptt, last - first)
-        self.d_x = np.zeros((0, 0), np.float32)
-        self._masks: list[np.ndarray] = []
-
-    def forward(
-        self,
-        parameters: dict[str, np.ndarray],
-        words: np.ndarray,
-        inputs: np.ndarray,
-        position: Position | None,
-        hidden: np.ndarray,
-    ) -> None:
-        """Writes what goes into the softmax: float32[steps * lanes, outputs]. inputs: int32[steps, lanes]."""
-        steps, lanes = inputs.shape
-        x = np.empty((steps, lanes, words.shape[1]), np.float32)
-        pick(words, inputs.reshape(-1), x.reshape(steps * lanes, -1))
-        self._masks = self._draw(steps, position) if position is not None and self.config.dropout else []
-        if self._masks:
-            x *= self._masks[0]
-        out = self.stack.forward(parameters, x, None, list(self._masks[1:-1]) or None)
-        into = hidden.reshape(out.shape)
-        if self._masks:
-            np.multiply(out, self._masks[-1], out=into)
-        else:
-            into[:] = out
-
-    def backward(
-        self, parameters: dict[str, np.ndarray], gradients: dict[str, np.ndarray], d_hidden: np.ndarray, steps: int
-    ) -> None:
-        """Writes the gradients of this group's lanes, and *d_x*, those by the vectors that went in."""
-        d_out = d_hidden.reshape(steps, self.last - self.first, -1)
-        if self._masks:
-            d_out *= self._masks[-1]
-        self.d_x = self.stack.backward(parameters, gradients, d_out)
-        if self._masks:
-            self.d_x *= self._masks[0]
-
-    def _draw(self, steps: int, position: Position) -> list[np.ndarray]:
-        """Masks of what goes into each layer and into the softmax: float32[steps, lanes, columns]."""
-        config, lanes = self.config, self.last - self.first
-        widths = [padded(config.dim), *[config.shape.outputs] * config.layers]
-        masks = []
-        for number, width in enumerate(widths):
-            key = random.stream(config.seed, position.epoch + 1, random.DROPOUT + number)
-            mask = np.empty((steps, lanes, width), np.float32)
-            place = (position.batch * config.batch + self.first) * config.bptt * width
-            fill_mask(mask.reshape(-1), np.uint64(key), place, config.dropout)
-            masks.append(mask)
-        return masks

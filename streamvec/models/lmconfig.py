@@ -1,10 +1,10 @@
 """What decides a recurrent language model besides its text: its options, checked on construction."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from streamvec.models.cells import CELLS
+from streamvec.models.options import check, option
 from streamvec.models.stack import Shape
-from streamvec.models.wordconfig import option
 
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
 _RATES = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.1, "adam": 0.002}
@@ -59,9 +59,7 @@ class LmConfig:
             object.__setattr__(self, "dim", self.hidden)
         if self.learning_rate == 0:
             object.__setattr__(self, "learning_rate", _RATES.get(self.optimizer, 1.0))
-        for name in ("layers", "hidden", "dim", "samples", "batch", "bptt", "epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check(self, ("layers", "hidden", "dim", "samples", "batch", "bptt", "epochs"))
         if not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
         for name in ("dropout", "momentum"):
@@ -83,12 +81,6 @@ class LmConfig:
         if self.tied and self.freeze:
             raise ValueError("tied vectors are also the weights of the output, which are trained: freeze must be off")
         _ = self.cuts  # refuses what is no list of numbers
-        if not 0 <= self.seed < 2**40:
-            raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
-        for chosen in fields(self):
-            choices = chosen.metadata.get("choices", ())
-            if choices and getattr(self, chosen.name) not in choices:
-                raise ValueError(f"{chosen.name} must be {' or '.join(choices)}, got {getattr(self, chosen.name)!r}")
 
     @property
     def cuts(self) -> list[int]:

@@ -22,6 +22,7 @@ from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.rows import pick
 from streamvec.kernels.team import Team, wait_for_team
 from streamvec.models.exactsoftmax import ExactSoftmax
+from streamvec.models.head import Given
 from streamvec.models.metrows import Part
 from streamvec.models.sampler import Sampler
 from streamvec.models.stack import padded
@@ -75,18 +76,11 @@ class SampledHead:
         found = self._samples[np.minimum(places, self._samples.size - 1)] == targets
         self._hits = np.where(found, places, -1).astype(np.int32)
 
-    def work(
-        self,
-        parameters: Mapping[str, np.ndarray],
-        gradients: Mapping[str, np.ndarray] | None,
-        hidden: np.ndarray,
-        targets: np.ndarray,
-        scale: float,
-        thread: int,
-    ) -> None:
-        """As `Head.work`: with *gradients* an estimate over the samples, without them exact."""
-        if gradients is None:
-            return self._exact.work(parameters, None, hidden, targets, scale, thread)
+    def work(self, given: Given, thread: int) -> None:
+        """As `Head.work`: with gradients an estimate over the samples, without them exact."""
+        if given.gradients is None:
+            return self._exact.work(given, thread)
+        parameters, _, hidden, targets, scale = given
         threads, barrier, drawn = self._team.threads, self._team.barrier, self._samples.size
         weights, bias = parameters[self._weights], parameters[self._bias]
         if thread == 0:

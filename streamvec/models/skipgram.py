@@ -12,7 +12,7 @@ from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.subwords import Subwords, bound_sharing, compose
 from streamvec.kernels.team import Team
 from streamvec.models.softmax import EveryWord, FullSoftmax
-from streamvec.models.step import Position, StepResult
+from streamvec.models.step import Position, StepResult, first_not_finite
 from streamvec.models.subwords import NO_SUBWORDS, Hidden, NGrams, ring_places
 from streamvec.models.targets import Noise, Tree
 from streamvec.models.wordconfig import LANES, SkipGramConfig
@@ -155,11 +155,7 @@ class SkipGram:
 
     def not_finite(self) -> str | None:
         """The name of an array with a NaN or an infinity in it, if there is one."""
-        for name, array in self.arrays.items():
-            for start in range(0, array.size, 1 << 20):
-                if not np.isfinite(array[start : start + (1 << 20)].sum(dtype=np.float64)):
-                    return name
-        return None
+        return first_not_finite(self.arrays)
 
     def close(self) -> None:
         """Ends the threads."""

@@ -16,6 +16,7 @@ from streamvec.errors import StreamvecError
 from streamvec.kernels import layout, softmax, windows
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team, wait_for_team
+from streamvec.models.vocabularyblocks import Scores, Targets, blocks_of, score_block
 from streamvec.models.wordconfig import LANES, SOFTMAX_BLOCK, SkipGramConfig
 
 _FLOPS = 6  # for each weight and prediction: a product forward, and two backward
@@ -40,7 +41,7 @@ class FullSoftmax:
         self._team = team
         self._bias = bias
         words, columns = len(outputs) - 1, inputs.shape[1]
-        self._edges = [(low, min(low + SOFTMAX_BLOCK, words)) for low in range(0, words, SOFTMAX_BLOCK)]
+        self._edges = blocks_of(words)
         most, blocks = config.batch, len(self._edges)
         self._hidden = aligned_zeros((most, columns))
         self._scores = [aligned_zeros((most, -(-(high - low) // LANES) * LANES)) for low, high in self._edges]
@@ -89,16 +90,10 @@ class FullSoftmax:
 
     def _forward(self, block: int, count: int, own: "_Own") -> None:
         """Scores of one block of words, their exponentials, and the sums of these."""
-        low, high = self._edges[block]
-        scores, dim = self._scores[block], self._config.dim
-        wanted = scores[:count, : high - low]
-        np.matmul(self._hidden[:count, :dim], self._outputs[low:high, :dim].T, out=wanted)
-        if self._bias is not None:
-            wanted += self._bias[low:high]
-        softmax.take_logits(scores, count, own.starts, own.words, low, high, self._logits)
-        wanted.max(axis=1, out=self._peaks[block, :count])
-        scores[:count, high - low :] = -np.inf
-        softmax.exponentials(scores, count, self._peaks[block], self._totals[block])
+        dim = self._config.dim
+        targets = Targets(own.starts, own.words, self._logits)
+        scores = Scores(self._scores[block], self._peaks[block], self._totals[block])
+        score_block(self._hidden[:count, :dim], self._outputs[:, :dim], self._bias, self._edges[block], targets, scores)
 
     def _backward(self, block: int, count: int, rate: np.float32, own: "_Own") -> None:
         """Changes of one block's rows of outputs, and what the block says of the hidden vectors."""

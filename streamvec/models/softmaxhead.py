@@ -13,9 +13,11 @@ from streamvec.kernels import softmax
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team, wait_for_team
 from streamvec.models.exactsoftmax import log_chances
+from streamvec.models.head import Given
 from streamvec.models.metrows import Part
 from streamvec.models.step import Position
-from streamvec.models.wordconfig import LANES, SOFTMAX_BLOCK
+from streamvec.models.vocabularyblocks import Scores, Targets, blocks_of, score_block
+from streamvec.models.wordconfig import LANES
 
 
 class SoftmaxHead:
@@ -29,7 +31,7 @@ class SoftmaxHead:
     ) -> None:
         self.most = most
         self._team, self._weights, self._bias = team, weights, bias
-        self._edges = [(low, min(low + SOFTMAX_BLOCK, words)) for low in range(0, words, SOFTMAX_BLOCK)]
+        self._edges = blocks_of(words)
         blocks = len(self._edges)
         self._scores = [aligned_zeros((most, -(-(high - low) // LANES) * LANES)) for low, high in self._edges]
         self._changes = aligned_zeros((blocks, most, columns))
@@ -46,31 +48,22 @@ class SoftmaxHead:
     def begin(self, targets: np.ndarray, position: Position | None = None) -> None:
         """Nothing to do here."""
 
-    def work(
-        self,
-        parameters: Mapping[str, np.ndarray],
-        gradients: Mapping[str, np.ndarray] | None,
-        hidden: np.ndarray,
-        targets: np.ndarray,
-        scale: float,
-        thread: int,
-        adds: bool = False,
-    ) -> None:
-        """One thread's part: writes `losses`; with *gradients* also scale times the gradients (*adds*: to those that
-        are there), and then `d_hidden` has those by the hidden vectors. hidden: float32[n, columns], targets: int32[n].
-        All threads of the team call it.
-        """
-        threads, barrier, count = self._team.threads, self._team.barrier, len(targets)
-        for block in range(thread, len(self._edges), threads):
-            self._forward(block, parameters, hidden, targets)
+    def work(self, given: Given, thread: int, adds: bool = False) -> None:
+        """As `Head.work`; *adds*: gradients are added to those that are there."""
+        threads, barrier, count = self._team.threads, self._team.barrier, len(given.targets)
+        weights, bias = given.parameters[self._weights], given.parameters[self._bias]
+        targets = Targets(self._starts, given.targets, self._logits)
+        for number in range(thread, len(self._edges), threads):
+            scores = Scores(self._scores[number], self._peaks[number], self._totals[number])
+            score_block(given.hidden, weights, bias, self._edges[number], targets, scores)
         wait_for_team(barrier, threads)
         peak, total = self._own[thread]
         softmax.normalisers(self._peaks, self._totals, count, peak, total)
         if thread == 0:
             softmax.write_losses(self._rows, count, self._starts, self._logits, peak, total, self.losses)
-        if gradients is not None:
-            for block in range(thread, len(self._edges), threads):
-                self._backward(block, parameters, gradients, hidden, targets, scale, thread, adds)
+        if given.gradients is not None:
+            for number in range(thread, len(self._edges), threads):
+                self._backward(number, given, given.gradients, thread, adds)
         wait_for_team(barrier, threads)
 
     def d_hidden(self, first: int, last: int) -> np.ndarray:
@@ -90,37 +83,18 @@ class SoftmaxHead:
         """The mean loss when all words are as likely."""
         return math.log(self._edges[-1][1])
 
-    def _forward(
-        self, block: int, parameters: Mapping[str, np.ndarray], hidden: np.ndarray, targets: np.ndarray
-    ) -> None:
-        (low, high), scores, count = self._edges[block], self._scores[block], len(targets)
-        wanted = scores[:count, : high - low]
-        np.matmul(hidden, parameters[self._weights][low:high].T, out=wanted)
-        wanted += parameters[self._bias][low:high]
-        softmax.take_logits(scores, count, self._starts, targets, low, high, self._logits)
-        wanted.max(axis=1, out=self._peaks[block, :count])
-        scores[:count, high - low :] = -np.inf
-        softmax.exponentials(scores, count, self._peaks[block], self._totals[block])
-
     def _backward(
-        self,
-        block: int,
-        parameters: Mapping[str, np.ndarray],
-        gradients: Mapping[str, np.ndarray],
-        hidden: np.ndarray,
-        targets: np.ndarray,
-        scale: float,
-        thread: int,
-        adds: bool,
+        self, number: int, given: Given, gradients: Mapping[str, np.ndarray], thread: int, adds: bool
     ) -> None:
-        (low, high), scores, count = self._edges[block], self._scores[block], len(targets)
-        rate, (peak, total) = np.float32(-scale), self._own[thread]
-        softmax.gradients(scores, count, self._starts, targets, low, high, self._peaks[block], peak, total, rate)
+        (low, high), scores, count = self._edges[number], self._scores[number], len(given.targets)
+        rate, (peak, total) = np.float32(-given.scale), self._own[thread]
+        words = self._starts, given.targets, low, high
+        softmax.gradients(scores, count, *words, self._peaks[number], peak, total, rate)
         wanted, by_weights = scores[:count, : high - low], gradients[self._weights][low:high]
-        np.matmul(wanted, parameters[self._weights][low:high], out=self._changes[block, :count])
+        np.matmul(wanted, given.parameters[self._weights][low:high], out=self._changes[number, :count])
         if adds:
-            by_weights += wanted.T @ hidden
+            by_weights += wanted.T @ given.hidden
             gradients[self._bias][low:high] += wanted.sum(axis=0)
         else:
-            np.matmul(wanted.T, hidden, out=by_weights)
+            np.matmul(wanted.T, given.hidden, out=by_weights)
             np.sum(wanted, axis=0, out=gradients[self._bias][low:high])

@@ -2,12 +2,13 @@
 
 import math
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streamvec.corpus.shards import BATCH_TOKENS
 from streamvec.kernels import layout
+from streamvec.models.options import check, option
 
 LANES = 16
 _RANGE = re.compile(r"(\d{1,3})-(\d{1,3})", re.ASCII)
@@ -23,10 +24,6 @@ class NGramSizes(NamedTuple):
 
 
 NO_NGRAMS = NGramSizes(0, 0)
-
-
-def option(default: Any, help_text: str, **more: Any) -> Any:
-    return field(default=default, metadata={"help": help_text, **more})
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,7 @@ class SkipGramConfig:
     def __post_init__(self) -> None:
         if self.batch == 0:  # every path begins at the root of the tree, whose errors go stale the sooner
             object.__setattr__(self, "batch", 256 if self.objective == "ns" else 32)
-        for name in ("dim", "window", "negative", "epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check(self, ("dim", "window", "negative", "epochs", "batch"))
         for name in ("sample", "noise_power", "final_learning_rate"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
@@ -96,12 +91,6 @@ class SkipGramConfig:
             raise ValueError("subwords need objective ns or hs, got softmax")
         if not 1 <= self.buckets <= 2**30:
             raise ValueError(f"buckets must be at least 1 and at most 2**30, got {self.buckets}")
-        if not 0 <= self.seed < 2**40:
-            raise ValueError(f"seed must be at least 0 and below 2**40, got {self.seed}")
-        for chosen in fields(self):
-            choices = chosen.metadata.get("choices", ())
-            if choices and getattr(self, chosen.name) not in choices:
-                raise ValueError(f"{chosen.name} must be {' or '.join(choices)}, got {getattr(self, chosen.name)!r}")
 
     @property
     def averaged(self) -> bool:

@@ -4,7 +4,6 @@ The pairs may also come from another tool's files (`streamvec.training.stanford`
 """
 
 from collections.abc import Callable
-from importlib.metadata import version
 
 import numpy as np
 
@@ -12,109 +11,81 @@ from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Source, TokenSource
 from streamvec.corpus.layout import RECORD
 from streamvec.corpus.shards import Shards
-from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.files import free_space
 from streamvec.errors import StreamvecError
 from streamvec.models.glove import Glove, InRandomOrder
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.step import Position
 from streamvec.training import needs
-from streamvec.training.loop import Schedule, train
 from streamvec.training.needs import Load, compiling_bytes, refuse_too_large
-from streamvec.training.options import MachineOptions
 from streamvec.training.pairneeds import growth_of_shards, most_disk, pair_needs
-from streamvec.training.progress import Progress, Reporter
-from streamvec.training.run import Run
-from streamvec.training.start import fill, start_of
+from streamvec.training.progress import Progress
 from streamvec.training.watch import Watch
+from streamvec.training.work import Work
 from streamvec.vectors.store import write_vectors
 
 
-def train_glove_run(
-    run: Run,
-    config: GloveConfig,
-    vocabulary: Vocabulary,
-    shards: Shards,
-    text_bytes: int,
-    machine: MachineOptions,
-    report: Reporter,
-    stop: Callable[[], bool],
-) -> None:
-    """Trains a RUN of kind glove from where it is to its vectors; text_bytes: prepared by this process."""
+def train_glove_run(work: Work, config: GloveConfig, shards: Shards) -> None:
+    """Trains a RUN of kind glove from where it is to its vectors."""
 
     def before(load: Load) -> None:
-        _refuse_full_disk(run, config, vocabulary, shards, load, machine)
+        _refuse_full_disk(work, config, shards, load)
 
-    source = TokenSource(shards, config.counted)
-    train_pairs(run, config, vocabulary, source, text_bytes, machine, report, stop, before)
+    train_pairs(work, config, TokenSource(shards, config.counted), before)
 
 
 def train_pairs(
-    run: Run,
+    work: Work,
     config: GloveConfig,
-    vocabulary: Vocabulary,
     source: Source,
-    text_bytes: int,
-    machine: MachineOptions,
-    report: Reporter,
-    stop: Callable[[], bool],
-    before: Callable[[Load], None] = lambda load: None,
+    before: Callable[[Load], None],
     after: Callable[[], None] = lambda: None,
 ) -> None:
     """The same with pairs from any *source*; *before* is called where some are still to be counted, *after* when the
     source is not needed any more."""
-    start = start_of(run.about)
-    load = Load(len(vocabulary), vocabulary.mean_bytes, text_bytes, started=start is not None)
-    refuse_too_large(config, machine, load, compiling_bytes())
+    run, vocabulary, machine = work.run, work.vocabulary, work.machine
+    refuse_too_large(config, machine, work.load(), compiling_bytes())
     if run.checkpoints.newest() == Position(config.epochs, 0):  # only the vectors are left to write: no pairs for that
         model = Glove(config, len(vocabulary), 1, np.array([0, len(vocabulary)]))
-        found = run.checkpoints.load(model.arrays, report.note)
+        found = run.checkpoints.load(model.arrays, work.report.note)
         if found and found[0] == Position(config.epochs, 0):  # else it was damaged, and is put aside
-            return _write(run, vocabulary, model)
+            return _write(work, model)
     stage = CooccurrenceStage(run.cooccurrences, vocabulary, source, config.window)
     is_new = not stage.is_finished
     if is_new:
-        before(load)
-    cooccurrences = stage.run(
-        machine.memory_bytes, machine.cores, lambda name, done: report.progress(Progress(name, done)), stop
-    )
+        before(work.load())
+
+    def tell(name: str, done: float) -> None:
+        work.report.progress(Progress(name, done))
+
+    cooccurrences = stage.run(machine.memory_bytes, machine.cores, tell, work.stop)
     if is_new:
-        report.note(f"{cooccurrences.entries:,} co-occurrences of {len(vocabulary):,} words")
+        work.report.note(f"{cooccurrences.entries:,} co-occurrences of {len(vocabulary):,} words")
     after()
     model = Glove(config, len(vocabulary), machine.cores, cooccurrences.bands, cooccurrences.mirrored)
     try:
-        found = run.checkpoints.load(model.arrays, report.note)
-        position = found[0] if found else Position(0, 0)
-        run.metrics.forget_after(position)
-        watch = Watch(model, run, vocabulary)
-        watch.restore(found[1] if found else {})
-        if start and not found:
-            fill(model, vocabulary, start, run.folder, report.note, stop)
-            run.checkpoints.save(position, model.arrays, watch.state())
-        schedule = Schedule.of(config.epochs, cooccurrences.batches, machine)
         batches = InRandomOrder(cooccurrences, config.seed)
-        train(model, batches, position, schedule, run.checkpoints, run.metrics, report, stop, watch)
-        _write(run, vocabulary, model)
+        work.train(model, batches, cooccurrences.batches, Watch(model, run, vocabulary))
+        _write(work, model)
     finally:
         model.close()
 
 
-def _write(run: Run, vocabulary: Vocabulary, model: Glove) -> None:
-    info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
-    write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
+def _write(work: Work, model: Glove) -> None:
+    vocabulary = work.vocabulary
+    write_vectors(work.run.vectors, vocabulary.words, vocabulary.counts, model.vectors, work.info())
 
 
-def _refuse_full_disk(
-    run: Run, config: GloveConfig, vocabulary: Vocabulary, shards: Shards, load: Load, machine: MachineOptions
-) -> None:
+def _refuse_full_disk(work: Work, config: GloveConfig, shards: Shards, load: Load) -> None:
     """StreamvecError when the disk has not what is still to be written: runs of pairs, co-occurrences, and the end."""
+    run, counts = work.run, work.vocabulary.counts
     folder, free = free_space(run.folder)
     words = needs.Corpus(load.text, shards.documents, shards.tokens, load.words, load.word_bytes)
     end = 2 * needs.checkpoint_bytes(config, load.words) + needs.vectors_bytes(config, words)
     if most_disk(shards.tokens, config.window) + end <= free:
         return
     compile_cooccurrences()
-    pairs = pair_needs(machine, growth_of_shards(shards, vocabulary.counts, config.counted), load, shards.tokens)
+    pairs = pair_needs(work.machine, growth_of_shards(shards, counts, config.counted), load, shards.tokens)
     there = sum(path.stat().st_size for path in run.cooccurrences.rglob("*") if path.is_file())
     is_counted = (run.cooccurrences / RECORD).exists()  # so that runs are merged no more
     pairs_disk = pairs.merged_disk if is_counted else pairs.peak_disk

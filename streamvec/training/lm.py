@@ -1,7 +1,6 @@
 """Training of a language model from shards to its last checkpoint, and the vectors of its words."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 
 from streamvec.corpus.lanes import LaneBatch, Lanes
 from streamvec.corpus.shards import MarkedShards
@@ -13,55 +12,33 @@ from streamvec.models.step import Position
 from streamvec.training.gradients import GradientReport
 from streamvec.training.lmneeds import refuse_too_large
 from streamvec.training.lmtext import held_out_shards
-from streamvec.training.loop import Schedule, no_look, train
-from streamvec.training.needs import Load
-from streamvec.training.options import MachineOptions
-from streamvec.training.progress import Reporter
+from streamvec.training.loop import no_look
 from streamvec.training.run import Run
-from streamvec.training.start import fill, start_of
 from streamvec.training.watch import Patience
+from streamvec.training.work import Work
 from streamvec.vectors.store import write_vectors
 
 
-def train_lm_run(
-    run: Run,
-    config: LmConfig,
-    vocabulary: Vocabulary,
-    shards: MarkedShards,
-    text_bytes: int,
-    machine: MachineOptions,
-    report: Reporter,
-    stop: Callable[[], bool],
-) -> None:
+def train_lm_run(work: Work, config: LmConfig, shards: MarkedShards) -> None:
     """Trains a RUN of kind lm from where it is to its vectors."""
+    run, vocabulary = work.run, work.vocabulary
     symbols = Symbols.of(vocabulary)
-    start = start_of(run.about)
-    held_out = held_out_shards(run, vocabulary, machine, report, stop)
-    load = Load(len(symbols.names), vocabulary.mean_bytes, text_bytes, started=start is not None)
-    refuse_too_large(config, machine, load, shards, held_out)
+    held_out = held_out_shards(work)
+    refuse_too_large(config, work.machine, work.load(len(symbols.names)), shards, held_out)
     batches = Lanes(shards, symbols, config.batch, config.bptt)
     counts = symbols.counts(vocabulary, shards.counts["dropped_rare"], shards.documents)
-    model = LanguageModel(config, len(symbols.names), batches.batches, machine.cores, None, len(vocabulary), counts)
+    words, threads = len(symbols.names), work.machine.cores
+    model = LanguageModel(config, words, batches.batches, threads, None, len(vocabulary), counts)
     watch = PerplexityWatch(model, run, vocabulary, symbols, held_out)
     try:
-        found = run.checkpoints.load(model.arrays, report.note)
-        position = found[0] if found else Position(0, 0)
-        run.metrics.forget_after(position)
-        run.gradients.forget_from(position)
-        watch.restore(found[1] if found else {})
-        if start and not found:
-            fill(model, vocabulary, start, run.folder, report.note, stop)
-            run.checkpoints.save(position, model.arrays, watch.state())
-        schedule = Schedule.of(config.epochs, batches.batches, machine)
         look: Callable[[LaneBatch, Position], None] = no_look
         if run.about.get("report_gradients"):
             look = GradientReport(model, run.gradients, batches.length // config.bptt).look
-        train(model, batches, position, schedule, run.checkpoints, run.metrics, report, stop, watch, look)
+        work.train(model, batches, batches.batches, watch, look)
         best = watch.take_best()
         if best is not None:
-            report.note(f"the held-out perplexity was lowest after epoch {best}: this is the model")
-        info = {"streamvec": version("streamvec"), "kind": run.kind, **run.about["config"]}
-        write_vectors(run.vectors, symbols.names, counts, model.vectors, info)
+            work.report.note(f"the held-out perplexity was lowest after epoch {best}: this is the model")
+        write_vectors(run.vectors, symbols.names, counts, model.vectors, work.info())
     finally:
         model.close()
         watch.close()

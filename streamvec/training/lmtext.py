@@ -15,9 +15,9 @@ from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.files import whole_folder, write_json
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.training.options import MachineOptions, TextOptions
-from streamvec.training.progress import Reporter
-from streamvec.training.run import HELD_OUT, Run
+from streamvec.training.options import TextOptions
+from streamvec.training.run import HELD_OUT
+from streamvec.training.work import Work
 
 _BLOCK = 1 << 20
 _FOLLOWING = [bytes([byte]) for byte in range(0x80, 0xC0)]  # all but the first of a character of several bytes
@@ -51,18 +51,17 @@ def with_tokens(options: Mapping[str, Any], valid: str | None, made: Mapping[str
     return {**usual, **options}
 
 
-def held_out_shards(
-    run: Run, vocabulary: Vocabulary, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
-) -> MarkedShards | None:
+def held_out_shards(work: Work) -> MarkedShards | None:
     """Those of --valid, made where they are not there yet; None where there is none."""
-    path = run.about.get("valid")
+    about, folder = work.run.about, work.run.folder / HELD_OUT
+    path = about.get("valid")
     if path is None:
         return None
-    folder = run.folder / HELD_OUT
     if not (folder / INDEX).exists():
-        text = TextOptions(**run.about["text"])
-        shards = write_shards(path, folder, vocabulary, text, stop)
-        report.note(f"{path}: {shards.tokens:,} tokens to measure on, {shards.counts['unknown']:,} of them unknown")
+        shards = write_shards(path, folder, work.vocabulary, TextOptions(**about["text"]), work.stop)
+        work.report.note(
+            f"{path}: {shards.tokens:,} tokens to measure on, {shards.counts['unknown']:,} of them unknown"
+        )
     return MarkedShards.open(folder)
 
 

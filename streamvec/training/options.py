@@ -2,33 +2,30 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from streamvec.corpus.phrases import SCORES, PhraseOptions
 from streamvec.corpus.tokens import KINDS, Tokenizer
-
-
-def _option(default: Any, help_text: str, **more: Any) -> Any:
-    return field(default=default, metadata={"help": help_text, **more})
+from streamvec.models.options import option
 
 
 @dataclass(frozen=True)
 class TextOptions:
     """From text to shards; part of what decides the bytes of the result."""
 
-    tokens: str = _option("words", "What a token is.", choices=KINDS)
-    token_pattern: str | None = _option(None, "The regular expression of --tokens regex; each match is a token.")
-    keep_case: bool = _option(False, "Do not lower-case.")
-    column: str | None = _option(None, "The column of Parquet, Arrow or JSON Lines that holds the text.")
-    encoding: str = _option("utf-8", "Encoding of plain text.")
-    min_count: int = _option(5, "Leave out words that occur less often.")
-    max_vocab: int | None = _option(None, "Keep only so many of the most frequent words.")
+    tokens: str = option("words", "What a token is.", choices=KINDS)
+    token_pattern: str | None = option(None, "The regular expression of --tokens regex; each match is a token.")
+    keep_case: bool = option(False, "Do not lower-case.")
+    column: str | None = option(None, "The column of Parquet, Arrow or JSON Lines that holds the text.")
+    encoding: str = option("utf-8", "Encoding of plain text.")
+    min_count: int = option(5, "Leave out words that occur less often.")
+    max_vocab: int | None = option(None, "Keep only so many of the most frequent words.")
 
-    phrases: int = _option(0, "Passes that join words which stand together unusually often: new_york; 0 for none.")
-    phrase_score: str = _option("word2vec", "What makes a phrase; npmi runs from -1 to 1.", choices=tuple(SCORES))
-    phrase_threshold: float | None = _option(None, "Score that phrases exceed; by default 10, or 0.5 with npmi.")
-    phrase_min_count: int = _option(5, "Occurrences that a phrase needs; the discount of the score word2vec.")
+    phrases: int = option(0, "Passes that join words which stand together unusually often: new_york; 0 for none.")
+    phrase_score: str = option("word2vec", "What makes a phrase; npmi runs from -1 to 1.", choices=tuple(SCORES))
+    phrase_threshold: float | None = option(None, "Score that phrases exceed; by default 10, or 0.5 with npmi.")
+    phrase_min_count: int = option(5, "Occurrences that a phrase needs; the discount of the score word2vec.")
 
     def __post_init__(self) -> None:
         for name in ("min_count", "max_vocab"):
@@ -62,10 +59,10 @@ class TextOptions:
 class MachineOptions:
     """What one machine spends; nothing here changes a byte of the result."""
 
-    threads: int = _option(0, "Threads; 0 is all cores.")
-    memory: int | None = _option(None, "Most memory of the whole process, like 2GB; by default half of what is free.")
-    checkpoint_seconds: float = _option(180.0, "Seconds between checkpoints.")
-    checkpoint_batches: int | None = _option(None, "Steps (record batches) between checkpoints, besides the seconds.")
+    threads: int = option(0, "Threads; 0 is all cores.")
+    memory: int | None = option(None, "Most memory of the whole process, like 2GB; by default half of what is free.")
+    checkpoint_seconds: float = option(180.0, "Seconds between checkpoints.")
+    checkpoint_batches: int | None = option(None, "Steps (record batches) between checkpoints, besides the seconds.")
 
     def __post_init__(self) -> None:
         if self.threads < 0:

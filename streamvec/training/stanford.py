@@ -31,6 +31,7 @@ from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import RUN_JSON, Run
 from streamvec.training.tableneeds import PAIR_BYTES
 from streamvec.training.text import SPOOL, refuse_changed_input, standard_input
+from streamvec.training.work import Work
 from streamvec.vectors.vocabtext import read_vocab
 
 VOCAB = "vocab"  # the kind of the last source
@@ -101,7 +102,7 @@ def train_entries(
     def counted() -> None:
         (run.folder / SPOOL).unlink(missing_ok=True)
 
-    train_pairs(run, config, vocabulary, source, 0, machine, report, stop, before, counted)
+    train_pairs(Work(run, vocabulary, 0, machine, report, stop), config, source, before, counted)
 
 
 def _prepared(

@@ -24,6 +24,7 @@ from streamvec.training.start import choose, refuse_shards
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
 from streamvec.training.watch import absolute
+from streamvec.training.work import Work
 from streamvec.vectors.keyedvectors import KeyedVectors
 
 
@@ -228,7 +229,8 @@ def _from_text(
     vocabulary, shards = prepared(run, text, machine, report, stop)
     if not run.is_finished:
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
-        _trainer_of(run.kind)(run, config, vocabulary, shards, text_bytes, machine, report, stop)
+        work = Work(run, vocabulary, text_bytes, machine, report, stop)
+        _trainer_of(run.kind)(work, config, shards)
 
 
 def _config_of(kind: str) -> Any:

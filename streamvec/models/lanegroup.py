@@ -1,0 +1,79 @@
+"""Some lanes of a language model, which one thread takes through the stack of cells, forward and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamvec.kernels import random
+from streamvec.kernels.dropout import fill_mask
+from streamvec.kernels.rows import pick
+from streamvec.models.lmconfig import LmConfig
+from streamvec.models.stack import Stack, padded
+from streamvec.models.step import Position
+
+
+class LaneGroup:
+    """Some lanes, and their way through the stack."""
+
+    def __init__(self, config: LmConfig, first: int, last: int) -> None:
+        self.config, self.first, self.last = config, first, last
+        self.stack = Stack(config.shape, config.bptt, last - first)
+        self.d_x = np.zeros((0, 0), np.float32)
+        self._masks: list[np.ndarray] = []
+
+    def take(self, states: Sequence[np.ndarray]) -> None:
+        """Has these lanes go on from their *states*: of each layer float32[all lanes, hidden]."""
+        for state, held in zip(states, self.stack.state(), strict=True):
+            held[:] = state[self.first : self.last]
+
+    def give(self, states: Sequence[np.ndarray], steps: int) -> None:
+        """Writes the state after *steps* steps; not before `backward`, which needs that before the first."""
+        self.stack.carry_on(steps)
+        for state, held in zip(states, self.stack.state(), strict=True):
+            state[self.first : self.last] = held
+
+    def forward(
+        self,
+        parameters: dict[str, np.ndarray],
+        words: np.ndarray,
+        inputs: np.ndarray,
+        position: Position | None,
+        hidden: np.ndarray,
+    ) -> None:
+        """Writes what goes into the softmax: float32[steps * lanes, outputs]. inputs: int32[steps, lanes]."""
+        steps, lanes = inputs.shape
+        x = np.empty((steps, lanes, words.shape[1]), np.float32)
+        pick(words, inputs.reshape(-1), x.reshape(steps * lanes, -1))
+        self._masks = self._draw(steps, position) if position is not None and self.config.dropout else []
+        if self._masks:
+            x *= self._masks[0]
+        out = self.stack.forward(parameters, x, None, list(self._masks[1:-1]) or None)
+        into = hidden.reshape(out.shape)
+        if self._masks:
+            np.multiply(out, self._masks[-1], out=into)
+        else:
+            into[:] = out
+
+    def backward(
+        self, parameters: dict[str, np.ndarray], gradients: dict[str, np.ndarray], d_hidden: np.ndarray, steps: int
+    ) -> None:
+        """Writes the gradients of this group's lanes, and *d_x*, those by the vectors that went in."""
+        d_out = d_hidden.reshape(steps, self.last - self.first, -1)
+        if self._masks:
+            d_out *= self._masks[-1]
+        self.d_x = self.stack.backward(parameters, gradients, d_out)
+        if self._masks:
+            self.d_x *= self._masks[0]
+
+    def _draw(self, steps: int, position: Position) -> list[np.ndarray]:
+        """Masks of what goes into each layer and into the softmax: float32[steps, lanes, columns]."""
+        config, lanes = self.config, self.last - self.first
+        widths = [padded(config.dim), *[config.shape.outputs] * config.layers]
+        masks = []
+        for number, width in enumerate(widths):
+            key = random.stream(config.seed, position.epoch + 1, random.DROPOUT + number)
+            mask = np.empty((steps, lanes, width), np.float32)
+            place = (position.batch * config.batch + self.first) * config.bptt * width
+            fill_mask(mask.reshape(-1), np.uint64(key), place, config.dropout)
+            masks.append(mask)
+        return masks

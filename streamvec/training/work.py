@@ -1,0 +1,72 @@
+"""What every trainer is given, and what all of them do alike: take up the last checkpoint, begin from vectors, loop."""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any, NamedTuple, Protocol
+
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.models.step import Position
+from streamvec.training import loop
+from streamvec.training.needs import Load
+from streamvec.training.options import MachineOptions
+from streamvec.training.progress import Reporter
+from streamvec.training.reading import Batches
+from streamvec.training.run import Run
+from streamvec.training.start import Fillable, fill, start_of
+
+
+class Trained(loop.Model[loop.SomeBatch_contra], Fillable, Protocol[loop.SomeBatch_contra]):
+    """A model that can be trained, and begin from vectors."""
+
+
+class Watched(loop.Watching, Protocol):
+    """Who looks at the model after each epoch, and goes on with what a checkpoint says."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes up a checkpoint's state."""
+
+
+class Work(NamedTuple):
+    """A RUN to be trained, on one machine, for somebody who watches."""
+
+    run: Run
+    vocabulary: Vocabulary
+    text_bytes: int  # of text that this process has just prepared
+    machine: MachineOptions
+    report: Reporter
+    stop: Callable[[], bool]
+
+    def load(self, words: int | None = None) -> Load:
+        """What the training has to hold; words: as many as the vocabulary has, or as many as are said."""
+        started = start_of(self.run.about) is not None
+        return Load(words or len(self.vocabulary), self.vocabulary.mean_bytes, self.text_bytes, started=started)
+
+    def info(self) -> dict[str, Any]:
+        """What vectors.arrow says of how it was made."""
+        return {"streamvec": version("streamvec"), "kind": self.run.kind, **self.run.about["config"]}
+
+    def train(
+        self,
+        model: Trained[loop.SomeBatch],
+        batches: Batches[loop.SomeBatch],
+        steps: int,
+        watch: Watched,
+        look: Callable[[loop.SomeBatch, Position], None] = loop.no_look,
+    ) -> None:
+        """Trains *model* from its last checkpoint, or from what the RUN begins with, to its end.
+
+        steps: of an epoch. Raises as `loop.train` does.
+        """
+        run, begin = self.run, start_of(self.run.about)
+        found = run.checkpoints.load(model.arrays, self.report.note)
+        position = found[0] if found else Position(0, 0)
+        run.metrics.forget_after(position)
+        run.gradients.forget_from(position)
+        watch.restore(found[1] if found else {})
+        if begin and not found:
+            fill(model, self.vocabulary, begin, run.folder, self.report.note, self.stop)
+            run.checkpoints.save(position, model.arrays, watch.state())
+        schedule = loop.Schedule.of(run.about["config"]["epochs"], steps, self.machine)
+        loop.train(
+            model, batches, position, schedule, run.checkpoints, run.metrics, self.report, self.stop, watch, look
+        )
