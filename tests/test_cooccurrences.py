@@ -89,7 +89,7 @@ def test_numbers_are_pairs_and_sort_by_round_and_block(given_pairs, directed):
     rows, columns = np.empty(len(pairs), np.int32), np.empty(len(pairs), np.int32)
     values, sums = np.empty(len(pairs), np.float32), np.arange(1, len(pairs) + 1) * 3
     for doubled in (False, True):
-        read_pairs(found, sums, len(pairs), bands.starts, bands.bits, 4.0, doubled, rows, columns, values)
+        read_pairs(found, sums, bands, 4.0, doubled, rows, columns, values)
         assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == told
         twice = [2 if doubled and row == column else 1 for row, column in told]
         assert values.tolist() == (sums * twice / 4).tolist()
@@ -120,10 +120,10 @@ def test_pairs_that_do_not_fit_are_found_with_the_next(room: int) -> None:
     bands, place = bands_from([0, 5], 3), np.zeros(2, np.int64)
     pairs, sums, found = np.empty(room, np.uint64), np.empty(room, np.int64), []
     while place[0] < values.size:
-        size = near_pairs(values, offsets, place, bands.of, 3, 1, *Counted(3, "left").reach(), pairs, sums)
+        size = near_pairs(values, offsets, place, bands, Counted(3, "left").reach(), pairs, sums)
         assert 0 < size <= room
         arrays = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.float32)
-        read_pairs(pairs, sums, size, bands.starts, 3, 720_720.0, False, *arrays)
+        read_pairs(pairs[:size], sums[:size], bands, 720_720.0, False, *arrays)
         found += zip(*(array.tolist() for array in arrays), strict=True)
     expected = [(1, 0, 1), (2, 1, 1), (2, 0, 2), (3, 2, 1), (3, 1, 2), (3, 0, 3), (4, 3, 1), (4, 2, 2), (4, 1, 3)]
     expected += [(1, 4, 1), (0, 1, 1), (0, 4, 2)]

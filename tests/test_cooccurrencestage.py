@@ -13,7 +13,7 @@ from cooccurring import Text, count, documents_of, matrix_of, open_files, prepar
 from phrasing import content_of
 
 import streamvec as sv
-from streamvec.corpus import cooccurrencestage, pairpass, pairruns
+from streamvec.corpus import nearby, pairpass, pairruns
 from streamvec.corpus.cooccurrences import Cooccurrences, Counted
 from streamvec.corpus.runfiles import RunFiles
 from streamvec.corpus.vocabulary import Vocabulary
@@ -45,7 +45,7 @@ def test_the_same_bytes_for_any_threads_and_memory(
     for memory in (1, 1 << 30):
         count(text, tmp_path / f"{memory}", COUNTED, threads=threads, memory=memory)
         assert content_of(tmp_path / f"{memory}") == whole
-    monkeypatch.setattr(cooccurrencestage, "AT_ONCE", 50)
+    monkeypatch.setattr(nearby, "AT_ONCE", 50)
     monkeypatch.setattr(pairruns, "_FIRST_SLOTS", 100)
     count(text, tmp_path / "growing", COUNTED, threads=threads)
     assert content_of(tmp_path / "growing") == whole

@@ -14,8 +14,9 @@ from streamvec.corpus import cooccurrencestage, pairpass
 from streamvec.corpus.batchpieces import BatchPiece
 from streamvec.corpus.cooccurrences import Cooccurrences, Counted, bands_of
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, TokenSource
+from streamvec.corpus.nearby import AT_ONCE
 from streamvec.corpus.pairgrowth import Frequencies, pair_growth
-from streamvec.corpus.pairroom import AT_ONCE, room_of, table_bytes
+from streamvec.corpus.pairroom import room_of, table_bytes
 from streamvec.corpus.pairruns import BYTES_PER_SLOT, PairCounter, table_sizes
 from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.stitch import Start

@@ -60,10 +60,10 @@ def compile_cooccurrences() -> None:
     values, offsets = _tokens()
     reach, bands = Counted(1).reach(), bands_of(np.array([2, 2]), 1)
     pairs, sums, place = np.empty(4, np.uint64), np.empty(4, np.int64), np.zeros(2, np.int64)
-    found = near_pairs(values, offsets, place, bands.of, bands.bits, len(bands.starts) - 1, *reach, pairs, sums)
+    found = near_pairs(values, offsets, place, bands, reach, pairs, sums)
     pairs, sums = _compile_pairs(pairs[:found], sums[:found])
     entries = np.empty(found, np.int32), np.empty(found, np.int32), np.empty(found, np.float32)
-    read_pairs(pairs, sums, len(pairs), bands.starts, bands.bits, 1.0, True, *entries)
+    read_pairs(pairs, sums, bands, 1.0, True, *entries)
 
 
 def compile_entries() -> None:
@@ -71,8 +71,8 @@ def compile_entries() -> None:
     ids, values = np.ones((1, 4), np.int32), np.ones((1, 2))
     ids.flags.writeable = values.flags.writeable = False
     weigh_entries(ids, values, 1, np.ones(2))
-    starts, of, bits = bands_of(np.array([2, 2]), 1)
-    number_entries(ids, values, of, bits, starts.size - 1, 1.0, 1.0, np.empty(1, np.uint64), np.empty(1, np.int64))
+    bands = bands_of(np.array([2, 2]), 1)
+    number_entries(ids, values, bands, 1.0, 1.0, np.empty(1, np.uint64), np.empty(1, np.int64))
 
 
 def _tokens() -> tuple[np.ndarray, np.ndarray]:

@@ -18,8 +18,9 @@ from streamvec.corpus.batchpieces import BatchPiece, batch_pieces
 from streamvec.corpus.compiling import compile_cooccurrences, resident_bytes
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES, KIND, SCHEMA, Cooccurrences, Counted, bands_of
 from streamvec.corpus.layout import RECORD, RUNS
+from streamvec.corpus.nearby import Nearby
 from streamvec.corpus.pairpass import PairPass, Piece, Worker
-from streamvec.corpus.pairroom import AT_ONCE, FILES, files_at_once, room_of, runs_of_end, table_bytes
+from streamvec.corpus.pairroom import FILES, files_at_once, room_of, runs_of_end, table_bytes
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.release import give_memory_back
@@ -29,7 +30,7 @@ from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.arrow import ArrowWriter, verify_arrow
 from streamvec.disk.files import named_problems, read_json, write_json
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.kernels.cooccurrences import near_pairs, read_pairs
+from streamvec.kernels.cooccurrences import read_pairs
 from streamvec.kernels.records import Bands
 
 
@@ -96,17 +97,11 @@ class _WindowWorker:
     def __init__(self, counter: PairCounter, bands: Bands, counted: Counted) -> None:
         self.counter: PairCounter | None = counter
         self._counter = counter
-        self._bands = bands
-        self._reach = counted.reach()
-        room = max(AT_ONCE, counted.window)
-        self._pairs, self._sums = np.empty(room, np.uint64), np.empty(room, np.int64)
+        self._nearby = Nearby(counted, bands)
 
     def take(self, piece: BatchPiece) -> None:
-        values, offsets = piece.batch
-        place, (starts, of, bits) = np.zeros(2, np.int64), self._bands
-        while place[0] < values.size:
-            found = near_pairs(values, offsets, place, of, bits, starts.size - 1, *self._reach, self._pairs, self._sums)
-            self._counter.add(self._pairs[:found], self._sums[:found])
+        for pairs, sums, _ in self._nearby.of(piece.batch):
+            self._counter.add(pairs, sums)
 
 
 class CooccurrenceStage:
@@ -270,7 +265,7 @@ class CooccurrenceStage:
                     some = min(end - begin, BATCH_ENTRIES - filled)
                     into = [column[filled : filled + some] for column in columns]
                     here = slice(begin, begin + some)
-                    read_pairs(pairs[here], sums[here], some, starts, bits, self._source.unit, doubled, *into)
+                    read_pairs(pairs[here], sums[here], self._bands, self._source.unit, doubled, *into)
                     begin, filled = begin + some, filled + some
         if filled:
             yield full()

@@ -232,8 +232,7 @@ class _EntryWorker:
     def take(self, piece: EntryPiece) -> None:
         ids, values = _views(piece.records)
         pairs, sums = np.empty(len(ids), np.uint64), np.empty(len(ids), np.int64)
-        starts, of, bits = self._bands
-        place = number_entries(ids, values, of, bits, starts.size - 1, self._unit, self._most, pairs, sums)
+        place = number_entries(ids, values, self._bands, self._unit, self._most, pairs, sums)
         if place < len(ids):
             raise _changed(piece.path, f"record {piece.first + place:,} is another one")
         self._counter.add(pairs, sums)

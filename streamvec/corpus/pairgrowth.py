@@ -15,12 +15,11 @@ import numpy as np
 
 from streamvec.corpus.cooccurrences import Counted
 from streamvec.corpus.growth import Sample
+from streamvec.corpus.nearby import Nearby, one_band
 from streamvec.corpus.shards import TokenBatch
-from streamvec.kernels.cooccurrences import near_pairs
 from streamvec.kernels.pairs import PAIR, SUM, add_pairs, clear_pairs, new_pairs
 
 _MOST_MET = 1 << 25  # pairs of the sample that are looked at: a second's work
-_AT_ONCE = 1 << 13
 _SLOTS = 1 << 18  # of the table of those that stand for all
 _MIX = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SINGLE, _GROUPS = 64, 192  # the most frequent words, each alone, and groups of the others
@@ -108,23 +107,18 @@ class PairGrowth:
 
 def pair_growth(batches: Sequence[TokenBatch], frequencies: Frequencies, counted: Counted) -> PairGrowth:
     """Counts the different pairs of a sample of ids of the vocabulary whose words have these *frequencies*."""
-    reach = counted.reach()
-    ids = max((int(batch.values.max()) + 1 for batch in batches if batch.values.size), default=1)
-    of, bits = np.arange(ids), max(1, ids.bit_length())
-    room = max(_AT_ONCE, counted.window)
-    pairs, sums = np.empty(room, np.uint64), np.empty(room, np.int64)
+    nearby = Nearby(counted, one_band(batches))
     different, met, tokens = _Different(), 0, 0
     total = sum(batch.values.size for batch in batches)
     part = (0, 0.0)
-    for values, offsets in batches:
-        place = np.zeros(2, np.int64)
-        while place[0] < values.size and met < _MOST_MET:
-            before = int(place[0])
-            found = near_pairs(values, offsets, place, of, bits, 1, *reach, pairs, sums)
-            different.add(pairs[:found])
-            met, tokens = met + found, tokens + int(place[0]) - before
+    for batch in batches:
+        for pairs, _, passed in nearby.of(batch) if met < _MOST_MET else ():
+            different.add(pairs)
+            met, tokens = met + pairs.size, tokens + passed
             if not part[0] and 4 * max(tokens, met * total // _MOST_MET) >= total:
                 part = met, different.number
+            if met >= _MOST_MET:
+                break
     directed = not counted.symmetric
     share = _share(frequencies, directed, different.number, met)
     slope = 0.0

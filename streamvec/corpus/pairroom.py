@@ -1,11 +1,11 @@
 """How the memory of the co-occurrence stage is divided: for the stage itself, and for who foresees it."""
 
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES
+from streamvec.corpus.nearby import AT_ONCE
 from streamvec.corpus.runfiles import BESIDE, MOST_FILES, MOST_RUNS
 from streamvec.kernels.pairmerge import ROWS
 
 FILES = 64  # that the rounds are divided among
-AT_ONCE = 1 << 13  # pairs that are found, and then counted: so many stay in the second cache
 WRITING = 3 * 12 * BATCH_ENTRIES  # bytes that a thread holds while it merges runs into a file
 READING = 2 * 16 * ROWS  # bytes of each run that is read: the batch that is merged, and what it was read into
 RESERVE = 48 << 20  # for runs that are merged into one while others are made, for spilling, and for record batches

@@ -31,13 +31,15 @@ def pair_number(of, bits, bands, row, column, directed):
 
 
 @njit(nogil=True, cache=True)
-def near_pairs(values, offsets, place, of, bits, bands, weights, directed, pairs, sums):
+def near_pairs(values, offsets, place, bands, reach, pairs, sums):
     """Writes the pairs of tokens with the words before them, and the weights of these.
 
     values: int32[n], offsets: int32[documents + 1] (read): pairs lie within documents. place: int64[2], the token to
-    go on with and its document (updated). of, bits, bands: see Bands. weights: int64[window + 1] (read). pairs:
-    uint64[m], sums: int64[m] (written). Returns how many; all are done where place[0] is n.
+    go on with and its document (updated). bands, reach: see `streamvec.kernels.records` (read). pairs: uint64[m], sums:
+    int64[m] (written). Returns how many; all are done where place[0] is n.
     """
+    of, bits, number = bands.of, bands.bits, bands.starts.size - 1
+    weights, directed = reach
     window, room, found = weights.size - 1, pairs.size, 0
     token, document = place[0], place[1]
     while token < values.size:
@@ -45,15 +47,15 @@ def near_pairs(values, offsets, place, of, bits, bands, weights, directed, pairs
             document += 1
         first, last = offsets[document], offsets[document + 1]
         while token < last:
-            reach = min(window, token - first)
-            if found + reach > room:
+            farthest = min(window, token - first)
+            if found + farthest > room:
                 place[0], place[1] = token, document
                 return found
             here = np.int64(values[token])
-            for distance in range(1, reach + 1):
+            for distance in range(1, farthest + 1):
                 other = np.int64(values[token - distance])
                 row, column = (here, other) if directed == 2 else (other, here)
-                pairs[found] = pair_number(of, bits, bands, row, column, directed)
+                pairs[found] = pair_number(of, bits, number, row, column, directed)
                 sums[found] = weights[distance]
                 found += 1
             token += 1
@@ -62,20 +64,20 @@ def near_pairs(values, offsets, place, of, bits, bands, weights, directed, pairs
 
 
 @njit(nogil=True, cache=True)
-def read_pairs(pairs, sums, size, starts, bits, unit, doubled, rows, columns, values):
+def read_pairs(pairs, sums, bands, unit, doubled, rows, columns, values):
     """The (row, column, value) of pairs by their numbers: the inverse of `pair_number`, with sums in units.
 
-    pairs: uint64[n], sums: int64[n], starts: int64[B + 1] (read); doubled: 1 where a word beside itself counts for
-    both directions. rows, columns: int32[n], values: float32[n] (written).
+    pairs: uint64[n], sums: int64[n] (read); bands: see `streamvec.kernels.records` (read); doubled: 1 where a word
+    beside itself counts for both directions. rows, columns: int32[n], values: float32[n] (written).
     """
-    bands = starts.size - 1
+    starts, bits, number_of_bands = bands.starts, bands.bits, bands.starts.size - 1
     mask = (1 << bits) - 1
-    for index in range(size):
+    for index in range(pairs.size):
         number = np.int64(pairs[index] >> _ONE)
         block = number >> (2 * bits)
-        turn, low = block // bands, block % bands
+        turn, low = block // number_of_bands, block % number_of_bands
         high = turn - low
-        high += bands if high < 0 else 0
+        high += number_of_bands if high < 0 else 0
         row, column = starts[low] + (number >> bits & mask), starts[high] + (number & mask)
         value = sums[index] / unit
         if doubled and row == column:

@@ -35,17 +35,18 @@ def weigh_entries(ids, values, words, sums):
 
 
 @njit(nogil=True, cache=True)
-def number_entries(ids, values, of, bits, bands, unit, most, pairs, sums):
+def number_entries(ids, values, bands, unit, most, pairs, sums):
     """Writes the pairs of records and their values in units, each rounded and at least 1.
 
-    ids: int32[n, 4], values: float64[n, 2] (read). of, bits, bands: see `streamvec.kernels.records.Bands`. unit: of
+    ids: int32[n, 4], values: float64[n, 2] (read). bands: see `streamvec.kernels.records` (read). unit: of
     these make 1. most: the largest value. pairs: uint64[n], sums: int64[n] (written). Returns n, or the place of the
     first record that is no entry or has a larger value.
     """
+    of, bits, number = bands.of, bands.bits, bands.starts.size - 1
     for index in range(ids.shape[0]):
         row, column, value = np.int64(ids[index, 0]), np.int64(ids[index, 1]), values[index, 1]
         if not is_entry(row, column, value, of.size) or value > most:
             return index
-        pairs[index] = pair_number(of, bits, bands, row - 1, column - 1, 1)
+        pairs[index] = pair_number(of, bits, number, row - 1, column - 1, 1)
         sums[index] = max(1, np.int64(np.rint(value * unit)))
     return ids.shape[0]

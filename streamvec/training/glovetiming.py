@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES, Counted, Entries, bands_of
-from streamvec.corpus.pairroom import AT_ONCE
+from streamvec.corpus.nearby import Nearby, one_band
 from streamvec.corpus.shards import TokenBatch
-from streamvec.kernels.cooccurrences import near_pairs
 from streamvec.kernels.pairs import add_pairs, clear_pairs, new_pairs
 from streamvec.models.glove import Glove
 from streamvec.models.gloveconfig import GloveConfig
@@ -22,22 +21,17 @@ _FIRST = 1 << 14  # entries of the step that compiles and warms
 
 def pairs_a_second(counted: Counted, batches: Sequence[TokenBatch]) -> float:
     """Pairs within windows that one thread finds and counts in a second."""
-    reach, table = counted.reach(), new_pairs(_SLOTS)
+    nearby, table = Nearby(counted, one_band(batches)), new_pairs(_SLOTS)
     table.slots[::256] = 0  # memory is given on the first write
-    ids = max((int(batch.values.max()) + 1 for batch in batches if batch.values.size), default=1)
-    of, bits = np.arange(ids), max(1, ids.bit_length())
-    room = max(AT_ONCE, counted.window)
-    pairs, sums = np.empty(room, np.uint64), np.empty(room, np.int64)
     done: list[float] = []
     spent = 0.0
     while True:
-        for values, offsets in batches:
-            place, number, began = np.zeros(2, np.int64), 0, time.perf_counter()
-            while place[0] < values.size:
-                found = near_pairs(values, offsets, place, of, bits, 1, *reach, pairs, sums)
-                if add_pairs(table, pairs, sums, 0, found) < found:
+        for batch in batches:
+            number, began = 0, time.perf_counter()
+            for pairs, sums, _ in nearby.of(batch):
+                if add_pairs(table, pairs, sums, 0, pairs.size) < pairs.size:
                     clear_pairs(table)
-                number += found
+                number += pairs.size
             seconds = time.perf_counter() - began
             spent += seconds
             done.append(number / max(seconds, 1e-9))

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES, ENTRY_BYTES, Counted, bands_of
+from streamvec.corpus.nearby import AT_ONCE
 from streamvec.corpus.pairgrowth import Frequencies, PairGrowth, pair_growth
 from streamvec.corpus.pairpass import INTERVAL
-from streamvec.corpus.pairroom import AT_ONCE, FILES, READING, WRITING, files_at_once, room_of, table_bytes
+from streamvec.corpus.pairroom import FILES, READING, WRITING, files_at_once, room_of, table_bytes
 from streamvec.corpus.shards import SHARD_BATCHES, Shards, TokenBatch
 from streamvec.training.needs import Load, prepared_bytes
 from streamvec.training.options import MachineOptions
