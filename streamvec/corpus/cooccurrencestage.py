@@ -20,7 +20,7 @@ from streamvec.corpus.cooccurrences import BATCH_ENTRIES, KIND, SCHEMA, Cooccurr
 from streamvec.corpus.layout import RECORD, RUNS
 from streamvec.corpus.nearby import Nearby
 from streamvec.corpus.pairpass import PairPass, Piece, Worker
-from streamvec.corpus.pairroom import FILES, files_at_once, room_of, runs_of_end, table_bytes
+from streamvec.corpus.pairroom import FILES, files_at_once, most_runs, room_of, table_bytes
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.release import give_memory_back
@@ -142,10 +142,11 @@ class CooccurrenceStage:
             compile_cooccurrences()
             give_memory_back()
             taken = resident_bytes() or 0
-            room, most = room_of(memory, threads, taken, self._words), runs_of_end(memory, taken, self._words)
+            room, most = room_of(memory, threads, taken, self._words), most_runs(memory, taken, self._words)
             with advised(Cooccurrences.again(self.folder)):
                 passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
                 verified = _verified(passed.runs.paths, stop)  # a damaged one is told before more is counted
+            passed.runs.at_once = min(passed.runs.at_once, most)
             self._count(passed, room, most, threads, report, stop)
             give_memory_back()
             self._write(passed, verified, room, threads, report, stop)

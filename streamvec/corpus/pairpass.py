@@ -18,6 +18,7 @@ from streamvec.corpus import runfiles
 from streamvec.corpus.layout import RECORD
 from streamvec.corpus.pairruns import PairCounter, merge_to_run
 from streamvec.corpus.pipeline import Pipeline
+from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.stitch import Start
 from streamvec.disk.files import named_problems, read_json, write_json
 from streamvec.errors import Interrupted, StreamvecError
@@ -99,7 +100,7 @@ class PairPass(Generic[SomePiece]):
                 for piece in pieces:
                     stopped = stop()
                     runs = sum(len(worker.counter.runs) for worker in workers if worker.counter)
-                    if stopped or runs >= runfiles.AT_ONCE or time.monotonic() - recorded >= INTERVAL:
+                    if stopped or runs >= self.runs.at_once or time.monotonic() - recorded >= INTERVAL:
                         take(pipeline.drain())
                         self._record(piece.start.number)
                         if stopped:
@@ -148,6 +149,7 @@ class PairPass(Generic[SomePiece]):
         self.runs.merge_some(most, stop)
         if self.runs.made > made:
             self._write_record()
+            give_memory_back()  # what merging leaves behind would be held as long as pairs are counted
 
     def _write_record(self) -> None:
         write_json(self.folder / RECORD, {**self._identity, "batch": self.first, **self._more, **self.runs.to_json()})

@@ -21,8 +21,8 @@ def room_of(memory: int, threads: int, taken: int, words: int) -> int:
     return max(threads << 20, memory - min(taken, _MOST_TAKEN + _A_WORD * words) - RESERVE)
 
 
-def runs_of_end(memory: int, taken: int, words: int) -> int:
-    """How many runs may be left in the end, to be read side by side while files are written."""
+def most_runs(memory: int, taken: int, words: int) -> int:
+    """How many runs may be read side by side: merged into one, or in the end while files are written."""
     spare = memory - min(taken, _MOST_TAKEN + _A_WORD * words) - RESERVE * 2 // 3
     return min(MOST_RUNS, max(8, spare // READING))
 

@@ -26,6 +26,7 @@ class RunFiles:
         """merge_to_run: of (runs, the new one's path), and of *stop* where `merge_some` is given one."""
         self._folder = folder
         self._merge_to_run = merge_to_run
+        self.at_once = AT_ONCE  # runs that are merged into one; fewer where memory is little
         self._runs: list[dict[str, Any]] = []  # name and level
         self._made = 0
         self._naming = Lock()  # several threads spill at once
@@ -56,24 +57,24 @@ class RunFiles:
         self._runs += [{"name": name, "level": 0} for name in names]
 
     def merge_some(self, most: int | None = None, *stop: Callable[[], bool]) -> None:
-        """Keeps runs few: 32 of a level become one of the next; with *most*, in the end there are no more than that.
+        """Keeps runs few: `at_once` of a level become one of the next; with *most*, no more are left in the end.
 
         Interrupted when *stop* says so: all runs that were merged before stay.
         """
         while True:
             self._runs.sort(key=lambda run: (run["level"], run["name"]))
             levels = [run["level"] for run in self._runs]
-            full = [level for level in sorted(set(levels)) if levels.count(level) >= AT_ONCE]
+            full = [level for level in sorted(set(levels)) if levels.count(level) >= self.at_once]
             if full:
                 first = levels.index(full[0])
             elif most is not None and len(levels) > most:
                 first = 0
             else:
                 return
-            group = self._runs[first : first + AT_ONCE]
+            group = self._runs[first : first + self.at_once]
             path = self.next_path()
             self._merge_to_run([self._folder / run["name"] for run in group], path, *stop)
-            self._runs[first : first + AT_ONCE] = [{"name": path.name, "level": group[-1]["level"] + 1}]
+            self._runs[first : first + self.at_once] = [{"name": path.name, "level": group[-1]["level"] + 1}]
 
     def to_json(self) -> dict[str, Any]:
         """What a record must hold of them."""
