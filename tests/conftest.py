@@ -1,4 +1,4 @@
-"""What several test files share: a small corpus of two topics, a finished RUN of it, and the command as a process."""
+"""What several test files share: small texts, RUNs of them that no test changes, and the command as a process."""
 
 import contextlib
 import os
@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import glove_runs
+import lm_runs
 import pytest
+from preparing import BATCH
+from stanford_files import WORDS, entries_of, packed
 from starting import OLD, Notes
 
 import streamvec as sv
+from streamvec.corpus import encoding, pairruns, shardwriter
 from streamvec.errors import Interrupted
-from streamvec.training import loop
+from streamvec.training import loop, timing
 from streamvec.training.progress import Silence
 from streamvec.training.warming import warm
 
@@ -128,6 +133,51 @@ def old_run(old_and_new: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
     return run
 
 
+@pytest.fixture(scope="module")
+def small_glove_parts() -> Iterator[None]:
+    """RUNs of kind glove have many parts, for all tests of a module."""
+    with glove_runs.small_parts():
+        yield
+
+
+@pytest.fixture(scope="session")
+def glove_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60,000 tokens of 300 words."""
+    path = tmp_path_factory.mktemp("glove") / "text.txt"
+    draw = random.Random(1)
+    path.write_text("\n".join(" ".join(f"w{int(300 * draw.random() ** 2)}" for _ in range(20)) for _ in range(3000)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def glove_run(glove_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished RUN of small parts; not to be changed."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    with glove_runs.small_parts():
+        sv.train_glove(glove_text, run, **glove_runs.OPTIONS)
+    return run
+
+
+@pytest.fixture(scope="session")
+def glove_counted(glove_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A RUN that was stopped while pairs were counted; not to be changed."""
+    with glove_runs.small_parts():
+        return glove_runs.stopped(glove_text, tmp_path_factory.mktemp("counted") / "run", "cooccurrences", 12)
+
+
+@pytest.fixture(scope="session")
+def glove_written(glove_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A RUN that was stopped while files were written; not to be changed."""
+    with glove_runs.small_parts():
+        return glove_runs.stopped(glove_text, tmp_path_factory.mktemp("written") / "run", "blocks", 3)
+
+
+@pytest.fixture(scope="session")
+def lm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Text to learn, text to measure on, and RUNs of language models; not to be changed."""
+    return lm_runs.made(tmp_path_factory.mktemp("lm"))
+
+
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A training that ends at its first checkpoint, before the first step."""
@@ -143,6 +193,41 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Any:
         return notes
 
     return begin
+
+
+@pytest.fixture
+def short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans time their machine for moments only."""
+    monkeypatch.setattr(timing, "SECONDS", 0.05)
+
+
+@pytest.fixture
+def vocab_txt(tmp_path: Path) -> Path:
+    """A vocab.txt as Stanford's GloVe writes it, of a few words."""
+    path = tmp_path / "vocab.txt"
+    path.write_text("".join(f"{word} {100 - number}\n" for number, word in enumerate(WORDS)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def cooccurrence_bin(tmp_path: Path) -> Path:
+    """A cooccurrence.bin as Stanford's GloVe writes it, of the same words."""
+    path = tmp_path / "cooccurrence.bin"
+    path.write_bytes(packed(entries_of(500)))
+    return path
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record batches so small, and so few a shard, that a little text has many."""
+    monkeypatch.setattr(shardwriter, "BATCH_TOKENS", BATCH)
+    monkeypatch.setattr(encoding, "SHARD_BATCHES", 4)
+
+
+@pytest.fixture
+def small_tables_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of pairs so small that a little text fills many."""
+    monkeypatch.setattr(pairruns, "_FEWEST_SLOTS", 100)
 
 
 @pytest.fixture

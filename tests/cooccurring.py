@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from streamvec.corpus import encoding, pairruns, runfiles, shardwriter
+from streamvec.corpus import encoding, pairpass, pairruns, runfiles, shardwriter
 from streamvec.corpus.cooccurrences import Cooccurrences, Counted
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Report, TokenSource
 from streamvec.corpus.layout import SHARDS, VOCABULARY
@@ -91,6 +91,18 @@ def tiny_tables(patch: pytest.MonkeyPatch, slots: int = 300, at_once: int = 3) -
     patch.setattr(pairruns, "_FEWEST_SLOTS", slots)
     patch.setattr(pairruns, "BYTES_PER_SLOT", 1 << 50)
     patch.setattr(runfiles, "AT_ONCE", at_once)
+
+
+def runs_seen(patch: pytest.MonkeyPatch) -> tuple[list[str], list[int]]:
+    """The runs that are written from now on, and how many are merged at a time: both lists grow."""
+    written: list[str] = []
+    merged: list[int] = []
+    spill, merge_to_run = pairruns.spill, pairpass.merge_to_run
+    patch.setattr(pairruns, "spill", lambda table, path: (written.append(path.name), spill(table, path)))
+    patch.setattr(
+        pairpass, "merge_to_run", lambda paths, path, *_: (merged.append(len(paths)), merge_to_run(paths, path))
+    )
+    return written, merged
 
 
 def entries_of(found: Cooccurrences) -> Iterator[tuple[int, int, float]]:

@@ -4,17 +4,14 @@ import random
 from pathlib import Path
 from typing import Any
 
+import preparing
 import pytest
+from preparing import BATCH
 
-from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.phrases import PhraseOptions
-from streamvec.corpus.prepare import Shares, prepare
 from streamvec.corpus.shards import Shards
-from streamvec.corpus.sources import resolve
-from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary
 
-BATCH = 200
 WORD2VEC, NPMI = PhraseOptions(2, "word2vec", 1.5, 3), PhraseOptions(2, "npmi", 0.3, 3)
 
 
@@ -49,13 +46,5 @@ def write(path: Path, documents: list[list[str]]) -> Path:
     return path
 
 
-def run(
-    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, block: int, table: int, threads: int, **options: Any
-) -> tuple[Vocabulary, Shards]:
-    monkeypatch.setattr(prepare_module, "shares", lambda *_: Shares(block, table))
-    options = {"min_count": 4, "report": lambda progress: None, "stop": lambda: False, **options}
-    return prepare(resolve([str(source)]), folder, Tokenizer(), memory=1, threads=threads, **options)
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+def run(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[Vocabulary, Shards]:
+    return preparing.run(source, folder, monkeypatch, **{"min_count": 4, **options})

@@ -1,6 +1,6 @@
 """Co-occurrences against plain Python and DuckDB; bands, and pairs as numbers in the order of rounds of blocks."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import naive_glove
@@ -11,7 +11,7 @@ from cooccurring import Text, count, documents_of, in_float32, matrix_of, prepar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamvec.corpus.cooccurrences import SIDES, WEIGHTINGS, Counted, bands_of
+from streamvec.corpus.cooccurrences import SIDES, WEIGHTINGS, Counted, Entries, bands_of
 from streamvec.errors import StreamvecError
 from streamvec.kernels.cooccurrences import near_pairs, pair_number, read_pairs
 from streamvec.kernels.glove import find_tasks
@@ -37,35 +37,40 @@ def bands_from(edges: list[int], bits: int) -> Bands:
     return Bands(np.array(edges, np.int64), numbers << bits | places, bits)
 
 
+def broken_by(bands: Bands, counts: np.ndarray, window: int) -> list[str]:
+    """What is promised of all bands and does not hold for these."""
+    words, (starts, of, bits) = len(counts), bands
+    sizes = np.diff(starts)
+    neighbours = np.minimum(words, 2.0 * window * counts)
+    heavy = np.add.reduceat(neighbours, starts[:-1][sizes > 0]) > neighbours.sum() / HEAVY * (1 + 1e-9)
+    places = np.arange(words) - np.repeat(starts[:-1], sizes)
+    promised = {
+        "all words have one": starts[0] == 0 and starts[-1] == words and (sizes >= 0).all(),
+        "only the last may be empty": (sizes[:-1] > 0).all(),
+        "odd, and at most 1023": sizes.size % 2 == 1 and sizes.size <= 1023,
+        "short": sizes.max() <= max(256, -(-words // 895)) and sizes.max() <= 1 << bits,
+        "a word with many neighbours is alone": (sizes[sizes > 0][heavy] == 1).all(),
+        "told for each word": (of == np.repeat(np.arange(sizes.size), sizes) << bits | places).all(),
+    }
+    return [promise for promise, holds in promised.items() if not holds]
+
+
 @pytest.mark.parametrize("counts", [[7], [9, 5], [10**6] * 3 + [5] * 20, [5] * 257, [5] * 512], ids=len)
 def test_bands_of_few_words(counts: list[int]) -> None:
-    check_bands(np.array(counts, np.int64), 10)
+    of_words = np.array(counts, np.int64)
+    assert not broken_by(bands_of(of_words, 10), of_words, 10)
 
 
 @pytest.mark.parametrize("words", [100_000, 300_000, 3_000_000])
 @pytest.mark.parametrize("window", [1, 10])
 def test_bands_of_many_words(words: int, window: int) -> None:
-    sizes = check_bands(zipf_counts(words), window)
+    zipf, even = zipf_counts(words), np.full(words, 5)
+    bands = bands_of(zipf, window)
+    assert not broken_by(bands, zipf, window)
+    sizes = np.diff(bands.starts)
     assert 64 < sizes.size <= 1023
     assert sizes[0] < sizes[-10]  # the most frequent words have more neighbours
-    check_bands(np.full(words, 5), window)
-
-
-def check_bands(counts: np.ndarray, window: int) -> np.ndarray:
-    """Holds for all bands; returns their sizes."""
-    words = len(counts)
-    starts, of, bits = bands_of(counts, window)
-    sizes = np.diff(starts)
-    assert starts[0] == 0 and starts[-1] == words and (sizes >= 0).all() and (sizes[:-1] > 0).all()
-    assert sizes.size % 2 == 1 and sizes.size <= 1023
-    assert sizes.max() <= max(256, -(-words // 895)) and sizes.max() <= 1 << bits
-    neighbours = np.minimum(words, 2.0 * window * counts)
-    heavy = np.add.reduceat(neighbours, starts[:-1][sizes > 0]) > neighbours.sum() / HEAVY * (1 + 1e-9)
-    assert (sizes[sizes > 0][heavy] == 1).all()
-    assert (
-        of == np.repeat(np.arange(sizes.size), sizes) << bits | np.arange(words) - np.repeat(starts[:-1], sizes)
-    ).all()
-    return sizes
+    assert not broken_by(bands_of(even, window), even, window)
 
 
 @st.composite
@@ -130,6 +135,15 @@ def test_pairs_that_do_not_fit_are_found_with_the_next(room: int) -> None:
     assert found == [(row, column, pytest.approx(1 / distance)) for row, column, distance in expected]
 
 
+def round_of(batch: Entries, edges: np.ndarray) -> int:
+    """Of entries that are all of one round, in its order; -1 of others."""
+    sizes = np.diff(edges)
+    band_of, tasks = np.repeat(np.arange(sizes.size, dtype=np.int32), sizes), np.zeros(sizes.size + 2, np.int64)
+    if find_tasks(batch.rows, batch.columns, band_of, tasks) <= 0:
+        return -1
+    return int(band_of[batch.rows[0]] + band_of[batch.columns[0]]) % sizes.size
+
+
 @pytest.mark.parametrize("sides", SIDES)
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize("window", [1, 3, 16])
@@ -139,20 +153,10 @@ def test_counts_are_those_of_a_dictionary(text: Text, tmp_path: Path, sides: str
     assert matrix_of(found) == expected
     assert found.entries == len(expected) and found.mirrored == (sides == "both")
     assert found.stored == (sum(row <= column for row, column in expected) if found.mirrored else len(expected))
-    check_batches(found)
-
-
-def check_batches(found) -> None:
-    """A record batch holds entries of one round in order, and all batches have the order of rounds."""
-    sizes = np.diff(found.bands)
-    band_of, tasks = np.repeat(np.arange(sizes.size, dtype=np.int32), sizes), np.zeros(sizes.size + 2, np.int64)
-    first, rounds = 0, []
-    for number in range(found.batches):
-        batch = found.batch(number)
-        assert batch.first == first and find_tasks(batch.rows, batch.columns, band_of, tasks) > 0
-        first += batch.rows.size
-        rounds.append(int(band_of[batch.rows[0]] + band_of[batch.columns[0]]) % sizes.size)
-    assert first == found.stored and rounds == sorted(rounds)
+    batches = [found.batch(number) for number in range(found.batches)]
+    assert [*(batch.first for batch in batches), found.stored] == [0, *accumulate(batch.rows.size for batch in batches)]
+    rounds = [round_of(batch, found.bands) for batch in batches]
+    assert -1 not in rounds and rounds == sorted(rounds)
 
 
 @pytest.mark.parametrize("sides", SIDES)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cooccurring import Text, count, documents_of, matrix_of, open_files, prepared, tiny_tables
-from phrasing import content_of
+from cooccurring import Text, count, documents_of, matrix_of, open_files, prepared, runs_seen, tiny_tables
+from stopping import content_of, stopped_after
 
 import streamvec as sv
 from streamvec.corpus import nearby, pairpass, pairruns
@@ -55,13 +55,7 @@ def test_small_tables_spill_and_many_runs_are_merged(
     text: Text, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_tables(monkeypatch)
-    written: list[str] = []
-    merged: list[int] = []
-    spill, merge_to_run = pairruns.spill, pairpass.merge_to_run
-    monkeypatch.setattr(pairruns, "spill", lambda table, path: (written.append(path.name), spill(table, path)))
-    monkeypatch.setattr(
-        pairpass, "merge_to_run", lambda paths, path, *_: (merged.append(len(paths)), merge_to_run(paths, path))
-    )
+    written, merged = runs_seen(monkeypatch)
     count(text, tmp_path / "counted", COUNTED, threads=2)
     assert len(written) > 40 and len(merged) > 20 and set(merged) == {3}
     assert content_of(tmp_path / "counted") == whole
@@ -105,13 +99,8 @@ def test_stopped_at_random_moments_and_gone_on_with(
     tiny_tables(monkeypatch)
     draw, stages = random.Random(seed), []
     for attempt in range(500):
-        left = [draw.randrange(1, 12) if attempt < 6 else draw.randrange(60, 130)]  # runs are read again each time
+        stop = stopped_after(draw.randrange(1, 12) if attempt < 6 else draw.randrange(60, 130))  # runs are read again
         now = ["cooccurrences"]
-
-        def stop(left: list[int] = left) -> bool:
-            left[0] -= 1
-            return left[0] < 0
-
         try:
             report = lambda stage, done, now=now: now.__setitem__(0, stage)  # noqa: E731
             count(text, tmp_path / "counted", COUNTED, threads=draw.choice([1, 2, 3]), report=report, stop=stop)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import only
+from stopping import content_of
 
 from streamvec.corpus import counting as counting_module
 from streamvec.corpus import encoding as encoding_module
@@ -30,10 +31,6 @@ from streamvec.corpus.tokens import Tokenizer
 from streamvec.disk.arrow import ArrowWriter
 from streamvec.disk.files import whole_file, whole_folder
 from streamvec.errors import StreamvecError
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def prepared(
@@ -98,7 +95,7 @@ def gone_on_with(
             found = {path.relative_to(run).parts[0] for path in run.rglob("*")} if run.exists() else set()
         assert not list(disk.rglob("*.partial"))
     prepared(source, run, phrases=phrases)
-    assert files_in(run) == whole
+    assert content_of(run) == whole
     subprocess.run(["rm", "-r", str(run)], check=True)
     return found
 
@@ -111,7 +108,7 @@ def test_a_disk_that_is_full_at_any_moment(
     source = many_words(tmp_path / "corpus.txt")
     seen: list[str] = []
     prepared(source, tmp_path / "whole", report=lambda progress: seen.append(progress.stage))
-    whole = files_in(tmp_path / "whole")
+    whole = content_of(tmp_path / "whole")
     last = seen.count("counting")
     moments = [(1, 0), (1, 100_000), (20, 0), (20, 50_000), *((last, room) for room in range(0, 600_000, 50_000))]
     moments += [(last + 1, 0), (last + 1, 20_000), (last + 1, 60_000), (last + 20, 0), (last + 20, 40_000)]
@@ -131,7 +128,7 @@ def test_a_disk_that_is_full_while_phrases_are_found(
     source, phrases = many_words(tmp_path / "corpus.txt"), PhraseOptions(1, "word2vec", 5.0, 2)
     seen: list[str] = []
     prepared(source, tmp_path / "whole", report=lambda progress: seen.append(progress.stage), phrases=phrases)
-    whole = files_in(tmp_path / "whole")
+    whole = content_of(tmp_path / "whole")
     stages = set()
     for stage, rooms in {
         "numbering": (0, 20_000, 200_000),
@@ -150,7 +147,7 @@ def test_a_full_disk_in_the_middle_of_one_file(small_disk: Path) -> None:
     batch = pa.record_batch([pa.array(np.arange(50_000))], schema=schema)
     for room in (0, 4096, 100_000, 500_000, 900_000):
         with only(small_disk, room):
-            before = files_in(small_disk)
+            before = content_of(small_disk)
             full = r"disk/[a-d].*: no space left on the disk"
             with pytest.raises(StreamvecError, match=full), whole_file(small_disk / "a") as file:
                 for _ in range(1000):
@@ -162,7 +159,7 @@ def test_a_full_disk_in_the_middle_of_one_file(small_disk: Path) -> None:
                 (folder / "file").write_bytes(bytes(1_000_000))
             with pytest.raises(StreamvecError, match=full):
                 spool(io.BytesIO(random.Random(1).randbytes(2_000_000)), small_disk / "d")
-            assert files_in(small_disk) == before and len(list(small_disk.iterdir())) == 1
+            assert content_of(small_disk) == before and len(list(small_disk.iterdir())) == 1
 
 
 def cut_gzip(folder: Path) -> Path:

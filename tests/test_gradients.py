@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from naive_recurrent import central_differences, step
+from stopping import stopped_after
 from test_stack import pad, plain
 
 import streamvec as sv
@@ -143,11 +144,6 @@ def test_five_batches_of_an_epoch_are_looked_at_or_all_of_few(tmp_path):
         assert records[0] == {"epoch": 2, "batch": wanted[0], "layer": 0, "state": "h", "norms": [1.23457, None]}
 
 
-def stop_after(looks):
-    left = iter(range(looks))
-    return lambda: next(left, None) is None
-
-
 @pytest.fixture(scope="module")
 def reported(corpus, tmp_path_factory):
     """A finished RUN that reports gradients."""
@@ -176,7 +172,7 @@ def test_after_a_stop_and_a_kill_the_report_is_the_same(corpus, tmp_path, report
     run = tmp_path / "run"
     with pytest.raises(Interrupted):
         looked = lambda: (run / "gradients.jsonl").exists() and stop()  # noqa: E731
-        stop = stop_after(40)
+        stop = stopped_after(40)
         sv.train_lm(corpus, run, report_gradients=True, threads=1, stop=looked, checkpoint_batches=25, **OPTIONS)
     log = run / "gradients.jsonl"
     kept = log.read_bytes()

@@ -7,6 +7,7 @@ from streamvec.kernels import optimizers
 
 SIZES = [1, 16, 1000]
 STEPS, SCALE, RATE = 6, 0.37, 0.05
+NEAR = {"rtol": 2e-5, "atol": 2e-6}
 
 
 def gradients(size):
@@ -21,10 +22,6 @@ def start(size):
     return np.random.default_rng(3).normal(0, 1, size).astype(np.float32)
 
 
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_sgd(size):
     found, expected = start(size), start(size).astype(np.float64)
@@ -33,7 +30,7 @@ def test_sgd(size):
         optimizers.sgd(found, gradient, SCALE, RATE)
         expected -= RATE * SCALE * gradient
         assert (gradient == kept).all()
-    close(found, expected)
+    np.testing.assert_allclose(found, expected, **NEAR)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -44,8 +41,8 @@ def test_momentum(size):
         optimizers.momentum(found, gradient, velocity, SCALE, RATE, 0.8)
         speed = 0.8 * speed + SCALE * gradient
         expected -= RATE * speed
-    close(found, expected)
-    close(velocity, speed)
+    np.testing.assert_allclose(found, expected, **NEAR)
+    np.testing.assert_allclose(velocity, speed, **NEAR)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -57,8 +54,8 @@ def test_adagrad(size):
         wide = SCALE * gradient.astype(np.float64)
         sums += wide**2
         expected -= RATE * wide / (np.sqrt(sums) + 1e-8)
-    close(found, expected)
-    close(squares, sums)
+    np.testing.assert_allclose(found, expected, **NEAR)
+    np.testing.assert_allclose(squares, sums, **NEAR)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -71,16 +68,16 @@ def test_adam(size):
         first = 0.9 * first + 0.1 * wide
         second = 0.999 * second + 0.001 * wide**2
         expected -= RATE * (first / (1 - 0.9**number)) / (np.sqrt(second / (1 - 0.999**number)) + 1e-8)
-    close(found, expected)
-    close(means, first)
-    close(squares, second)
+    np.testing.assert_allclose(found, expected, **NEAR)
+    np.testing.assert_allclose(means, first, **NEAR)
+    np.testing.assert_allclose(squares, second, **NEAR)
 
 
 def test_adam_long_after_its_beginning():
     found, means, squares = (np.zeros(16, np.float32) for _ in range(3))
     means[:], squares[:] = 0.5, 4.0
     optimizers.adam(found, np.zeros(16, np.float32), means, squares, 1.0, 0.1, 10_000_000)
-    close(found, np.full(16, -0.1 * 0.45 / (np.sqrt(3.996) + 1e-8)))
+    np.testing.assert_allclose(found, np.full(16, -0.1 * 0.45 / (np.sqrt(3.996) + 1e-8)), **NEAR)
 
 
 def test_where_nothing_slopes_nothing_moves():

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from phrasing import BATCH, NPMI, WORD2VEC, content_of, corpus, run, write
+from cooccurring import runs_seen
+from phrasing import NPMI, WORD2VEC, corpus, run, write
+from preparing import made_in_four_ways
+from stopping import content_of, stopped_after
 
 import streamvec
-from streamvec.corpus import encoding as encoding_module
-from streamvec.corpus import pairpass, pairruns, runfiles, shardwriter
+from streamvec.corpus import pairpass, pairruns, runfiles
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.phrasestage import refuse_too_many
@@ -25,12 +27,7 @@ from streamvec.training.info import info
 from streamvec.training.progress import Silence
 from streamvec.training.verify import verify
 
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shardwriter, "BATCH_TOKENS", BATCH)
-    monkeypatch.setattr(encoding_module, "SHARD_BATCHES", 4)
-    monkeypatch.setattr(pairruns, "_FEWEST_SLOTS", 100)
+pytestmark = pytest.mark.usefixtures("small_shards", "small_tables_of_pairs")
 
 
 @pytest.fixture
@@ -42,12 +39,9 @@ def source(tmp_path: Path) -> Path:
 def test_the_same_bytes_for_any_threads_blocks_and_memory(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: PhraseOptions
 ) -> None:
-    reference: dict[str, bytes] = {}
-    for block, table, threads in ((1 << 22, 10**7, 1), (4000, 1, 2), (1 << 16, 1, 4), (20_000, 10**6, 2)):
-        folder = tmp_path / f"{block}-{threads}"
-        run(source, folder, monkeypatch, block=block, table=table, threads=threads, phrases=options)
-        reference = reference or content_of(folder)
-        assert content_of(folder) == reference
+    first, *others = made_in_four_ways(source, tmp_path, monkeypatch, min_count=4, phrases=options)
+    for other in others:
+        assert other == first
 
 
 def test_small_tables_spill_and_many_runs_are_merged(
@@ -56,13 +50,7 @@ def test_small_tables_spill_and_many_runs_are_merged(
     run(source, tmp_path / "whole", monkeypatch, block=1 << 22, table=10**7, threads=1, phrases=WORD2VEC)
     monkeypatch.setattr(pairruns, "_FEWEST_SLOTS", 40)
     monkeypatch.setattr(runfiles, "AT_ONCE", 3)
-    written: list[str] = []
-    merged: list[int] = []
-    spill, merge_to_run = pairruns.spill, pairpass.merge_to_run
-    monkeypatch.setattr(pairruns, "spill", lambda table, path: (written.append(path.name), spill(table, path)))
-    monkeypatch.setattr(
-        pairpass, "merge_to_run", lambda paths, path, *_: (merged.append(len(paths)), merge_to_run(paths, path))
-    )
+    written, merged = runs_seen(monkeypatch)
     run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=2, phrases=WORD2VEC)
     assert len(written) > 50 and len(merged) > 10
     assert content_of(tmp_path / "run") == content_of(tmp_path / "whole")
@@ -75,13 +63,7 @@ def test_stopped_at_random_batches_and_gone_on_with(
     run(source, tmp_path / "whole", monkeypatch, block=1 << 22, table=10**7, threads=1, phrases=NPMI)
     draw, stops, stages = random.Random(seed), 0, set()
     for _ in range(500):
-        left = [draw.randrange(1, 12)]
-        now = [""]
-
-        def stop(left: list[int] = left) -> bool:
-            left[0] -= 1
-            return left[0] < 0
-
+        stop, now = stopped_after(draw.randrange(1, 12)), [""]
         options = {"block": draw.choice([700, 1500]), "table": 1, "threads": draw.choice([1, 2, 3])}
         report = lambda progress, now=now: now.__setitem__(0, progress.stage)  # noqa: E731
         try:

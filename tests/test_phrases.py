@@ -10,21 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phrasing import BATCH, NPMI, WORD2VEC, content_of, corpus, run, write
+from phrasing import NPMI, WORD2VEC, corpus, run, write
+from preparing import BATCH
+from stopping import content_of
 
-from streamvec.corpus import encoding as encoding_module
-from streamvec.corpus import pairruns, shardwriter
 from streamvec.corpus.phrases import Joins, PhraseOptions
 from streamvec.errors import StreamvecError
 from streamvec.kernels.pairs import pair_key
 from streamvec.kernels.phrases import count_ids, flatten, neighbours, renumber
 
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shardwriter, "BATCH_TOKENS", BATCH)
-    monkeypatch.setattr(encoding_module, "SHARD_BATCHES", 4)
-    monkeypatch.setattr(pairruns, "_FEWEST_SLOTS", 100)
+pytestmark = pytest.mark.usefixtures("small_shards", "small_tables_of_pairs")
 
 
 @pytest.fixture

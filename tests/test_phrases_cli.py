@@ -6,18 +6,11 @@ from pathlib import Path
 
 import pytest
 from conftest import streamvec_command
-from phrasing import BATCH, corpus, write
+from phrasing import corpus, write
 
 import streamvec
-from streamvec.corpus import encoding as encoding_module
-from streamvec.corpus import pairruns, shardwriter
 
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shardwriter, "BATCH_TOKENS", BATCH)
-    monkeypatch.setattr(encoding_module, "SHARD_BATCHES", 4)
-    monkeypatch.setattr(pairruns, "_FEWEST_SLOTS", 100)
+pytestmark = pytest.mark.usefixtures("small_shards", "small_tables_of_pairs")
 
 
 @pytest.fixture

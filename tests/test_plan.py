@@ -6,14 +6,12 @@ import math
 import random
 import re
 import shutil
-import subprocess
-import sys
-from collections import namedtuple
 from dataclasses import fields
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from planning import OPTIONS, cli, flags, most_memory, usage, zipf_text
 
 import streamvec
 from streamvec.corpus.counting import Counter, Counting
@@ -26,28 +24,18 @@ from streamvec.errors import StreamvecError
 from streamvec.models.kinds import CONFIGS
 from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
-from streamvec.training import needs, seen, tableneeds, timing, wordvectors
-from streamvec.training import plan as planning
+from streamvec.training import needs, seen, tableneeds, wordvectors
+from streamvec.training import plan as plan_module
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.plan import plan_training
 from streamvec.training.timing import batches_of
 
-OPTIONS = {"dim": 40, "epochs": 1, "threads": 2, "memory": 600_000_000}
-MAIN = [sys.executable, "-c", "from streamvec_cli.main import main; main()"]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(timing, "SECONDS", 0.05)
+pytestmark = pytest.mark.usefixtures("short_timings")
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    path = tmp_path_factory.mktemp("plan") / "zipf.txt"
-    rng = np.random.default_rng(7)
-    ids = np.minimum(rng.zipf(1.4, (40_000, 12)), 60_000)
-    path.write_text("\n".join(" ".join(f"word{number}" for number in line) for line in ids) + "\n")
-    return path
+    return zipf_text(tmp_path_factory.mktemp("plan"), 40_000, 60_000)
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +48,6 @@ def run(corpus, tmp_path_factory):
 @pytest.fixture(scope="module")
 def plan(corpus):
     return plan_training(corpus, **OPTIONS)
-
-
-def flags(options):
-    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def cli(*arguments):
-    return subprocess.run([*MAIN, "plan", *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_small_inputs_are_told_exactly(plan, run):
@@ -100,14 +80,8 @@ SUBWORDS = {"subwords": "2-6", "buckets": 400_000, "dim": 200}
 @pytest.mark.parametrize("options", [{}, SUBWORDS])
 def test_memory_is_what_the_system_saw(corpus, tmp_path, options):
     plan = plan_training(corpus, **OPTIONS | options)
-    arguments = [*MAIN, "train", "skipgram", str(corpus), "--out", str(tmp_path / "run"), *flags(OPTIONS | options)]
-    # A child's peak includes that of the process it was forked from, so it is started by a small one.
-    small = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    told = subprocess.run([sys.executable, "-S", "-c", small, *arguments], capture_output=True, text=True, check=True)
-    assert plan.peak_memory == pytest.approx(int(told.stdout) * 1024, rel=0.2)
+    taken = most_memory("train", "skipgram", corpus, "--out", tmp_path / "run", *flags(OPTIONS | options))
+    assert plan.peak_memory == pytest.approx(taken, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +171,8 @@ def test_more_checkpoints_take_more_disk(corpus):
 
 
 def test_warnings_of_disk_and_machine(corpus, tmp_path, monkeypatch):
-    usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1000, 1000))
-    monkeypatch.setattr(planning, "free_memory", lambda: 10**8)
+    monkeypatch.setattr(plan_module, "free_memory", lambda: 10**8)
     found = plan_training(corpus, tmp_path / "not" / "there", **OPTIONS).warnings
     assert any(str(tmp_path) in warning and "--out" in warning for warning in found)
     assert any("the machine has 100 MB of memory free" in warning for warning in found)

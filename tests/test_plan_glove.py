@@ -2,50 +2,33 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from collections import namedtuple
 
 import numpy as np
 import pytest
+from planning import BATCH, OPTIONS, cli, flags, most_memory, usage, zipf_text
 
 import streamvec
 from streamvec.corpus import cooccurrencestage, pairpass
 from streamvec.corpus.batchpieces import BatchPiece
 from streamvec.corpus.cooccurrences import Cooccurrences, Counted, bands_of
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, TokenSource
-from streamvec.corpus.nearby import AT_ONCE
 from streamvec.corpus.pairgrowth import Frequencies, pair_growth
-from streamvec.corpus.pairroom import room_of, table_bytes
-from streamvec.corpus.pairruns import BYTES_PER_SLOT, PairCounter, table_sizes
 from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.stitch import Start
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.errors import StreamvecError
-from streamvec.kernels.pairs import SLOT_BYTES
 from streamvec.models.gloveconfig import GloveConfig
-from streamvec.training import glovetiming, needs, pairneeds, tableneeds, timing
+from streamvec.training import glovetiming, needs, pairneeds, tableneeds
 from streamvec.training.options import MachineOptions
-from streamvec.training.pairneeds import growth_of_shards, pair_needs, rounds_of
+from streamvec.training.pairneeds import growth_of_shards, pair_needs
 from streamvec.training.plan import plan_training
-from streamvec.training.tableneeds import most_pairs, pair_table_bytes, runs_of
 
-OPTIONS = {"dim": 40, "epochs": 1, "threads": 2, "memory": 600_000_000}
-MAIN = [sys.executable, "-c", "from streamvec_cli.main import main; main()"]
-usage = namedtuple("usage", "total used free")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(timing, "SECONDS", 0.05)
+pytestmark = pytest.mark.usefixtures("short_timings")
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    path = tmp_path_factory.mktemp("plan") / "zipf.txt"
-    ids = np.minimum(np.random.default_rng(7).zipf(1.4, (20_000, 12)), 20_000)
-    path.write_text("\n".join(" ".join(f"word{number}" for number in line) for line in ids) + "\n")
-    return path
+    return zipf_text(tmp_path_factory.mktemp("plan"), 20_000, 20_000)
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +45,6 @@ def plan(corpus):
 
 def size_of(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def flags(options):
-    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def cli(*arguments):
-    return subprocess.run([*MAIN, "plan", *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_pairs_and_disk_are_those_of_the_run(plan, run):
@@ -149,75 +124,9 @@ def _stop():
     raise _Enough
 
 
-def test_runs_that_never_fill_a_table_are_one_a_thread():
-    told = runs_of(lambda tokens: tokens / 2, 1000, 2, 10**6)
-    assert (told.number, told.peak, told.kept, told.written) == (2, 500, 500, 500)
-
-
-def test_runs_are_merged_now_and_then():
-    def different(tokens):
-        return min(tokens, 10**6)
-
-    told = runs_of(different, 10_500_000, 1, 10**6, longest=10**6)  # ten and a half hold the same
-    assert (told.number, told.peak, told.kept) == (11, 10_500_000, 10_500_000)
-    told = runs_of(different, 40 * 10**6, 1, 999_999)  # 32 become one, and are there until it is
-    assert told.number == 10 and told.peak == pytest.approx(33 * 10**6, rel=0.03)
-    assert told.kept == pytest.approx(9.5 * 10**6, rel=0.06) and told.written == pytest.approx(41 * 10**6, rel=0.03)
-    often = runs_of(lambda tokens: tokens, 1000, 1, 10**6, longest=100)
-    assert (often.number, often.kept) == (10, 1000)
-
-
-@pytest.mark.parametrize("room", [1, 10**6, 40 * 10**6])
-def test_tables_of_pairs_are_as_planned(room, tmp_path):
-    sizes = table_sizes(room)
-    counter = PairCounter(room, lambda: tmp_path / "run")
-    assert counter._table.slots.shape[0] == sizes[0]
-    assert sizes[-1] == max(1 << 14, room // BYTES_PER_SLOT)
-    used = 0
-    pairs = np.arange(int(most_pairs(room)), dtype=np.uint64)
-    for some in np.array_split(pairs, 50):
-        counter.add(some, np.ones(1, np.int64))
-        used += some.size
-        slots = counter._table.slots.shape[0]
-        assert pair_table_bytes(room, used) >= SLOT_BYTES * (slots + used) * 0.999
-        assert pair_table_bytes(room, used) <= SLOT_BYTES * (slots * 1.26 + used)
-    assert not counter.runs
-    counter.add(np.arange(10**9, 10**9 + 2, dtype=np.uint64), np.ones(1, np.int64))
-    assert len(counter.runs) == 1
-
-
-def test_the_stage_has_the_room_that_is_planned():
-    machine = MachineOptions(threads=2, memory=800_000_000)
-    load = needs.Load(100_000, 6.0)
-    words = np.full(load.words, 10**7)
-    growth = pair_growth([_BATCH], Frequencies.of_counts(words), Counted(10))
-    told = pair_needs(machine, growth, load, int(words.sum()))
-    taken = needs.prepared_bytes(machine, load)
-    full = pair_table_bytes(
-        table_bytes(room_of(machine.memory_bytes, 2, taken + 8 * load.words, load.words), 2), 10**12
-    )
-    assert told.counting_memory == taken + 8 * load.words + 2 * (full + 16 * AT_ONCE)
-    assert 0.9 * machine.memory_bytes < told.counting_memory <= machine.memory_bytes
-
-
-_BATCH = TokenBatch(np.arange(1000, dtype=np.int32), np.arange(0, 1001, 20, dtype=np.int32))
-
-
-@pytest.mark.parametrize("words", [15, 300, 20_000, 72_535, 1_000_000, 3_000_000])
-def test_rounds_are_as_many_as_bands(words):
-    counts = (10**7 / np.arange(1, words + 1)).astype(np.int64) + 5
-    growth = pair_growth([], Frequencies.of_counts(counts), Counted(10))
-    assert rounds_of(growth, words, int(counts.sum())) == pytest.approx(bands_of(counts, 10).starts.size - 1, rel=0.05)
-
-
 def test_memory_is_what_the_system_saw(corpus, plan, tmp_path):
-    arguments = [*MAIN, "train", "glove", str(corpus), "--out", str(tmp_path / "run"), *flags(OPTIONS)]
-    small = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    told = subprocess.run([sys.executable, "-S", "-c", small, *arguments], capture_output=True, text=True, check=True)
-    assert plan.peak_memory == pytest.approx(int(told.stdout) * 1024, rel=0.2)
+    taken = most_memory("train", "glove", corpus, "--out", tmp_path / "run", *flags(OPTIONS))
+    assert plan.peak_memory == pytest.approx(taken, rel=0.2)
 
 
 def test_a_run_can_be_planned(run, plan, corpus):
@@ -294,7 +203,7 @@ def test_entries_are_made_block_by_block():
         assert made.rows.size == made.columns.size == made.values.size == 5000 and made.values.min() > 0
         assert np.unique((low + high) % (bands.size - 1)).size == 1 and (np.diff(low) >= 0).all()
     load, machine = needs.Load(5000, 6.0), MachineOptions(threads=1)
-    growth = pair_growth([_BATCH], Frequencies.of_counts(counts), Counted(10))
+    growth = pair_growth([BATCH], Frequencies.of_counts(counts), Counted(10))
     few, many = (pair_needs(machine, growth, load._replace(words=words), 10**7) for words in (5000, 10**8))
     rate = glovetiming.entries_a_second(GloveConfig(dim=16), 5000, few, counts, 1)
     assert 1e4 < rate < 1e10

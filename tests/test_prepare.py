@@ -7,68 +7,21 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from preparing import BATCH, corpus, made_in_four_ways, run
+from stopping import content_of, stopped_after
 
-from streamvec.corpus import encoding as encoding_module
-from streamvec.corpus import prepare as prepare_module
-from streamvec.corpus import shardwriter
 from streamvec.corpus.counts import Counts
-from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.pipeline import Progress
-from streamvec.corpus.prepare import Shares, prepare
-from streamvec.corpus.shards import MarkedShards, Shards
+from streamvec.corpus.prepare import prepare
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
-from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.errors import Interrupted, StreamvecError
 
-BATCH = 200
-
-
-def corpus(seed: int, lines: int = 1500) -> bytes:
-    """Lines of all lengths in several scripts, one of them without any white space, with damage and repetitions."""
-    draw = random.Random(seed)
-    words = [draw.choice(["Wort", "단어", "word_", "Größe", "ſ", "x"]) + f"{n:x}" for n in range(900)]
-    documents = []
-    for number in range(lines):
-        line = " ".join(words[int(900 * draw.random() ** 3)] for _ in range(draw.choice([0, 1, 5, 20, 60]))).encode()
-        if number % 97 == 0:
-            line += b" caf\xe9 \xf0\x9f x"
-        if number % 211 == 0:
-            line += b" " + b"z" * 3500 + b" end"
-        documents.append(line)
-    documents[7] = " ".join(words[n % 50] for n in range(3000)).encode()  # longer than a batch
-    documents[8] = "。".join(words[n % 50] for n in range(1500)).encode()  # no white space
-    documents[9] = ("y" * 12_000 + "。" + words[0]).encode()  # a token longer than a block
-    documents[400:420] = documents[380:400]
-    return b"\n".join(documents)  # no newline at the end
-
-
-def run(
-    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, block: int, table: int, threads: int, **options: Any
-) -> tuple[Vocabulary, Shards]:
-    monkeypatch.setattr(prepare_module, "shares", lambda *_: Shares(block, table))
-    stop = options.pop("stop", lambda: False)
-    report = options.pop("report", lambda progress: None)
-    tokenizer = options.pop("tokenizer", Tokenizer())
-    sources = resolve([str(source)])
-    return prepare(
-        sources, folder, tokenizer, memory=1, threads=threads, report=report, stop=stop, **{"min_count": 3, **options}
-    )
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shardwriter, "BATCH_TOKENS", BATCH)
-    monkeypatch.setattr(encoding_module, "SHARD_BATCHES", 4)
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 @pytest.fixture
@@ -119,12 +72,9 @@ def test_as_the_naive_reference(source: Path, tmp_path: Path, monkeypatch: pytes
 def test_the_same_bytes_for_any_threads_blocks_and_memory(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: Tokenizer
 ) -> None:
-    reference: dict[str, bytes] = {}
-    for block, table, threads in ((1 << 22, 10**7, 1), (4000, 1, 2), (1 << 16, 1, 4), (20_000, 10**6, 2)):
-        folder = tmp_path / f"{block}-{threads}"
-        run(source, folder, monkeypatch, block=block, table=table, threads=threads, tokenizer=tokenizer)
-        reference = reference or content_of(folder)
-        assert content_of(folder) == reference
+    first, *others = made_in_four_ways(source, tmp_path, monkeypatch, tokenizer=tokenizer)
+    for other in others:
+        assert other == first
 
 
 def test_regular_expressions_too(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,12 +100,7 @@ def test_stopped_at_random_blocks_and_gone_on_with(
     draw = random.Random(seed)
     stops = 0
     for _ in range(500):
-        left = [draw.randrange(1, 14)]
-
-        def stop(left: list[int] = left) -> bool:
-            left[0] -= 1
-            return left[0] < 0
-
+        stop = stopped_after(draw.randrange(1, 14))
         block = draw.choice([3000, 7000, 20_000])
         try:
             run(source, tmp_path / "run", monkeypatch, block=block, table=1, threads=draw.choice([1, 2, 3]), stop=stop)
@@ -204,12 +149,7 @@ def test_what_is_finished_is_not_read_again(source: Path, tmp_path: Path, monkey
 def test_other_options_or_input_begin_anew(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    left = [stop_after]
-
-    def stop() -> bool:
-        left[0] -= 1
-        return left[0] < 0
-
+    stop = stopped_after(stop_after)
     try:
         run(source, tmp_path / "run", monkeypatch, block=5000, table=1, threads=1, stop=stop)
     except Interrupted:
@@ -281,130 +221,3 @@ def test_arguments_below_1(source: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         prepare(resolve([str(source)]), tmp_path / "run", Tokenizer(), **options)
     assert not (tmp_path / "run").exists()
-
-
-MARKED = [
-    Tokenizer(),
-    Tokenizer("text", keep_case=True),
-    Tokenizer("text"),
-    Tokenizer("characters"),
-    Tokenizer("whitespace"),
-    Tokenizer("regex", pattern=r"\w+|[^\w\s]"),
-]
-ENDS = {
-    "with": b"one two\ntwo\n",
-    "without": b"one two\ntwo",
-    "empty": b"\n\none  two\n\n\n",
-    "return": b"one\r\n\r\ntwo\r",
-}
-
-
-def documents_of(vocabulary: Vocabulary, shards: MarkedShards) -> list[list[str | None]]:
-    """The tokens of all documents with one, those that were cut put together again; None for a rare one."""
-    found: list[list[str | None]] = []
-    words, within = vocabulary.words.to_pylist(), False
-    for number in range(shards.batches):
-        values, offsets = shards.batch(number)
-        for begin, end in pairwise(offsets):
-            tokens = [words[value] if value >= 0 else None for value in values[begin:end]]
-            if within:
-                found[-1] += tokens
-            else:
-                found.append(tokens)
-            within = False
-        within = number in shards.cuts
-    assert not within and len(found) == shards.whole_documents
-    return found
-
-
-def by_hand(tokenizer: Tokenizer, data: bytes, known: set[str]) -> list[list[str | None]]:
-    """The same in plain Python: lines, and what is known of each."""
-    lines = data.decode(errors="replace").split("\n")
-    lines = lines if lines[-1] else lines[:-1]
-    if tokenizer.kind == "text":
-        split = [[*(line if tokenizer.keep_case else line.lower()).replace("\r", ""), "\n"] for line in lines]
-    else:
-        split = [tokenizer.tokens(line) for line in lines]
-    return [[token if token in known else None for token in tokens] for tokens in split if tokens]
-
-
-@pytest.fixture
-def short(tmp_path: Path) -> Path:
-    """The same in a third of the lines: characters are many."""
-    path = tmp_path / "short.txt"
-    path.write_bytes(corpus(1, lines=430))
-    return path
-
-
-@pytest.mark.parametrize("tokenizer", MARKED, ids=lambda t: f"{t.kind}{'-case' * t.keep_case}")
-def test_marked_shards_hold_every_token_in_its_place(
-    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: Tokenizer
-) -> None:
-    results = []
-    for number, (block, threads) in enumerate([(3000, 2), (1 << 22, 1)]):
-        folder = tmp_path / str(number)
-        vocabulary, shards = run(
-            short, folder, monkeypatch, block=block, table=1, threads=threads, tokenizer=tokenizer, marked=True
-        )
-        results.append({name: data for name, data in content_of(folder).items() if name != "prepared.json"})
-    assert results[0] == results[1] and isinstance(shards, MarkedShards) and shards.cuts
-    known = set(vocabulary.words.to_pylist())
-    expected = by_hand(tokenizer, short.read_bytes(), known)
-    assert documents_of(vocabulary, shards) == expected
-    assert shards.tokens == sum(map(len, expected))
-    assert any(None in document for document in expected) or tokenizer.alphabet.single
-
-
-@pytest.mark.parametrize("kind", ["text", "words"])
-@pytest.mark.parametrize("ends", ENDS)
-@pytest.mark.parametrize("block", [1, 5, 1 << 22])
-def test_ends_of_lines_in_marked_shards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, ends: str, block: int
-) -> None:
-    path, tokenizer = tmp_path / "text.txt", Tokenizer(kind)
-    path.write_bytes(ENDS[ends])
-    vocabulary, shards = run(
-        path,
-        tmp_path / "run",
-        monkeypatch,
-        block=block,
-        table=1,
-        threads=2,
-        tokenizer=tokenizer,
-        marked=True,
-        min_count=1,
-    )
-    found = documents_of(vocabulary, shards)
-    assert found == by_hand(tokenizer, ENDS[ends], set(vocabulary.words.to_pylist()))
-    if kind == "text":
-        said = {
-            "with": "one two\ntwo\n",
-            "without": "one two\ntwo\n",
-            "empty": "\n\none  two\n\n\n",
-            "return": "one\n\ntwo\n",
-        }
-        assert "".join(str(token) for document in found for token in document) == said[ends]
-
-
-def test_marked_shards_stopped_and_gone_on_with(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {"table": 1, "threads": 2, "tokenizer": Tokenizer("text"), "marked": True}
-    run(short, tmp_path / "whole", monkeypatch, block=1 << 22, **options)
-    stops = 0
-    for number in range(500):
-        left = [12 + number % 30]
-
-        def stop(left: list[int] = left) -> bool:
-            left[0] -= 1
-            return left[0] < 0
-
-        try:
-            run(short, tmp_path / "run", monkeypatch, block=4000, stop=stop, **options)
-            break
-        except Interrupted:
-            stops += 1
-    assert stops > 2 and content_of(tmp_path / "run") == content_of(tmp_path / "whole")
-
-
-def test_marked_shards_have_no_phrases(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="marked must not be given with phrases"):
-        run(source, tmp_path / "run", monkeypatch, block=1, table=1, threads=1, marked=True, phrases=PhraseOptions(1))

@@ -1,4 +1,4 @@
-"""``train glove`` from text to vectors: the same bytes on any threads and after any stop, and where it may begin."""
+"""``train glove`` from text to vectors: the same bytes on any threads and after any stop, and what is refused."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import naive_glove
 import numpy as np
 import pytest
-from conftest import two_topics
+from conftest import Command, two_topics
 from cooccurring import in_float32, matrix_of
 from starting import Notes
 
@@ -254,3 +254,18 @@ def test_cooccurrences_that_are_damaged_or_gone_are_named_and_counted_again(
     folder.rmdir()
     sv.resume(run, threads=1)
     assert vectors_of(run) == vectors_of(whole)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--x-max", "0"), "x_max must be above 0 and at most 1e+30, got 0.0"),
+        (("--alpha", "-1"), "alpha must be at least 0 and at most 100, got -1.0"),
+        (("--answer", "foo"), "'foo' is not one of 'sum', 'word', 'context', 'both'"),
+        (("--xmax", "3"), "Did you mean '--x-max'?"),
+    ],
+)
+def test_wrong_options_are_wrong_usage(option: tuple[str, str], said: str, text: Path, streamvec: Command) -> None:
+    ended = streamvec("train", "glove", text, "--out", text.parent / "never", *option)
+    assert ended.returncode == 2 and said in ended.stderr and ended.stderr.count("\n") == 1
+    assert not (text.parent / "never").exists()
