@@ -5,12 +5,13 @@ of one thread. What the blocks say of a hidden vector is added up in their order
 number of threads.
 """
 
+import functools
 import math
 from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from streamvec.errors import StreamvecError
 from streamvec.kernels import layout, softmax, windows
@@ -135,7 +136,13 @@ class EveryWord:
 
 def one_thread_a_product() -> AbstractContextManager[object]:
     """While it lasts, a matrix product runs in the thread that calls it, and so adds up in one order."""
-    return threadpool_limits(1, "blas")
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Those that numpy has loaded: looking for them takes a millisecond, as long as a small step does."""
+    return ThreadpoolController()
 
 
 def refuse_infeasible(config: SkipGramConfig, words: int, tokens: int, threads: int) -> None:
