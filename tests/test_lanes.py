@@ -25,7 +25,8 @@ def shards_of(documents: list[list[int]], each: int, cuts: set[int]) -> SimpleNa
         offsets = np.cumsum([0, *map(len, some)]).astype(np.int32)
         batches.append(TokenBatch(np.array([word for one in some for word in one], np.int32), offsets))
     cuts = {number for number in cuts if number < len(batches) - 1}
-    return SimpleNamespace(batch=batches.__getitem__, batches=len(batches), cuts=cuts, folder=Path("shards"))
+    sizes = np.array([(len(batch.offsets) - 1, len(batch.values)) for batch in batches])
+    return SimpleNamespace(batch=batches.__getitem__, cuts=cuts, folder=Path("shards"), sizes=sizes.copy)
 
 
 def stream_of(documents: list[list[int]], each: int, cuts: set[int]) -> list[int]:

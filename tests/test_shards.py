@@ -158,6 +158,7 @@ def test_reading_any_batch_in_any_order(tmp_path: Path) -> None:
         values, offsets = shards.batch(number)
         assert values.dtype == offsets.dtype == np.int32 and not values.flags.writeable
         assert [values[a:b].tolist() for a, b in pairwise(offsets)] == expected[number]
+    assert shards.sizes().tolist() == [[len(documents), sum(map(len, documents))] for documents in expected]
     shards.verify()
     with pytest.raises(IndexError, match="batch must be in 0 to"):
         shards.batch(shards.batches)

@@ -34,8 +34,10 @@ class Lanes:
         """steps: time steps of a batch. StreamvecError where there are fewer tokens than lanes need."""
         self._shards = shards
         self._symbols, self._steps = symbols, steps
-        sizes = [self._flat(number).size for number in range(shards.batches)]
-        self._begins = np.cumsum([0, *sizes])
+        documents, tokens = shards.sizes().T
+        ends = documents if symbols.end >= 0 else np.zeros_like(documents)
+        ends[[number for number in shards.cuts if symbols.end >= 0]] -= 1  # that document ends in another batch
+        self._begins = np.concatenate([[0], np.cumsum(tokens + ends)])
         self.tokens = int(self._begins[-1])
         self.length = lane_length(self.tokens, lanes)
         if self.length < 1:

@@ -113,6 +113,10 @@ class ShardFiles:
             self._open = shard, reader
         return read_batch(self._open[1], number - int(self._first[shard]), path), path
 
+    def files(self) -> list[tuple[Path, int]]:
+        """Each file, and how many record batches it holds."""
+        return [(self.folder / file["name"], file["batches"]) for file in self._files]
+
     def verify(self) -> None:
         """Reads every byte of every shard; StreamvecError names the first that is damaged."""
         for shard in range(len(self._files)):

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.shardfiles import ShardFiles
+from streamvec.corpus.shardfiles import INDEX, ShardFiles
+from streamvec.disk.arrow import open_arrow
 from streamvec.errors import StreamvecError
 
 SCHEMA = pa.schema([pa.field("tokens", pa.list_(pa.field("item", pa.int32(), nullable=False)), nullable=False)])
@@ -47,6 +48,22 @@ class Shards(ShardFiles):
         if values.size and not (values.min() >= self.LOWEST and values.max() < self.vocabulary_size):
             raise StreamvecError(f"{path}: damaged: batch {number} holds ids beyond the {self.vocabulary_size} words")
         return batch
+
+    def sizes(self) -> np.ndarray:
+        """(documents, tokens) of each record batch, int64[batches, 2]: told by the files, whose content is not read."""
+        found = []
+        for path, batches in self.files():
+            reader = open_arrow(path)
+            if reader.num_record_batches != batches or not reader.schema.equals(SCHEMA):
+                raise StreamvecError(f"{path}: not the shard that {INDEX} describes: {self.again(self.folder)}")
+            try:
+                for number in range(batches):
+                    batch = reader.get_batch(number)
+                    batch.validate()
+                    found.append((batch.num_rows, len(batch.column(0).values)))
+            except (pa.ArrowException, OSError) as problem:
+                raise StreamvecError(f"{path}: damaged ({problem}): {self.again(self.folder)}") from problem
+        return np.array(found, np.int64).reshape(-1, 2)
 
     def at(self, epoch: int, batch: int) -> TokenBatch:
         """What an epoch's step number *batch* trains on: the batch of that number, in every epoch."""
