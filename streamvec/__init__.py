@@ -11,6 +11,9 @@ Names are imported when they are first used: a look-up must not wait for the tra
 from importlib import import_module
 from typing import Any
 
+from streamvec.processor import choose_products
+
+choose_products()  # before anything imports numpy
 _HOMES = {
     "KeyedVectors": "streamvec.vectors",
     "StreamvecError": "streamvec.errors",

@@ -15,6 +15,7 @@ FLOORS = {
     "streamvec.kernels": 0,
     "streamvec.disk": 0,
     "streamvec.errors": 0,
+    "streamvec.processor": 0,
     "streamvec.corpus": 1,
     "streamvec.models": 2,
     "streamvec.vectors": 3,

@@ -5,7 +5,7 @@ import pytest
 from naive_recurrent import central_differences, run
 
 from streamvec.models.cells import CELLS
-from streamvec.models.stack import Shape, Stack, padded
+from streamvec.models.stack import Picked, Shape, Stack, padded
 
 LENGTHS = np.array([5, 3, 1])
 
@@ -105,3 +105,26 @@ def test_forward_and_gradients_are_those_of_the_reference(shape):
         expected = np.zeros_like(arrays[f"{name}.{part}"], np.float64)
         expected[places] = central_differences(loss, parameters[name][part])
         np.testing.assert_allclose(gradients[f"{name}.{part}"], expected, atol=3e-5, err_msg=f"{name}.{part}")
+
+
+@pytest.mark.parametrize("shape", [Shape("gru", 3, 4, 2, True), Shape("lstm", 3, 4, 1)], ids=lambda s: s.cell)
+def test_inputs_picked_from_rows_are_those_rows(shape):
+    """Each row is multiplied once, and its gradient is the sum over all places where it went in."""
+    arrays, (_, wide) = pad(shape, plain(shape, 1)), batch(shape)
+    ids = np.array([[0, 1, 0], [1, 1, 2], [2, 0, 0], [0, 2, 1], [1, 0, 2]], np.int32)
+    rows = wide[:1].reshape(3, -1)
+    stack = Stack(shape, int(LENGTHS.max()), len(LENGTHS))
+    found, parts = [], []
+    for inputs in (rows[ids], Picked(rows, ids)):
+        gradients = {name: np.full_like(array, np.nan) for name, array in arrays.items()}
+        out = stack.forward(arrays, inputs, LENGTHS).copy()
+        d_out = np.random.default_rng(3).normal(0, 1, out.shape).astype(np.float32)
+        d_out[np.arange(len(out))[:, None] >= LENGTHS] = 0
+        parts.append(stack.backward(arrays, gradients, d_out))
+        found.append({"out": out, **gradients})
+    for name in found[0]:
+        np.testing.assert_allclose(found[1][name], found[0][name], atol=2e-6, err_msg=name)
+    summed = np.zeros_like(rows)
+    np.add.at(summed, ids, parts[0])
+    assert parts[1].shape == rows.shape
+    np.testing.assert_allclose(parts[1], summed, atol=2e-6)

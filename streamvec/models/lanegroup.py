@@ -8,8 +8,10 @@ from streamvec.kernels import random
 from streamvec.kernels.dropout import fill_mask
 from streamvec.kernels.rows import pick
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.stack import Stack, padded
+from streamvec.models.stack import Inputs, Picked, Stack, padded
 from streamvec.models.step import Position
+
+_REPEATED = 2  # times that each word occurs, on average, where it is worth to multiply each only once
 
 
 class LaneGroup:
@@ -18,7 +20,7 @@ class LaneGroup:
     def __init__(self, config: LmConfig, first: int, last: int) -> None:
         self.config, self.first, self.last = config, first, last
         self.stack = Stack(config.shape, config.bptt, last - first)
-        self.d_x = np.zeros((0, 0), np.float32)
+        self.met, self.d_x = np.zeros(0, np.int32), np.zeros((0, 0), np.float32)
         self._masks: list[np.ndarray] = []
 
     def take(self, states: Sequence[np.ndarray]) -> None:
@@ -41,12 +43,8 @@ class LaneGroup:
         hidden: np.ndarray,
     ) -> None:
         """Writes what goes into the softmax: float32[steps * lanes, outputs]. inputs: int32[steps, lanes]."""
-        steps, lanes = inputs.shape
-        x = np.empty((steps, lanes, words.shape[1]), np.float32)
-        pick(words, inputs.reshape(-1), x.reshape(steps * lanes, -1))
-        self._masks = self._draw(steps, position) if position is not None and self.config.dropout else []
-        if self._masks:
-            x *= self._masks[0]
+        self._masks = self._draw(len(inputs), position) if position is not None and self.config.dropout else []
+        x = self._picked(words, inputs)
         out = self.stack.forward(parameters, x, None, list(self._masks[1:-1]) or None)
         into = hidden.reshape(out.shape)
         if self._masks:
@@ -57,13 +55,29 @@ class LaneGroup:
     def backward(
         self, parameters: dict[str, np.ndarray], gradients: dict[str, np.ndarray], d_hidden: np.ndarray, steps: int
     ) -> None:
-        """Writes the gradients of this group's lanes, and *d_x*, those by the vectors that went in."""
+        """Writes the gradients of this group's lanes, and *d_x* float32[n, columns], those by the vectors of the words
+        *met* int32[n], one of which may be there several times."""
         d_out = d_hidden.reshape(steps, self.last - self.first, -1)
         if self._masks:
             d_out *= self._masks[-1]
-        self.d_x = self.stack.backward(parameters, gradients, d_out)
+        d_x = self.stack.backward(parameters, gradients, d_out)
         if self._masks:
-            self.d_x *= self._masks[0]
+            d_x *= self._masks[0]
+        self.d_x = d_x.reshape(self.met.size, -1)
+
+    def _picked(self, words: np.ndarray, inputs: np.ndarray) -> Inputs:
+        """What goes into the first layer; also writes *met*."""
+        if not self._masks:
+            self.met, places = np.unique(inputs, return_inverse=True)
+            if _REPEATED * self.met.size <= inputs.size:
+                return Picked(words[self.met], places.astype(np.int32).reshape(inputs.shape))
+        self.met = inputs.reshape(-1)
+        x = np.empty((inputs.size, words.shape[1]), np.float32)
+        pick(words, self.met, x)
+        x = x.reshape(*inputs.shape, -1)
+        if self._masks:
+            x *= self._masks[0]
+        return x
 
     def _draw(self, steps: int, position: Position) -> list[np.ndarray]:
         """Masks of what goes into each layer and into the softmax: float32[steps, lanes, columns]."""

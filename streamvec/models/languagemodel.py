@@ -215,7 +215,7 @@ class LanguageModel:
         gradients = self._gradients if position is not None else None
         self._through(forward, Given(self.parameters, gradients, hidden, targets, 1 / lanes), position, back)
         if position is not None:
-            self._gather(inputs)
+            self._gather()
 
     def _divided(self, tokens: np.ndarray) -> list[np.ndarray]:
         """int32[steps, lanes] as those of each group."""
@@ -237,7 +237,7 @@ class LanguageModel:
         with one_thread_a_product():
             self.team.run(work)
 
-    def _gather(self, inputs: list[np.ndarray]) -> None:
+    def _gather(self) -> None:
         """Adds up the groups' gradients, and those of the words that were met."""
 
         def work(thread: int) -> None:
@@ -250,10 +250,8 @@ class LanguageModel:
                         total += part
 
         self.team.run(work)
-        ids = np.concatenate([some.reshape(-1) for some in inputs])
-        rows = np.concatenate(
-            [group.d_x.reshape(ids_.size, -1) for group, ids_ in zip(self._groups, inputs, strict=True)]
-        )
+        ids = np.concatenate([group.met for group in self._groups])
+        rows = np.concatenate([group.d_x for group in self._groups])
         if self.config.freeze:
             trained = self.arrays["frozen"][ids] == 0
             ids, rows = ids[trained], rows[trained]

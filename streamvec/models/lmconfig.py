@@ -8,7 +8,7 @@ from streamvec.models.stack import Shape
 
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
 _RATES = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.1, "adam": 0.002}
-GROUP = 16  # most lanes that one thread works on at a time
+_MOST = 32  # lanes that one thread works on at a time
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,9 @@ class LmConfig:
         return Shape(self.cell, self.dim, self.hidden, self.layers)
 
     def groups(self, lanes: int) -> list[tuple[int, int]]:
-        """(first lane, last lane + 1) of each group of lanes that one thread works on: fixed by how many there are."""
-        number = -(-lanes // GROUP)
+        """(first lane, last lane + 1) of each group of lanes that one thread works on: fixed by how many there are.
+
+        An even number of groups, for two threads; the more lanes in one, the faster are its matrix products.
+        """
+        number = min(lanes, 2 * -(-lanes // (2 * _MOST)))
         return [(lanes * group // number, lanes * (group + 1) // number) for group in range(number)]

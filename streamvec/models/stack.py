@@ -5,7 +5,8 @@ and direction, with C gates and H hidden units: W float32[inputs, C H], U float3
 that have one, d float32[C H]. H and inputs are rounded up to 16; what pads them is zero and stays so.
 
 Products over all time steps are one matrix product; only h U is made step by step. Sequences are rows of a batch:
-arrays are [time, sequence, unit].
+arrays are [time, sequence, unit]. Inputs that are few different rows, again and again, are `Picked`: each row is
+multiplied once.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.kernels.memory import aligned_zeros
+from streamvec.kernels.rows import add_rows, pick, transpose
 from streamvec.models.cells import CELLS, Step
 
 LANES = 16
@@ -63,6 +65,16 @@ class Shape(NamedTuple):
         return shapes
 
 
+class Picked(NamedTuple):
+    """Inputs of a stack that are rows of a matrix: rows[ids]."""
+
+    rows: np.ndarray  # float32[n, inputs]
+    ids: np.ndarray  # int32[steps, lanes]
+
+
+Inputs = np.ndarray | Picked  # float32[steps, lanes, inputs], or where these come from
+
+
 class _Layer:
     """One direction of one layer: its values at all time steps."""
 
@@ -77,12 +89,17 @@ class _Layer:
         self.d_h, self.d_c = aligned_zeros((lanes, hidden)), aligned_zeros((lanes, hidden))
         self.passed = aligned_zeros((lanes, hidden))
 
-    def forward(self, parameters: Mapping[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
-        """The states after each step, of inputs [steps, lanes, inputs]; h[0] and c[0] are those before the first."""
-        steps, cell = len(x), self.cell
+    def forward(self, parameters: Mapping[str, np.ndarray], name: str, x: Inputs) -> np.ndarray:
+        """The states after each step; h[0] and c[0] are those before the first."""
+        steps, cell = _steps(x), self.cell
         pre, u = self.pre[:steps], parameters[name + "U"]
-        np.matmul(_flat(x), parameters[name + "W"], out=_flat(pre))
-        pre += parameters[name + "b"]
+        if isinstance(x, Picked):
+            product = x.rows @ parameters[name + "W"]
+            product += parameters[name + "b"]
+            pick(product, x.ids.reshape(-1), _flat(pre))
+        else:
+            np.matmul(_flat(x), parameters[name + "W"], out=_flat(pre))
+            pre += parameters[name + "b"]
         for step in range(steps):
             now = self._at(step)
             np.matmul(now.h, u, out=now.recurrent)
@@ -96,7 +113,7 @@ class _Layer:
         parameters: Mapping[str, np.ndarray],
         gradients: Mapping[str, np.ndarray],
         name: str,
-        x: np.ndarray,
+        x: Inputs,
         d_out: np.ndarray,
         norms: MutableMapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
@@ -104,8 +121,8 @@ class _Layer:
 
         After it *d_h* and *d_c* hold the gradients by the state before the first step. norms: see `Stack.backward`.
         """
-        steps, cell = len(x), self.cell
-        back = parameters[name + "U"].T
+        steps, cell = _steps(x), self.cell
+        back = transpose(parameters[name + "U"])  # a product of few rows with a view of it takes twice as long
         self.d_h[:], self.d_c[:] = 0, 0
         for step in reversed(range(steps)):
             now = self._at(step)
@@ -121,14 +138,18 @@ class _Layer:
                 np.matmul(by_recurrent, back, out=self.d_h)
         by_pre = _flat(self.pre[:steps])
         by_recurrent = _flat(self.recurrent[:steps]) if cell.has_recurrent_bias else by_pre
-        np.matmul(_flat(x).T, by_pre, out=gradients[name + "W"])
+        if isinstance(x, Picked):
+            rows, by_w = x.rows, np.zeros((len(x.rows), by_pre.shape[1]), np.float32)
+            add_rows(by_w, x.ids.reshape(-1), by_pre)
+        else:
+            rows, by_w = _flat(x), by_pre
+        np.matmul(rows.T, by_w, out=gradients[name + "W"])
         np.matmul(_flat(self.h[:steps]).T, by_recurrent, out=gradients[name + "U"])
         np.sum(by_pre, axis=0, out=gradients[name + "b"])
         if cell.has_recurrent_bias:
             np.sum(by_recurrent, axis=0, out=gradients[name + "d"])
-        d_x = np.empty_like(x)
-        np.matmul(by_pre, parameters[name + "W"].T, out=_flat(d_x))
-        return d_x
+        d_x = by_w @ parameters[name + "W"].T
+        return d_x if isinstance(x, Picked) else d_x.reshape(x.shape)
 
     def _note(self, norms: MutableMapping[str, np.ndarray], name: str, now: Step, distance: int, steps: int) -> None:
         found = {"h": self.d_h}
@@ -149,7 +170,7 @@ class Stack:
     def __init__(self, shape: Shape, steps: int, lanes: int) -> None:
         self.shape = shape
         self._layers = [[_Layer(shape, layer, steps, lanes) for _ in shape.directions] for layer in range(shape.layers)]
-        self._inputs: list[np.ndarray] = []  # of each layer
+        self._inputs: list[Inputs] = []  # of each layer
         self._lengths: np.ndarray | None = None
         self._masks: list[np.ndarray | None] = []
 
@@ -165,11 +186,11 @@ class Stack:
     def forward(
         self,
         parameters: Mapping[str, np.ndarray],
-        x: np.ndarray,
+        x: Inputs,
         lengths: np.ndarray | None = None,
         masks: list[np.ndarray | None] | None = None,
     ) -> np.ndarray:
-        """What the last layer gives, float32[steps, lanes, outputs], of x float32[steps, lanes, inputs].
+        """What the last layer gives, float32[steps, lanes, outputs], of inputs x.
 
         lengths: int64[lanes], of sequences that end before the last step: a reverse direction begins at their ends,
         and what stands behind is meaningless. masks: of dropout, float32[steps, lanes, outputs], by which what each
@@ -181,13 +202,13 @@ class Stack:
             self._inputs.append(x)
             given = []
             for direction, layer in zip(self.shape.directions, directions, strict=True):
-                taken = x if direction == FORWARD else turned(x, lengths)
+                taken = x if direction == FORWARD else _turned(x, lengths)
                 out = layer.forward(parameters, f"{number}.{direction}.", taken)
                 given.append(out if direction == FORWARD else turned(out, lengths))
-            x = given[0] if len(given) == 1 else np.concatenate(given, axis=2)
+            x = out = given[0] if len(given) == 1 else np.concatenate(given, axis=2)
             if number < self.shape.layers - 1 and (mask := self._masks[number]) is not None:
-                x = x * mask
-        return x
+                x = out * mask
+        return out
 
     def backward(
         self,
@@ -196,7 +217,8 @@ class Stack:
         d_out: np.ndarray,
         norms: MutableMapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Writes the gradients of all parameters, of the pass `forward` has just made; returns that of its inputs.
+        """Writes the gradients of all parameters, of the pass `forward` has just made; returns that of its inputs:
+        float32[steps, lanes, inputs], or of each row that they were picked from float32[n, inputs].
 
         norms: is given, for each layer, direction and state ("0.forward.h", of an lstm also "0.forward.c"), the
         Euclidean norm of each sequence's gradient by that state, float64[steps, lanes]: row k is that after the k-th
@@ -214,8 +236,9 @@ class Stack:
                 if direction == FORWARD:
                     found = layer.backward(parameters, gradients, name, x, part, norms)
                 else:
-                    part, taken = turned(part, lengths), turned(x, lengths)
-                    found = turned(layer.backward(parameters, gradients, name, taken, part, norms), lengths)
+                    part, taken = turned(part, lengths), _turned(x, lengths)
+                    found = layer.backward(parameters, gradients, name, taken, part, norms)
+                    found = found if isinstance(x, Picked) else turned(found, lengths)
                 d_x = found if d_x is None else d_x + found
             assert d_x is not None
             d_out = d_x
@@ -231,12 +254,20 @@ class Stack:
 
 
 def turned(x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-    """[steps, lanes, n] with each sequence's time turned round within its length; what stands behind stays."""
+    """[steps, lanes, ...] with each sequence's time turned round within its length; what stands behind stays."""
     if lengths is None:
         return np.ascontiguousarray(x[::-1])
     steps = np.arange(len(x))[:, None]
     places = np.where(steps < lengths, lengths - 1 - steps, steps)
     return x[places, np.arange(x.shape[1])]
+
+
+def _turned(x: Inputs, lengths: np.ndarray | None) -> Inputs:
+    return Picked(x.rows, turned(x.ids, lengths)) if isinstance(x, Picked) else turned(x, lengths)
+
+
+def _steps(x: Inputs) -> int:
+    return len(x.ids) if isinstance(x, Picked) else len(x)
 
 
 def _flat(x: np.ndarray) -> np.ndarray:
