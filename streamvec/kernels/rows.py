@@ -1,4 +1,4 @@
-"""Rows of a matrix that a batch meets: picked out, and their gradients added up row by row; and its transpose."""
+"""Rows of a matrix that a batch meets: picked out, and their gradients added up row by row."""
 
 import numpy as np
 from numba import njit
@@ -29,19 +29,3 @@ def add_rows(matrix, ids, rows):
         row = np.intp(ids[index])
         for column in range(matrix.shape[1]):
             matrix[row, column] += rows[index, column]
-
-
-_TILE = 32  # rows and columns whose cache lines are all used while they are near
-
-
-@njit(nogil=True, cache=True)
-def transpose(matrix):
-    """The transpose of float32[n, m] as an array of its own, tile by tile."""
-    rows, columns = matrix.shape
-    out = np.empty((columns, rows), np.float32)
-    for top in range(0, rows, _TILE):
-        for left in range(0, columns, _TILE):
-            for column in range(left, min(left + _TILE, columns)):
-                for row in range(top, min(top + _TILE, rows)):
-                    out[column, row] = matrix[row, column]
-    return out

@@ -4,9 +4,9 @@ Depth and direction are loops over names of parameters: ``layer.direction.part``
 and direction, with C gates and H hidden units: W float32[inputs, C H], U float32[H, C H], b float32[C H], and of cells
 that have one, d float32[C H]. H and inputs are rounded up to 16; what pads them is zero and stays so.
 
-Products over all time steps are one matrix product; only h U is made step by step. Sequences are rows of a batch:
-arrays are [time, sequence, unit]. Inputs that are few different rows, again and again, are `Picked`: each row is
-multiplied once.
+Products over all time steps are one matrix product; only h U is made step by step (`streamvec.kernels.recurrence`).
+Sequences are rows of a batch: arrays are [time, sequence, unit]. Inputs that are few different rows, again and again,
+are `Picked`: each row is multiplied once.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.kernels.memory import aligned_zeros
-from streamvec.kernels.rows import add_rows, pick, transpose
-from streamvec.models.cells import CELLS, Step
+from streamvec.kernels.products import pack, pack_transposed
+from streamvec.kernels.rows import add_rows, pick
+from streamvec.models.cells import CELLS
 
 LANES = 16
+_NOTHING = np.zeros(0, np.float32)
 FORWARD, REVERSE = "forward", "reverse"
 
 
@@ -87,12 +89,12 @@ class _Layer:
         self.h = aligned_zeros((steps + 1, lanes, hidden))
         self.c = aligned_zeros((steps + 1, lanes, hidden)) if self.cell.has_memory else self.h
         self.d_h, self.d_c = aligned_zeros((lanes, hidden)), aligned_zeros((lanes, hidden))
-        self.passed = aligned_zeros((lanes, hidden))
+        self.room = aligned_zeros((lanes, hidden))
 
     def forward(self, parameters: Mapping[str, np.ndarray], name: str, x: Inputs) -> np.ndarray:
         """The states after each step; h[0] and c[0] are those before the first."""
         steps, cell = _steps(x), self.cell
-        pre, u = self.pre[:steps], parameters[name + "U"]
+        pre = self.pre[:steps]
         if isinstance(x, Picked):
             product = x.rows @ parameters[name + "W"]
             product += parameters[name + "b"]
@@ -100,12 +102,10 @@ class _Layer:
         else:
             np.matmul(_flat(x), parameters[name + "W"], out=_flat(pre))
             pre += parameters[name + "b"]
-        for step in range(steps):
-            now = self._at(step)
-            np.matmul(now.h, u, out=now.recurrent)
-            if cell.has_recurrent_bias:
-                np.add(now.recurrent, parameters[name + "d"], out=now.recurrent)
-            cell.forward(now)
+        u = parameters[name + "U"]
+        is_packed = steps > 1  # which pays from the second product on
+        bias = parameters[name + "d"] if cell.has_recurrent_bias else _NOTHING
+        cell.forward(pre, self.recurrent, self.h, self.c, pack(u) if is_packed else u.reshape(-1), is_packed, bias)
         return self.h[1 : steps + 1]
 
     def backward(
@@ -122,20 +122,15 @@ class _Layer:
         After it *d_h* and *d_c* hold the gradients by the state before the first step. norms: see `Stack.backward`.
         """
         steps, cell = _steps(x), self.cell
-        back = transpose(parameters[name + "U"])  # a product of few rows with a view of it takes twice as long
+        back = pack_transposed(parameters[name + "U"])
         self.d_h[:], self.d_c[:] = 0, 0
-        for step in reversed(range(steps)):
-            now = self._at(step)
-            self.d_h += d_out[step]
-            if norms is not None:
-                self._note(norms, name, now, steps - 1 - step, steps)
-            cell.backward(now, self.d_h, self.d_c)
-            by_recurrent = now.recurrent if cell.has_recurrent_bias else now.pre
-            if cell.passes:
-                np.matmul(by_recurrent, back, out=self.passed)
-                self.d_h += self.passed
-            else:
-                np.matmul(by_recurrent, back, out=self.d_h)
+        arrays = self.pre, self.recurrent, self.h, self.c, back, d_out, self.d_h, self.d_c, self.room
+        if norms is None:
+            cell.backward(*arrays, 0, steps)
+        else:
+            for step in reversed(range(steps)):
+                self._note(norms, name, step, d_out[step], steps)
+                cell.backward(*arrays, step, step + 1)
         by_pre = _flat(self.pre[:steps])
         by_recurrent = _flat(self.recurrent[:steps]) if cell.has_recurrent_bias else by_pre
         if isinstance(x, Picked):
@@ -151,17 +146,15 @@ class _Layer:
         d_x = by_w @ parameters[name + "W"].T
         return d_x if isinstance(x, Picked) else d_x.reshape(x.shape)
 
-    def _note(self, norms: MutableMapping[str, np.ndarray], name: str, now: Step, distance: int, steps: int) -> None:
-        found = {"h": self.d_h}
+    def _note(
+        self, norms: MutableMapping[str, np.ndarray], name: str, step: int, d_out: np.ndarray, steps: int
+    ) -> None:
+        found = {"h": self.d_h + d_out}
         if self.cell.by_memory is not None:
-            found["c"] = self.cell.by_memory(now, self.d_h, self.d_c)
+            found["c"] = self.cell.by_memory(self.pre[step], self.c[step + 1], found["h"], self.d_c)
         for state, gradient in found.items():
             each = norms.setdefault(name + state, np.zeros((steps, len(gradient))))
-            each[distance] = np.linalg.norm(gradient.astype(np.float64), axis=1)
-
-    def _at(self, step: int) -> Step:
-        recurrent = self.recurrent[step if self.cell.has_recurrent_bias else 0]
-        return Step(self.pre[step], recurrent, self.h[step], self.h[step + 1], self.c[step], self.c[step + 1])
+            each[steps - 1 - step] = np.linalg.norm(gradient.astype(np.float64), axis=1)
 
 
 class Stack:
