@@ -88,9 +88,9 @@ def benchmark(
 
 
 def _without_places(words: Sequence[str]) -> list[str]:
-    """A command line without --data and --results: where folders are on one machine is nobody's concern."""
+    """A command line without what names places: where these are on one machine is nobody's concern."""
     kept = list(words)
-    for option in ("--data", "--results"):
+    for option in ("--data", "--results", "--work", "--torch"):
         while option in kept:
             del kept[kept.index(option) : kept.index(option) + 2]
     return kept

@@ -43,7 +43,7 @@ PARTS = {
         f"ptb-6-{cell}": Part(
             "ptb", f"{_SMALL} --tied --dropout 0.2 --learning-rate 1 {_SIX}".replace("--cell lstm", f"--cell {cell}")
         )
-        for cell in ("rnn", "gru-simple", "gru", "lstm")
+        for cell in ("rnn", "gru-simple", "gru")
     },
     "ptb-6-untied": Part("ptb", f"{_SMALL} --dropout 0.2 --learning-rate 1.5 {_SIX}"),
     "ptb-6-adaptive": Part("ptb", f"{_SMALL} --dropout 0.2 --learning-rate 1.5 {_SIX} --output adaptive"),

@@ -24,6 +24,8 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "skipgram_vs_peers": ("vectors_vs_peers", []),
     "subwords": ("subwords", []),
     "glove": ("glove", []),
+    "lm_vs_torch": ("lm_vs_torch", []),
+    "lm_perplexity": ("lm_perplexity", []),
 }
 
 
