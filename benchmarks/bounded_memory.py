@@ -21,6 +21,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--kind", choices=("skipgram", "lm"), default="skipgram", help="lm: a small language model")
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -36,6 +37,8 @@ def run(bench: Bench) -> dict[str, Any]:
     corpus = {"made_from": "made up" if bench.quick else corpora.WIKI, "bytes": text.stat().st_size}
 
     memory, threads = str(args.memory), str(args.threads)
+    if args.kind == "lm":
+        return _language_model(bench, text, corpus)
     train = [streamvec_command(), "train", "skipgram", "--epochs", "1", "--dim", str(args.dim)]
     train += ["--memory", memory, "--threads", threads, "--max-vocab", str(args.max_vocab)]
     runs = {name: str(bench.work / name) for name in ("together", "prepared", "trained")}
@@ -72,6 +75,31 @@ def run(bench: Bench) -> dict[str, Any]:
         "corpus": corpus,
         "held": all(stage["share_of_allowed"] <= 1 for stage in kept.values()),
         "stages": kept,
+    }
+
+
+def _language_model(bench: Bench, text: Path, corpus: dict[str, Any]) -> dict[str, Any]:
+    """One command from text to a language model; small, so that an epoch of it ends today."""
+    args, folder = bench.args, bench.work / "lm"
+    network = ["--max-vocab", "10000", "--output", "adaptive", "--cutoffs", "500,2000", "--epochs", "1", "--bptt", "20"]
+    network += ["--layers", "1", "--hidden", "32", "--batch", "128", "--optimizer", "adam"]
+    machine = ["--memory", str(args.memory), "--threads", str(args.threads)]
+    bench.say("text to a language model in one command")
+    command = [streamvec_command(), "train", "lm", str(text), "--out", str(folder), *network, *machine]
+    kept = _record(_run(command), args.memory)
+    shards = json.loads((folder / "shards" / "index.json").read_text())
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    rows = [["text to model", kept["peak_mb"], kept["share_of_allowed"], kept["seconds"]]]
+    show(f"--memory {args.memory / 1e6:,.0f} MB", ["", "peak MB", "of allowed", "seconds"], rows)
+    return {
+        "name": "lm_bounded_memory",
+        "memory": args.memory,
+        "options": " ".join(network),
+        "threads": args.threads,
+        "corpus": corpus | shards["counts"],
+        "held": kept["share_of_allowed"] <= 1,
+        "loss": lines[-1]["loss"],
+        "stages": {"text to model": kept},
     }
 
 

@@ -45,7 +45,7 @@ def run(bench: Bench) -> dict[str, Any]:
     """Every network in turns with both."""
     args = bench.args
     if bench.quick:
-        args.repeat, args.steps = 1, 3
+        args.repeat, args.steps = 1, 2
     python, skipped = None, {}
     try:
         python = _torch(bench)

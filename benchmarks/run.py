@@ -24,6 +24,7 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "skipgram_vs_peers": ("vectors_vs_peers", []),
     "subwords": ("subwords", []),
     "glove": ("glove", []),
+    "lm_bounded_memory": ("bounded_memory", ["--kind", "lm", "--size", "1000000000"]),
     "lm_vs_torch": ("lm_vs_torch", []),
     "lm_perplexity": ("lm_perplexity", []),
 }

@@ -20,6 +20,8 @@ FIGURES = {  # program -> what its record must hold, and how many
     "bounded_memory": ("stages", 3),
     "lookup_cold": ("steps_seconds", 11),
     "reproducible": ("threads", 3),
+    "lm_perplexity": ("parts", 9),
+    "lm_vs_torch": ("repetitions", 5),
 }
 
 
