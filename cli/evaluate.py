@@ -71,7 +71,8 @@ def evaluate_(
     """How good VECTORS are, by files of other people's judgement; or how well a language model expects a TEXT.
 
     For a RUN of kind lm and TEXTs: perplexity of a token, bits per character (line breaks included), and the share
-    of words that the model does not know; each TEXT is read as one sequence, and all probabilities are exact.
+    of words that the model does not know; each TEXT is read as one sequence (as documents, by a model that was trained
+    with --separate), and all probabilities are exact.
 
     Similarity: Spearman's and Pearson's correlation of cosines with the scores. Analogies: the share of right answers
     by 3CosAdd and by 3CosMul, the three words of the question left out of the answers; sections whose name begins with

@@ -21,7 +21,9 @@ from .options import json_option
 def generate_(
     run: str, prompt: str, length: int, temperature: float, top_k: int, top_p: float, seed: int, as_json: bool
 ) -> None:
-    """Text from a language model, token after token, until the end of a sentence (with --level word) or --length.
+    """Text from a language model, token after token, until the end of a sentence or --length.
+
+    A model of --level char goes on to --length, if it was not trained with --separate.
 
     \b
     Example:

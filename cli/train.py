@@ -140,6 +140,7 @@ def lm_(
     \b
     Example:
       streamvec train lm novel.txt --out novel-lm --level char --hidden 512 --optimizer adam
+      streamvec train lm names.txt --out names-lm --level char --separate --optimizer adam
     """
     import streamvec
 

@@ -14,7 +14,7 @@ from streamvec.corpus.symbols import Symbols
 from streamvec.errors import StreamvecError
 
 END, UNKNOWN, SHIFT = 1, 0, 2
-SYMBOLS = Symbols(None, UNKNOWN, END, SHIFT)
+SYMBOLS = Symbols(None, UNKNOWN, END, SHIFT, END)
 DOCUMENTS = st.lists(st.lists(st.integers(-3, 50), min_size=1, max_size=9), min_size=1, max_size=30)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamvec.corpus.shards import Shards
+from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.stretches import lane_length, steps_of
 from streamvec.corpus.symbols import Symbols
 from streamvec.errors import StreamvecError
@@ -21,7 +21,13 @@ class LaneBatch(NamedTuple):
 
     inputs: np.ndarray  # int32[steps, lanes]
     targets: np.ndarray  # int32[steps, lanes]: what comes next
-    begins: bool  # whether these are the first steps of an epoch: no state is carried on
+    begins: bool  # whether these are the first steps of an epoch, or of sequences: no state is carried on
+    lengths: np.ndarray | None = None  # int64[lanes], of separate sequences: what stands behind means nothing
+
+    @property
+    def tokens(self) -> int:
+        """How many it predicts."""
+        return self.targets.size if self.lengths is None else int(self.lengths.sum())
 
 
 class Lanes:
@@ -46,6 +52,7 @@ class Lanes:
                 "text, or a smaller --batch"
             )
         self.batches = steps_of(self.tokens, lanes, steps)
+        self.whole = self.length // steps  # batches that have all their time steps
         self._held: list[tuple[int, np.ndarray]] = [(-1, np.zeros(0, np.int32))] * lanes  # record batch of each lane
 
     def at(self, epoch: int, batch: int) -> LaneBatch:
@@ -69,5 +76,9 @@ class Lanes:
             done += some
 
     def _flat(self, number: int) -> np.ndarray:
-        batch, (_, unknown, end, shift) = self._shards.batch(number), self._symbols
-        return streamed(batch.values, batch.offsets, number in self._shards.cuts, end, unknown, shift)
+        return flat(self._shards.batch(number), number in self._shards.cuts, self._symbols)
+
+
+def flat(batch: TokenBatch, goes_on: bool, symbols: Symbols) -> np.ndarray:
+    """A record batch as it stands in the stream, int32[n]; goes_on: whether its last document does."""
+    return streamed(batch.values, batch.offsets, goes_on, symbols.end, symbols.unknown, symbols.shift)

@@ -4,6 +4,7 @@ A record batch, of at most 65,536 tokens in whole documents, is a column ``token
 offsets) without a copy. The folder is one of `streamvec.corpus.shardfiles`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,23 +52,33 @@ class Shards(ShardFiles):
 
     def sizes(self) -> np.ndarray:
         """(documents, tokens) of each record batch, int64[batches, 2]: told by the files, whose content is not read."""
-        found = []
-        for path, batches in self.files():
-            reader = open_arrow(path)
-            if reader.num_record_batches != batches or not reader.schema.equals(SCHEMA):
-                raise StreamvecError(f"{path}: not the shard that {INDEX} describes: {self.again(self.folder)}")
-            try:
-                for number in range(batches):
-                    batch = reader.get_batch(number)
-                    batch.validate()
-                    found.append((batch.num_rows, len(batch.column(0).values)))
-            except (pa.ArrowException, OSError) as problem:
-                raise StreamvecError(f"{path}: damaged ({problem}): {self.again(self.folder)}") from problem
-        return np.array(found, np.int64).reshape(-1, 2)
+        found = np.zeros((self.batches, 2), np.int64)
+        for number, batch in enumerate(self._mapped()):
+            found[number] = batch.num_rows, len(batch.column(0).values)
+        return found
+
+    def offsets(self) -> Iterator[np.ndarray]:
+        """Where the documents of each record batch begin, as in `TokenBatch`: of the content nothing else is read."""
+        for batch in self._mapped():
+            yield token_batch(batch).offsets
 
     def at(self, epoch: int, batch: int) -> TokenBatch:
         """What an epoch's step number *batch* trains on: the batch of that number, in every epoch."""
         return self.batch(batch)
+
+    def _mapped(self) -> Iterator[pa.RecordBatch]:
+        """All record batches, mapped: what is not looked at is not read."""
+        for path, batches in self.files():
+            reader = open_arrow(path)
+            if reader.num_record_batches != batches or not reader.schema.equals(SCHEMA):
+                raise StreamvecError(f"{path}: not the shard that {INDEX} describes: {self.again(self.folder)}")
+            for number in range(batches):
+                try:
+                    batch = reader.get_batch(number)
+                    batch.validate()
+                except (pa.ArrowException, OSError) as problem:
+                    raise StreamvecError(f"{path}: damaged ({problem}): {self.again(self.folder)}") from problem
+                yield batch
 
 
 class MarkedShards(Shards):

@@ -21,6 +21,7 @@ class Symbols(NamedTuple):
     unknown: int
     end: int  # below 0 where a document's last token is its line break, a word like any other
     shift: int  # the id of the most frequent word
+    begin: int  # what is read before a document: its end token, or a line break
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> "Symbols":
@@ -33,8 +34,10 @@ class Symbols(NamedTuple):
         def id_of(name: str, rank: int) -> int:
             return more.index(name) if name in more else len(more) + rank
 
-        end = id_of(END, ranks[1]) if END in wanted else -1
-        return cls(names, id_of(UNKNOWN, ranks[0]), end, len(more))
+        unknown, end = id_of(UNKNOWN, ranks[0]), id_of(END, ranks[1]) if END in wanted else -1
+        line_break = int(vocabulary.index_of(["\n"])[0])
+        begin = end if end >= 0 else len(more) + line_break if line_break >= 0 else unknown
+        return cls(names, unknown, end, len(more), begin)
 
     def counts(self, vocabulary: Vocabulary, unknown: int, documents: int) -> np.ndarray:
         """int64[symbols]: how often each occurs in a text with so many unknown words and documents."""

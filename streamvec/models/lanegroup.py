@@ -22,6 +22,7 @@ class LaneGroup:
         self.stack = Stack(config.shape, config.bptt, last - first)
         self.met, self.d_x = np.zeros(0, np.int32), np.zeros((0, 0), np.float32)
         self._masks: list[np.ndarray] = []
+        self._inside: np.ndarray | None = None  # which time steps of which lanes are within lengths, end to end
 
     def take(self, states: Sequence[np.ndarray]) -> None:
         """Has these lanes go on from their *states*: of each layer float32[all lanes, hidden]."""
@@ -41,11 +42,21 @@ class LaneGroup:
         inputs: np.ndarray,
         position: Position | None,
         hidden: np.ndarray,
+        lengths: np.ndarray | None = None,
     ) -> None:
-        """Writes what goes into the softmax: float32[steps * lanes, outputs]. inputs: int32[steps, lanes]."""
+        """Writes what goes into the softmax: float32[steps * lanes, outputs], or less by what stands behind *lengths*.
+
+        inputs: int32[steps, lanes]; lengths: int64[lanes].
+        """
+        self._inside = None if lengths is None else inside(lengths, len(inputs))
         self._masks = self._draw(len(inputs), position) if position is not None and self.config.dropout else []
         x = self._picked(words, inputs)
-        out = self.stack.forward(parameters, x, None, list(self._masks[1:-1]) or None)
+        out = self.stack.forward(parameters, x, lengths, list(self._masks[1:-1]) or None)
+        if self._inside is not None:
+            np.take(out.reshape(-1, out.shape[2]), self._inside, axis=0, out=hidden, mode="clip")
+            if self._masks:
+                hidden *= self._masks[-1].reshape(-1, out.shape[2])[self._inside]
+            return
         into = hidden.reshape(out.shape)
         if self._masks:
             np.multiply(out, self._masks[-1], out=into)
@@ -57,6 +68,10 @@ class LaneGroup:
     ) -> None:
         """Writes the gradients of this group's lanes, and *d_x* float32[n, columns], those by the vectors of the words
         *met* int32[n], one of which may be there several times."""
+        if self._inside is not None:
+            wide = np.zeros((steps * (self.last - self.first), d_hidden.shape[1]), np.float32)
+            wide[self._inside] = d_hidden
+            d_hidden = wide
         d_out = d_hidden.reshape(steps, self.last - self.first, -1)
         if self._masks:
             d_out *= self._masks[-1]
@@ -91,3 +106,8 @@ class LaneGroup:
             fill_mask(mask.reshape(-1), np.uint64(key), place, config.dropout)
             masks.append(mask)
         return masks
+
+
+def inside(lengths: np.ndarray, steps: int) -> np.ndarray:
+    """Numbers of the time steps of lanes [steps, lanes], end to end, that are within *lengths*: int64[n], rising."""
+    return np.flatnonzero(np.arange(steps)[:, None] < lengths)

@@ -1,12 +1,14 @@
 """A recurrent language model: vectors of words go in, a stack of cells reads them, a softmax says what comes next.
 
-A step is some time steps of all lanes. Threads take groups of lanes through the stack, blocks of the vocabulary through
+A step is some time steps of all lanes, or a separate sequence in each, of which only what is within its length is
+scored. Threads take groups of lanes through the stack, blocks of the vocabulary through
 the softmax, and stretches of the parameters through the optimizer; each sum has one order, so the bytes are the same
 for any number of threads.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from streamvec.kernels.team import wait_for_team
 from streamvec.models.following import SUMS, Gradients, follow, learning_rate
 from streamvec.models.head import Given
 from streamvec.models.heads import head_of
-from streamvec.models.lanegroup import LaneGroup
+from streamvec.models.lanegroup import LaneGroup, inside
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmstart import start
 from streamvec.models.metrows import MetRows
@@ -97,7 +99,7 @@ class LanguageModel:
         self._run(batch, position)
         number = position.epoch * self.steps + position.batch + 1
         follow(self.config, self.arrays, Gradients(self._gradients, self._met), position, number, self.team)
-        count = batch.targets.size
+        count = batch.tokens
         return StepResult(float(self._head.losses[:count].sum(dtype=np.float64)), count, count)
 
     def learning_rate(self, position: Position) -> float:
@@ -109,38 +111,50 @@ class LanguageModel:
         loss, count = 0.0, 0
         for batch in batches:
             self._run(batch, None)
-            size = batch.targets.size
-            loss, count = loss + float(self._head.losses[:size].sum(dtype=np.float64)), count + size
+            loss += float(self._head.losses[: batch.tokens].sum(dtype=np.float64))
+            count += batch.tokens
         return loss, count
 
     def gradients_by_distance(self, batch: LaneBatch, position: Position) -> dict[tuple[int, str], np.ndarray]:
         """How large the gradient of the loss is by the states before: float64[steps] by (layer, "h" or "c").
 
-        The loss is that of the batch's last time step alone, without dropout. Number k is by the state after the k-th
-        step before that one: of each lane the Euclidean norm of the gradient, all ways counted that lead from the state
-        to the loss (`streamvec.models.stack`), and of these the mean over lanes, so that it does not grow with --batch.
-        It takes as long as a step, and changes nothing that a later step reads.
+        The loss is that of the last time step of each lane alone, without dropout. Number k is by the state after the
+        k-th step before that one: of each lane the Euclidean norm of the gradient, all ways counted that lead from the
+        state to the loss (`streamvec.models.stack`), and of these the mean over lanes, so that it does not grow with
+        --batch; a separate sequence of fewer steps has no part in it. It takes as long as a step, and changes nothing
+        that a later step reads.
         """
         steps, lanes = batch.inputs.shape
-        columns = self.config.shape.outputs
-        hidden, last = np.empty((lanes, columns), np.float32), np.ascontiguousarray(batch.targets[-1])
-        inputs = self._divided(batch.inputs)
+        columns, lengths = self.config.shape.outputs, self._lengths(batch)
+        ends = np.full(lanes, steps) if batch.lengths is None else batch.lengths
+        there = np.flatnonzero(ends)  # all lanes, but where fewer sequences are left
+        last = batch.targets[ends[there] - 1, there]
+        edges = [np.searchsorted(there, [group.first, group.last]).tolist() for group in self._groups]
+        hidden, inputs = np.empty((there.size, columns), np.float32), self._divided(batch.inputs)
         norms: list[dict[str, np.ndarray]] = [{} for _ in self._groups]
         zeros = [np.zeros_like(state) for state in self._states]
 
+        def places(number: int, group: LaneGroup) -> tuple[np.ndarray, np.ndarray]:
+            """The last time step of each lane of a group that has one, and which lane that is."""
+            lanes = there[slice(*edges[number])]
+            return ends[lanes] - 1, lanes - group.first
+
         def forward(number: int, group: LaneGroup) -> None:
             group.take(zeros if batch.begins else self._states)
-            given = np.empty((steps * (group.last - group.first), columns), np.float32)
-            group.forward(self.parameters, self.parameters[EMBEDDING], inputs[number], None, given)
-            hidden[group.first : group.last] = given[group.first - group.last :]
+            within = inside(ends[group.first : group.last], steps)
+            given = np.empty((within.size, columns), np.float32)
+            group.forward(self.parameters, self.parameters[EMBEDDING], inputs[number], None, given, lengths[number])
+            step, lane = places(number, group)
+            wanted = np.searchsorted(within, step * (group.last - group.first) + lane)
+            hidden[slice(*edges[number])] = given[wanted]
 
         def back(number: int, group: LaneGroup) -> None:
             d_out = np.zeros((steps, group.last - group.first, columns), np.float32)
-            d_out[-1] = self._head.d_hidden(group.first, group.last)
+            d_out[places(number, group)] = self._head.d_hidden(*edges[number])
             group.stack.backward(self.parameters, self._partial[number], d_out, norms[number])
 
         self._through(forward, Given(self.parameters, self._gradients, hidden, last, 1.0), position, back)
-        found = {name: np.concatenate([each[name] for each in norms], axis=1).mean(axis=1) for name in norms[0]}
+        found = {name: _mean(np.concatenate([each[name] for each in norms], axis=1), ends) for name in norms[0]}
         return {(int(name.split(".")[0]), name[-1]): found[name] for name in sorted(found)}
 
     def reader(self, lanes: int, steps: int | None = None) -> "LanguageModel":
@@ -198,28 +212,38 @@ class LanguageModel:
         steps, lanes = batch.inputs.shape
         if batch.begins:
             self.forget()
-        edges = [(steps * group.first, steps * group.last) for group in self._groups]
-        inputs, hidden = self._divided(batch.inputs), self._hidden[: steps * lanes]
-        targets = np.concatenate([part.reshape(-1) for part in self._divided(batch.targets)])
+        inputs, lengths = self._divided(batch.inputs), self._lengths(batch)
+        parts = [_within(part, some) for part, some in zip(self._divided(batch.targets), lengths, strict=True)]
+        edges = list(pairwise(np.cumsum([0, *map(len, parts)]).tolist()))
+        targets = np.concatenate(parts)
+        hidden, sequences = self._hidden[: targets.size], lanes
+        if batch.lengths is not None:
+            sequences = int(np.count_nonzero(batch.lengths))
 
         def forward(number: int, group: LaneGroup) -> None:
             group.take(self._states)
-            first, last = edges[number]
-            group.forward(self.parameters, self.parameters[EMBEDDING], inputs[number], position, hidden[first:last])
+            here = hidden[slice(*edges[number])]
+            words = self.parameters[EMBEDDING]
+            group.forward(self.parameters, words, inputs[number], position, here, lengths[number])
 
         def back(number: int, group: LaneGroup) -> None:
             if position is not None:
                 group.backward(self.parameters, self._partial[number], self._head.d_hidden(*edges[number]), steps)
-            group.give(self._states, steps)
+            if batch.lengths is None:
+                group.give(self._states, steps)
 
         gradients = self._gradients if position is not None else None
-        self._through(forward, Given(self.parameters, gradients, hidden, targets, 1 / lanes), position, back)
+        self._through(forward, Given(self.parameters, gradients, hidden, targets, 1 / sequences), position, back)
         if position is not None:
             self._gather()
 
     def _divided(self, tokens: np.ndarray) -> list[np.ndarray]:
         """int32[steps, lanes] as those of each group."""
         return [np.ascontiguousarray(tokens[:, group.first : group.last]) for group in self._groups]
+
+    def _lengths(self, batch: LaneBatch) -> list[np.ndarray | None]:
+        """int64[lanes] of each group; None where nothing ends before the last step."""
+        return [None if batch.lengths is None else batch.lengths[group.first : group.last] for group in self._groups]
 
     def _through(self, forward: _OfGroup, given: Given, position: Position | None, back: _OfGroup) -> None:
         """All groups forward, all vectors through the head, all groups back: by all threads."""
@@ -261,3 +285,17 @@ class LanguageModel:
         else:
             met.setdefault(EMBEDDING, []).append((ids, rows))
         self._met = {name: MetRows.of(parts) for name, parts in met.items()}
+
+
+def _within(tokens: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """int32[steps, lanes], end to end, without what stands behind *lengths*."""
+    flat = tokens.reshape(-1)
+    return flat if lengths is None else flat[inside(lengths, len(tokens))]
+
+
+def _mean(norms: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The mean over lanes of norms [steps, lanes], each counted back from its own end: float64[steps]."""
+    steps, lanes = norms.shape
+    back = np.arange(steps)[:, None] + steps - ends
+    own = np.where(back < steps, norms[np.minimum(back, steps - 1), np.arange(lanes)], 0)
+    return own.sum(axis=1) / (back < steps).sum(axis=1)

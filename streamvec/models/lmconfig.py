@@ -46,8 +46,17 @@ class LmConfig:
     decay: float = option(1.0, "The learning rate is multiplied by this after each epoch from --decay-after on.")
     decay_after: int = option(1, "Epochs before the learning rate falls.")
     clip: float = option(5.0, "Largest norm of the gradient of a batch; 0 never clips.")
-    batch: int = option(20, "Stretches of text that are read side by side.")
-    bptt: int = option(35, "Time steps after which backpropagation is cut off.")
+    separate: bool = option(
+        False,
+        "Each document (a line of plain text) is a sequence by itself, such as a name: it begins with a state of zeros "
+        "and ends with </s> (with --level char, the line break). Otherwise all are one stream.",
+    )
+    batch: int = option(20, "Stretches of text, or separate sequences, that are read side by side.")
+    bptt: int = option(
+        35,
+        "Time steps after which backpropagation is cut off; with --separate, the most of a sequence, its end among "
+        "them: longer documents are cut into pieces.",
+    )
     epochs: int = option(10, "Passes over the text.")
     patience: int = option(
         0, "Stop after so many epochs without a lower held-out perplexity, and keep the best; 0 never stops early."

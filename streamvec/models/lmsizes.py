@@ -99,6 +99,10 @@ class LmSizes:
         if trains:
             masks = padded(config.dim) + 2 * config.layers * hidden if config.dropout else 0
             held += masks + 4 * max(hidden, padded(config.dim))
+            if config.separate:  # gradients by what the last layer gives, padding included
+                held += config.shape.outputs
+        if config.separate:  # where lanes are within their lengths
+            held += 8
         return _FLOAT * (most * held + self._scores(trains))
 
     def _scores(self, trains: bool) -> int:

@@ -91,8 +91,10 @@ class _Layer:
         self.d_h, self.d_c = aligned_zeros((lanes, hidden)), aligned_zeros((lanes, hidden))
         self.room = aligned_zeros((lanes, hidden))
 
-    def forward(self, parameters: Mapping[str, np.ndarray], name: str, x: Inputs) -> np.ndarray:
-        """The states after each step; h[0] and c[0] are those before the first."""
+    def forward(
+        self, parameters: Mapping[str, np.ndarray], name: str, x: Inputs, lengths: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The states after each step; h[0] and c[0] are those before the first. They are zero behind *lengths*."""
         steps, cell = _steps(x), self.cell
         pre = self.pre[:steps]
         if isinstance(x, Picked):
@@ -104,8 +106,10 @@ class _Layer:
             pre += parameters[name + "b"]
         u = parameters[name + "U"]
         is_packed = steps > 1  # which pays from the second product on
+        weights = pack(u) if is_packed else u.reshape(-1)
         bias = parameters[name + "d"] if cell.has_recurrent_bias else _NOTHING
-        cell.forward(pre, self.recurrent, self.h, self.c, pack(u) if is_packed else u.reshape(-1), is_packed, bias)
+        ends = np.full(pre.shape[1], steps) if lengths is None else lengths
+        cell.forward(pre, self.recurrent, self.h, self.c, weights, is_packed, bias, ends)
         return self.h[1 : steps + 1]
 
     def backward(
@@ -186,7 +190,7 @@ class Stack:
         """What the last layer gives, float32[steps, lanes, outputs], of inputs x.
 
         lengths: int64[lanes], of sequences that end before the last step: a reverse direction begins at their ends,
-        and what stands behind is meaningless. masks: of dropout, float32[steps, lanes, outputs], by which what each
+        and what stands behind is zero. masks: of dropout, float32[steps, lanes, outputs], by which what each
         layer but the last gives is multiplied.
         """
         self._inputs, self._lengths = [], lengths
@@ -196,7 +200,7 @@ class Stack:
             given = []
             for direction, layer in zip(self.shape.directions, directions, strict=True):
                 taken = x if direction == FORWARD else _turned(x, lengths)
-                out = layer.forward(parameters, f"{number}.{direction}.", taken)
+                out = layer.forward(parameters, f"{number}.{direction}.", taken, lengths)
                 given.append(out if direction == FORWARD else turned(out, lengths))
             x = out = given[0] if len(given) == 1 else np.concatenate(given, axis=2)
             if number < self.shape.layers - 1 and (mask := self._masks[number]) is not None:

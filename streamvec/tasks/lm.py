@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from streamvec.corpus.lanes import Lanes
+from streamvec.corpus.sequences import batches_of
 from streamvec.corpus.symbols import Symbols
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.tensors import Tensors
@@ -85,9 +85,10 @@ class TrainedModel:
 
     def write(self, prompt: str, sampling: Sampling, length: int) -> Iterator[str]:
         """What the model writes behind *prompt*, a token after another, each with what is to stand before it."""
-        is_text = self.symbols.end < 0
-        names, end = self.symbols.names, self.symbols.end
-        begin = self._line_break if is_text else end
+        names, begin, end = self.symbols.names, self.symbols.begin, self.symbols.end
+        is_text = end < 0
+        if self.config.separate:  # ends with the sequence, where that is a line break, too
+            end = begin
         ids = self.ids(prompt).tolist() if prompt else []
         first = not ids
         for token in generate(self.model, ids, sampling, length, begin, end, never=[self.symbols.unknown]):
@@ -95,18 +96,17 @@ class TrainedModel:
             yield word if is_text or first else f" {word}"
             first = False
 
-    @property
-    def _line_break(self) -> int:
-        return int(self.symbols.ids(self.vocabulary.index_of(["\n"]))[0])
-
     def perplexity(self, path: str, stop: Callable[[], bool] = lambda: False) -> Perplexity:
-        """How well the model expects the text at *path*, read from its beginning to its end as one sequence."""
+        """How well the model expects the text at *path*, read from its beginning to its end as one sequence,
+        or document by document, as it was trained."""
+        config, separate = self.config, self.config.separate
         with TemporaryDirectory() as folder:
             shards = write_shards(path, Path(folder) / "shards", self.vocabulary, self.text, stop)
-            lanes = Lanes(shards, self.symbols, 1, _STEPS)
-            reader = self.model.reader(1, _STEPS)
+            lanes, steps = (min(config.batch, shards.tokens), config.bptt) if separate else (1, _STEPS)
+            batches = batches_of(shards, self.symbols, lanes, steps, separate)
+            reader = self.model.reader(lanes, steps)
             try:
-                nats, tokens = reader.loss(lanes.at(0, batch) for batch in range(lanes.batches))
+                nats, tokens = reader.loss(batches.at(0, batch) for batch in range(batches.batches))
             finally:
                 reader.close()
             counts = shards.counts

@@ -34,7 +34,7 @@ class GradientReport:
     """Writes gradients.jsonl while a language model trains."""
 
     def __init__(self, model: _Model, log: Metrics, whole: int) -> None:
-        """whole: batches of an epoch that have all their time steps; where none has, the first one is looked at."""
+        """whole: batches of an epoch with all their time steps or sequences; where none has, the first is looked at."""
         self._model, self._log = model, log
         whole = max(1, whole)
         looks = min(_LOOKS, whole)

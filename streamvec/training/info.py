@@ -15,7 +15,7 @@ from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.layout import PHRASES, RECORD, RUNS, VOCABULARY_KEY, WORDS
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import MarkedShards, Shards
-from streamvec.corpus.stretches import has_ends, steps_of, stream_tokens
+from streamvec.corpus.stretches import division, has_ends, steps_of, stream_tokens
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems, read_json
 from streamvec.errors import StreamvecError
@@ -114,10 +114,14 @@ def _glove(run: Run, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _language_model(run: Run) -> dict[str, Any]:
-    """How far a language model is: its steps are of lanes, not of record batches."""
+    """How far a language model is: its steps are of lanes or sequences, not of record batches."""
     config, shards = run.about["config"], MarkedShards.open(run.shards)
     tokenizer = _about(open_arrow(run.vocabulary), run.vocabulary)["tokenizer"]
-    steps = steps_of(stream_tokens(shards, has_ends(tokenizer)), config["batch"], config["bptt"])
+    ends, lanes = has_ends(tokenizer), config["batch"]
+    if config.get("separate"):
+        steps = -(-int(division(shards, ends, config["bptt"]).firsts[-1]) // lanes)
+    else:
+        steps = steps_of(stream_tokens(shards, ends), lanes, config["bptt"])
     held_out = run.folder / HELD_OUT
     more = {"heldout": _shards(MarkedShards.open(held_out))} if (held_out / INDEX).exists() else {}
     return {"steps": steps, **more, **_training(run, steps)}

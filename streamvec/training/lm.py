@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from streamvec.corpus.lanes import LaneBatch, Lanes
+from streamvec.corpus.lanes import LaneBatch
+from streamvec.corpus.sequences import Sequences, batches_of
 from streamvec.corpus.shards import MarkedShards
 from streamvec.corpus.symbols import Symbols
 from streamvec.corpus.vocabulary import Vocabulary
@@ -25,7 +26,12 @@ def train_lm_run(work: Work, config: LmConfig, shards: MarkedShards) -> None:
     symbols = Symbols.of(vocabulary)
     held_out = held_out_shards(work)
     refuse_too_large(config, work.machine, work.load(len(symbols.names)), shards, held_out)
-    batches = Lanes(shards, symbols, config.batch, config.bptt)
+    batches = batches_of(shards, symbols, config.batch, config.bptt, config.separate)
+    if isinstance(batches, Sequences) and batches.longer:
+        work.report.note(
+            f"{batches.longer:,} of {batches.documents:,} documents take more than {config.bptt} time steps (--bptt), "
+            "and are cut into pieces"
+        )
     counts = symbols.counts(vocabulary, shards.counts["dropped_rare"], shards.documents)
     words, threads = len(symbols.names), work.machine.cores
     model = LanguageModel(config, words, batches.batches, threads, None, len(vocabulary), counts)
@@ -33,7 +39,7 @@ def train_lm_run(work: Work, config: LmConfig, shards: MarkedShards) -> None:
     try:
         look: Callable[[LaneBatch, Position], None] = no_look
         if run.about.get("report_gradients"):
-            look = GradientReport(model, run.gradients, batches.length // config.bptt).look
+            look = GradientReport(model, run.gradients, batches.whole).look
         work.train(model, batches, batches.batches, watch, look)
         best = watch.take_best()
         if best is not None:
@@ -56,21 +62,22 @@ class PerplexityWatch(Patience):
         held_out: MarkedShards | None,
     ) -> None:
         super().__init__(model, run, vocabulary)
-        self._model, self._lanes, self._twin = model, None, None
+        self._model, self._batches, self._twin = model, None, None
         if held_out is not None:
-            lanes = min(model.config.batch, max(1, (held_out.tokens + held_out.documents - 1) // 2))
-            self._lanes = Lanes(held_out, symbols, lanes, model.config.bptt)
+            config = model.config
+            lanes = min(config.batch, max(1, (held_out.tokens + held_out.documents - 1) // 2))
+            self._batches = batches_of(held_out, symbols, lanes, config.bptt, config.separate)
             self._twin = model.reader(lanes)
 
     @property
     def has_more(self) -> bool:
         """Whether there is such text."""
-        return self._lanes is not None
+        return self._batches is not None
 
     def measure(self) -> tuple[float | None, bool]:
         """The mean loss of all its tokens."""
-        assert self._lanes is not None and self._twin is not None
-        loss, count = self._twin.loss(self._lanes.at(0, batch) for batch in range(self._lanes.batches))
+        assert self._batches is not None and self._twin is not None
+        loss, count = self._twin.loss(self._batches.at(0, batch) for batch in range(self._batches.batches))
         return (loss / count if count else None), True
 
     def close(self) -> None:

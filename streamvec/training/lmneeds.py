@@ -23,6 +23,17 @@ def lanes_bytes(shards: MarkedShards, lanes: int) -> int:
     return round(lanes * one * 4 * (1 + documents)) + one * 16
 
 
+def sequences_bytes(shards: MarkedShards, config: LmConfig) -> int:
+    """Memory of the record batches that separate sequences are read from, and of a step while it is put together."""
+    one, most = min(BATCH_TOKENS, shards.tokens), config.batch * config.bptt
+    return one * 64 + most * 32 + shards.batches * 20
+
+
+def read_bytes(shards: MarkedShards, config: LmConfig) -> int:
+    """Memory of reading what a model of *config* is trained or measured on."""
+    return sequences_bytes(shards, config) if config.separate else lanes_bytes(shards, config.batch)
+
+
 def training_bytes(
     config: LmConfig,
     machine: MachineOptions,
@@ -30,7 +41,7 @@ def training_bytes(
     lanes: int,
     measures: bool,
 ) -> int:
-    """Peak memory of training; lanes: bytes of `lanes_bytes`, of all that is read; load.words: tokens it knows."""
+    """Peak memory of training; lanes: bytes of `read_bytes`, of all that is read; load.words: tokens it knows."""
     sizes = LmSizes(config, load.words)
     names = round(load.words * (load.word_bytes + 16))
     rows = min(load.words, ROWS) * config.dim * _WRITING
@@ -52,7 +63,7 @@ def refuse_too_large(
     """StreamvecError when training would take more memory than is allowed; it says what would help."""
 
     def needs(tried: LmConfig, words: int = load.words) -> int:
-        read = sum(lanes_bytes(one, tried.batch) for one in (shards, held_out) if one is not None)
+        read = sum(read_bytes(one, tried) for one in (shards, held_out) if one is not None)
         return training_bytes(tried, machine, load._replace(words=words), read, held_out is not None)
 
     def with_hidden(units: int) -> LmConfig:
