@@ -36,7 +36,7 @@ PARTS = {
     "shakespeare": Part(
         "shakespeare",
         "--level char --keep-case --cell lstm --layers 1 --hidden 512 --batch 50 --bptt 64 --dropout 0.4 "
-        "--optimizer adam --learning-rate 0.002 --epochs 16 --decay 0.8 --decay-after 6",
+        "--optimizer adam --learning-rate 0.002 --epochs 8 --decay 0.6 --decay-after 3",
         1.55,
     ),
     **{
