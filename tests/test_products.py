@@ -1,5 +1,12 @@
 """Products of few rows with a packed matrix, against numpy; the same bytes however many rows there are."""
 
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -50,3 +57,20 @@ def test_zeros_stay_in_padding_and_nan_shows():
     assert not product(a, b)[:, 20:].any()
     a[2, 3] = np.nan
     assert np.isnan(product(a, b)[2]).all() and np.isfinite(product(a, b)[[0, 1, 3, 4]]).all()
+
+
+def digest_of_products() -> str:
+    return hashlib.sha256(b"".join(product(*some(*sizes)).tobytes() for sizes in SIZES)).hexdigest()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="compiles for another processor of the x86-64 family")
+def test_same_bytes_with_narrower_registers(tmp_path):
+    narrow = {
+        "NUMBA_CPU_NAME": "x86-64-v3",
+        "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+sse4.2,+bmi,+bmi2,+f16c,+popcnt",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    command = [sys.executable, "-c", "import test_products; print(test_products.digest_of_products())"]
+    found = subprocess.run(command, env=os.environ | narrow, check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == digest_of_products()
