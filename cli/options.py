@@ -104,6 +104,14 @@ vectors_option = click.option(
 vocab_option = click.option(
     "--vocab", type=click.Path(), help="The vocab.txt of Stanford's GloVe: INPUT is its cooccurrence.bin."
 )
+valid_option = click.option(
+    "--valid", metavar="TEXT", help="Text whose perplexity is measured after each epoch (--patience)."
+)
+gradients_option = click.option(
+    "--report-gradients",
+    is_flag=True,
+    help="Write how far back in time gradients reach, for streamvec plot RUN --gradients.",
+)
 from_option = click.option(
     "--from",
     "start_from",

@@ -7,22 +7,37 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamvec.models.kinds import CONFIGS
+from streamvec.models.lmconfig import LmConfig
 from streamvec.training.options import MachineOptions, TextOptions
 
-from .options import from_option, given, json_option, options_of, options_of_kinds, vectors_option
+from .options import (
+    from_option,
+    given,
+    gradients_option,
+    json_option,
+    options_of,
+    options_of_kinds,
+    valid_option,
+    vectors_option,
+)
 from .train import usage_checked
 
 if TYPE_CHECKING:
-    from streamvec.training.plan import Plan
+    from streamvec.training.planned import Plan
+
+KINDS: dict[str, Any] = {**CONFIGS, "lm": LmConfig}
+_OF_SOME = {"from": ("skipgram", "cbow"), "valid": ("lm",), "report_gradients": ("lm",)}  # options of no model
 
 
 @click.command("plan")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", default=".", show_default=True, type=click.Path(), help="Where the RUN would be: on which disk.")
-@click.option("--kind", type=click.Choice(list(CONFIGS)), default="skipgram", show_default=True, help="What to train.")
+@click.option("--kind", type=click.Choice(list(KINDS)), default="skipgram", show_default=True, help="What to train.")
 @from_option
 @vectors_option
-@options_of_kinds(CONFIGS)
+@valid_option
+@gradients_option
+@options_of_kinds(KINDS)
 @options_of(TextOptions, MachineOptions)
 @json_option
 @click.pass_context
@@ -34,38 +49,55 @@ def plan_(
     kind: str,
     start_from: str | None,
     vectors: str | None,
+    valid: str | None,
+    report_gradients: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Peak memory, disk and time of `train` with the same options, before anything starts.
 
     Reads some of each INPUT, and trains on it for a second: nothing is written. Standard input cannot be planned; a
-    finished RUN can.
+    finished RUN can. The time of measuring on --valid is not in it.
 
     \b
     Example:
       streamvec plan wiki.txt.zst --dim 300 --memory 2GB
+      streamvec plan novel.txt --kind lm --level char --hidden 512
     """
     from streamvec.training.plan import plan_training
 
     asked = given(context, options)
-    _refuse_others(kind, asked, start_from)
-    usage_checked(asked, CONFIGS[kind], start_from, vectors)
-    plan = plan_training(inputs, out, kind=kind, start_from=start_from, vectors=vectors, **asked)
+    of_some = {"from": start_from, "valid": valid, "report_gradients": report_gradients or None}
+    _refuse_others(kind, [*asked, *(name for name, value in of_some.items() if value is not None)])
+    usage_checked(asked, KINDS[kind], start_from, vectors)
+    try:
+        plan = plan_training(
+            inputs,
+            out,
+            kind=kind,
+            start_from=start_from,
+            vectors=vectors,
+            valid=valid,
+            report_gradients=report_gradients,
+            **asked,
+        )
+    except ValueError as problem:
+        raise click.UsageError(str(problem), context) from None
     click.echo(json.dumps(plan.to_json()) if as_json else "\n".join(_lines(plan, options)))
     for warning in plan.warnings:
         click.echo(f"streamvec: warning: {warning}", err=True)
 
 
-def _refuse_others(kind: str, asked: dict[str, Any], start_from: str | None) -> None:
+def _refuse_others(kind: str, asked: list[str]) -> None:
     """Refuses what only other kinds have, as wrong usage."""
-    its = {field.name for each in (CONFIGS[kind], TextOptions, MachineOptions) for field in fields(each)}
-    wrong = [name for name in asked if name not in its]
-    wrong += ["from"] if kind == "glove" and start_from is not None else []
+    its = {
+        other: {field.name for each in (config, TextOptions, MachineOptions) for field in fields(each)}
+        | {name for name, having in _OF_SOME.items() if other in having}
+        for other, config in KINDS.items()
+    }
+    wrong = [name for name in asked if name not in its[kind]]
     if wrong:
-        having = [
-            other for other in CONFIGS if other != kind and (wrong[0] == "from" or hasattr(CONFIGS[other], wrong[0]))
-        ]
+        having = [other for other in KINDS if wrong[0] in its[other]]
         flag = "--" + wrong[0].replace("_", "-")
         raise click.UsageError(
             f"{flag} is an option of {' and '.join(having)}, not of {kind}: leave it out, or plan another --kind",
@@ -83,16 +115,23 @@ def _lines(plan: "Plan", options: dict[str, Any]) -> list[str]:
     if "pairs" in corpus:
         held = "twice, and as many sums of squares"
         pairs = [("pairs", f"{corpus['pairs']:,}", f"stored, about; {corpus['entries']:,} co-occurrences")]
+    model = f"{corpus['words']:,} words of {plan.dim} numbers, {held}"
+    if network := plan.network:
+        layers = f"{network['layers']} layer{'s' if network['layers'] > 1 else ''}"
+        model = (
+            f"{told}{network['tokens']:,} tokens of {plan.dim} numbers, {layers} of {network['hidden']} units "
+            f"({network['cell']})"
+        )
     rows = [
         ("text", _size(corpus["text_bytes"]), f"{sampled}; {told}{corpus['tokens']:,} tokens"),
         ("vocabulary", f"{corpus['words']:,}", f"words; {told}{corpus['known_tokens']:,} tokens are of these"),
         *pairs,
         ("memory", _size(plan.peak_memory), _made_of({name: _size(size) for name, size in plan.memory.items()})),
-        ("", "", f"the model {_size(plan.model_bytes)}: {corpus['words']:,} words of {plan.dim} numbers, {held}"),
+        ("", "", f"the model {_size(plan.model_bytes)}: {model}"),
         ("", "", f"allowed {_size(plan.allowed_bytes)}{'' if options['memory'] else ' (half of what is free)'}"),
         ("disk", _size(plan.peak_disk), _made_of({name: _size(size) for name, size in plan.disk.items() if size})),
         ("time", _time(plan.total_seconds), _made_of({name: _time(time) for name, time in plan.seconds.items()})),
-        ("", "", f"training at {plan.rate / 1e6:.2f} M {plan.unit}/s, {plan.epochs} epochs"),
+        ("", "", f"training at {_rate(plan.rate)} {plan.unit}/s, {plan.epochs} epochs"),
     ]
     width = max(len(value) for _, value, _ in rows)
     return [f"{name:<10}  {value:>{width}}  {note}".rstrip() for name, value, note in rows]
@@ -107,6 +146,10 @@ def _size(size: int) -> str:
         if size >= factor:
             return f"{size / factor:,.1f} {unit}" if size < 100 * factor else f"{size / factor:,.0f} {unit}"
     return f"{size / 1e3:,.0f} KB"
+
+
+def _rate(rate: int) -> str:
+    return f"{rate / 1e6:.2f} M" if rate >= 10**5 else f"{rate:,}"
 
 
 def _time(seconds: float) -> str:

@@ -16,10 +16,12 @@ from streamvec.vectors import KeyedVectors
 from .options import (
     from_option,
     given,
+    gradients_option,
     json_option,
     options_of,
     out_option,
     overwrite_option,
+    valid_option,
     vectors_option,
     vocab_option,
 )
@@ -110,14 +112,10 @@ _verb(
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @out_option
 @overwrite_option
-@click.option("--valid", metavar="TEXT", help="Text whose perplexity is measured after each epoch (--patience).")
+@valid_option
 @vectors_option
 @options_of(LmConfig, TextOptions, MachineOptions)
-@click.option(
-    "--report-gradients",
-    is_flag=True,
-    help="Write how far back in time gradients reach, for streamvec plot RUN --gradients.",
-)
+@gradients_option
 @json_option
 @click.pass_context
 def lm_(

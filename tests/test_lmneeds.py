@@ -10,12 +10,12 @@ import pytest
 import streamvec as sv
 from streamvec.errors import StreamvecError
 from streamvec.models.lmconfig import LmConfig
-from streamvec.training import lmneeds
+from streamvec.training import lmneeds, words
 
 
 def test_a_model_too_large_for_its_memory_is_refused_with_what_helps(lm_folder, tmp_path):
     options = {"level": "char", "hidden": 1500, "batch": 64, "bptt": 100, "min_count": 1, "threads": 2}
-    with pytest.raises(StreamvecError, match=r"training needs [\d,]+ MB for 2 layers of 1500 units") as told:
+    with pytest.raises(StreamvecError, match=r"training needs [\d,]+ MB or more for 2 layers of 1500 units") as told:
         sv.train_lm(lm_folder / "text.txt", tmp_path / "run", memory=600 << 20, **options)
     said = str(told.value)
     helped = {name: int(re.search(rf"--{name} (?:to )?(\d+)", said)[1]) for name in ("memory", "hidden")}
@@ -63,3 +63,19 @@ def test_memory_that_is_told_is_what_it_takes(tmp_path):
     command = [sys.executable, "-c", PEAK, str(tmp_path / "text.txt"), str(tmp_path / "run"), repr(options)]
     told, taken = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
     assert taken <= told <= 1.25 * taken
+
+
+def test_too_large_by_its_options_alone_is_told_before_the_text_is_read(lm_folder, tmp_path, monkeypatch):
+    options = {"memory": 600 << 20, "threads": 1, "min_count": 1}
+    monkeypatch.setattr(words, "prepared", None)  # is not come to
+    with pytest.raises(StreamvecError, match=r"MB or more for 2 layers of 9000 units and the smallest vocabulary"):
+        sv.train_lm(lm_folder / "text.txt", tmp_path / "run", hidden=9000, **options)
+    (tmp_path / "long.txt").write_text("a word\n" * 90_000)
+    with pytest.raises(StreamvecError, match=r"the 400,000 words of --max-vocab, .* most frequent tokens or less"):
+        sv.train_lm(tmp_path / "long.txt", tmp_path / "run", max_vocab=400_000, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_text_that_cannot_hold_so_many_words_is_not_refused_for_them(lm_folder, tmp_path):
+    options = {"memory": 600 << 20, "threads": 1, "epochs": 1, "hidden": 8, "max_vocab": 50_000_000, "bptt": 5}
+    assert len(sv.train_lm(lm_folder / "text.txt", tmp_path / "run", batch=3, **options)) < 100

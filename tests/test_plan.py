@@ -22,10 +22,10 @@ from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.errors import StreamvecError
 from streamvec.models.kinds import CONFIGS
+from streamvec.models.lmconfig import LmConfig
 from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
-from streamvec.training import needs, seen, tableneeds, wordvectors
-from streamvec.training import plan as plan_module
+from streamvec.training import needs, planned, seen, tableneeds, wordvectors
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.plan import plan_training
 from streamvec.training.timing import batches_of
@@ -172,7 +172,7 @@ def test_more_checkpoints_take_more_disk(corpus):
 
 def test_warnings_of_disk_and_machine(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 1000, 1000))
-    monkeypatch.setattr(plan_module, "free_memory", lambda: 10**8)
+    monkeypatch.setattr(planned, "free_memory", lambda: 10**8)
     found = plan_training(corpus, tmp_path / "not" / "there", **OPTIONS).warnings
     assert any(str(tmp_path) in warning and "--out" in warning for warning in found)
     assert any("the machine has 100 MB of memory free" in warning for warning in found)
@@ -230,8 +230,10 @@ def test_wrong_arguments():
         plan_training("x", dimension=3)
     with pytest.raises(StreamvecError, match="nowhere"):
         plan_training("nowhere.txt")
-    with pytest.raises(ValueError, match="kind must be skipgram or cbow or glove, got 'lm'"):
-        plan_training("x", kind="lm")
+    with pytest.raises(ValueError, match="kind must be skipgram or cbow or glove or lm, got 'tagger'"):
+        plan_training("x", kind="tagger")
+    with pytest.raises(ValueError, match="valid must be left out of kind cbow"):
+        plan_training("x", kind="cbow", valid="y")
 
 
 def test_cbow_and_patience_are_planned_too(corpus):
@@ -278,9 +280,9 @@ def test_plan_has_the_options_of_train():
 
     planned = {option.name for option in streamvec_cli.plan.plan_.params}
     verbs = streamvec_cli.train.train_.commands
-    trained = {option.name for kind in CONFIGS for option in verbs[kind].params}
+    trained = {option.name for kind in (*CONFIGS, "lm") for option in verbs[kind].params}
     assert trained - planned == {"overwrite", "evaluate", "vocab"} and planned <= trained | {"kind"}
-    kinds = (*CONFIGS.values(), TextOptions, MachineOptions)
+    kinds = (*CONFIGS.values(), LmConfig, TextOptions, MachineOptions)
     assert {field.name for kind in kinds for field in fields(kind)} <= planned
 
 

@@ -239,7 +239,7 @@ def test_command_line(corpus):
         (["--kind", "glove", "--from", "x"], "--from is an option of skipgram and cbow, not of glove"),
         (["--x-max", "10"], "--x-max is an option of glove, not of skipgram"),
         (["--kind", "glove", "--alpha", "-1"], "alpha must be at least 0"),
-        (["--kind", "lm"], "lm"),
+        (["--kind", "tagger"], "tagger"),
     ],
 )
 def test_command_line_refuses_what_other_kinds_have(arguments, message):

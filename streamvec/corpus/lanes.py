@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.corpus.shards import Shards, TokenBatch
-from streamvec.corpus.stretches import lane_length, steps_of
+from streamvec.corpus.stretches import lane_length, steps_of, too_few
 from streamvec.corpus.symbols import Symbols
 from streamvec.errors import StreamvecError
 from streamvec.kernels.streams import streamed
@@ -47,10 +47,7 @@ class Lanes:
         self.tokens = int(self._begins[-1])
         self.length = lane_length(self.tokens, lanes)
         if self.length < 1:
-            raise StreamvecError(
-                f"{shards.folder}: {self.tokens:,} tokens are too few for {lanes} sequences side by side: give more "
-                "text, or a smaller --batch"
-            )
+            raise StreamvecError(f"{shards.folder}: {too_few(self.tokens, lanes)}")
         self.batches = steps_of(self.tokens, lanes, steps)
         self.whole = self.length // steps  # batches that have all their time steps
         self._held: list[tuple[int, np.ndarray]] = [(-1, np.zeros(0, np.int32))] * lanes  # record batch of each lane

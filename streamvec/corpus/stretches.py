@@ -21,6 +21,11 @@ def stream_tokens(shards: MarkedShards, ends: bool) -> int:
     return shards.tokens + (shards.whole_documents if ends else 0)
 
 
+def too_few(tokens: int, lanes: int) -> str:
+    """What is wrong where a lane would have no token, and what to do."""
+    return f"{tokens:,} tokens are too few for {lanes} sequences side by side: give more text, or a smaller --batch"
+
+
 def lane_length(tokens: int, lanes: int) -> int:
     """Tokens of a lane that are read, each with the next one as its target."""
     return (tokens - 1) // lanes

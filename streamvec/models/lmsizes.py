@@ -75,7 +75,8 @@ class LmSizes:
         config = self.config
         parameters = self._stack + self._head + self._embedding
         states = config.layers * (2 if CELLS[config.cell].has_memory else 1) * config.batch * padded(config.hidden)
-        return _FLOAT * (parameters * (1 + _SUMS[config.optimizer]) + states)
+        frozen = self.words if config.freeze else 0
+        return _FLOAT * (parameters * (1 + _SUMS[config.optimizer]) + states) + frozen
 
     def training_bytes(self, threads: int) -> int:
         """Memory of the model while it is trained by so many threads."""

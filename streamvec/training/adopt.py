@@ -24,18 +24,22 @@ def adopt(other: Path, run: Run, report: Reporter) -> None:
     Shards come last: while they are not whole, all is taken again. Later nothing more is taken, so that
     co-occurrences which turn out to be damaged, and are removed, are counted anew.
     """
-    made = Run.open(other)
-    if made.is_marked != run.is_marked:
-        raise StreamvecError(
-            f"{other}: its shards {'hold' if made.is_marked else 'lack'} the places of rare words, being those of "
-            f"{made.kind}, which {run.kind} cannot take: name the text itself as INPUT"
-        )
+    refuse_other_marks(Run.open(other), run)
     shards = (MarkedShards if run.is_marked else Shards).open(other / SHARDS)
     for name in (PREPARED, VOCABULARY):
         _link(other / name, run.folder / name)
     if run.kind == "glove" and (other / COOCCURRENCES / INDEX).exists():
         _adopt_cooccurrences(other, run, shards.vocabulary_checksum, report)
     _link(other / SHARDS, run.folder / SHARDS)
+
+
+def refuse_other_marks(made: Run, run: Run) -> None:
+    """StreamvecError where *run* needs shards of another sort than those of *made*."""
+    if made.is_marked != run.is_marked:
+        raise StreamvecError(
+            f"{made.folder}: its shards {'hold' if made.is_marked else 'lack'} the places of rare words, being those "
+            f"of {made.kind}, which {run.kind} cannot take: name the text itself as INPUT"
+        )
 
 
 def _adopt_cooccurrences(other: Path, run: Run, vocabulary: str, report: Reporter) -> None:

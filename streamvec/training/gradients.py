@@ -22,7 +22,7 @@ from streamvec.models.step import Position
 from streamvec.training.metrics import Metrics
 from streamvec.training.run import Run
 
-_LOOKS = 5  # batches of an epoch
+LOOKS = 5  # batches of an epoch
 
 
 class _Model(Protocol):
@@ -37,7 +37,7 @@ class GradientReport:
         """whole: batches of an epoch with all their time steps or sequences; where none has, the first is looked at."""
         self._model, self._log = model, log
         whole = max(1, whole)
-        looks = min(_LOOKS, whole)
+        looks = min(LOOKS, whole)
         self._wanted = {(2 * number + 1) * whole // (2 * looks) for number in range(looks)}
 
     def look(self, batch: LaneBatch, position: Position) -> None:

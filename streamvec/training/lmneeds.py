@@ -1,37 +1,61 @@
 """How much memory the training of a language model takes, and what would help where that is too much."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
 
-from streamvec.corpus.shards import BATCH_TOKENS, MarkedShards
+from streamvec.corpus.estimate import estimate_text_bytes
+from streamvec.corpus.lookup import lookup_bytes
+from streamvec.corpus.shards import BATCH_TOKENS
+from streamvec.corpus.sources import Source
 from streamvec.errors import StreamvecError
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
-from streamvec.training.needs import Load, prepared_bytes
-from streamvec.training.options import MachineOptions
+from streamvec.training.needs import STARTING, Load, prepared_bytes
+from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.vectors.store import ROWS
 
 _WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
 _AHEAD = 4  # steps that are read ahead
 _PRODUCTS = 24 << 20  # what BLAS keeps of each thread, and the rest of a step
+_SYMBOLS = 2  # tokens that are no words: of unknown ones, and of ends
 
 
-def lanes_bytes(shards: MarkedShards, lanes: int) -> int:
+class Read(Protocol):
+    """The sizes of a text that is read in lanes: of `MarkedShards`, or told before there are any."""
+
+    @property
+    def tokens(self) -> int:
+        """Its tokens, rare ones included."""
+
+    @property
+    def whole_documents(self) -> int:
+        """Its documents that have a token."""
+
+
+class Told(NamedTuple):
+    """Such sizes that were told from a sample."""
+
+    tokens: int
+    whole_documents: int
+
+
+def lanes_bytes(text: Read, lanes: int) -> int:
     """Memory of the record batches that lanes read from."""
-    documents = shards.whole_documents / max(1, shards.tokens)
-    one = min(BATCH_TOKENS, shards.tokens)
+    documents = text.whole_documents / max(1, text.tokens)
+    one = min(BATCH_TOKENS, text.tokens)
     return round(lanes * one * 4 * (1 + documents)) + one * 16
 
 
-def sequences_bytes(shards: MarkedShards, config: LmConfig) -> int:
+def sequences_bytes(text: Read, config: LmConfig) -> int:
     """Memory of the record batches that separate sequences are read from, and of a step while it is put together."""
-    one, most = min(BATCH_TOKENS, shards.tokens), config.batch * config.bptt
-    return one * 64 + most * 32 + shards.batches * 20
+    one, most = min(BATCH_TOKENS, text.tokens), config.batch * config.bptt
+    return one * 64 + most * 32 + (text.tokens // BATCH_TOKENS + 1) * 20
 
 
-def read_bytes(shards: MarkedShards, config: LmConfig) -> int:
+def read_bytes(text: Read, config: LmConfig) -> int:
     """Memory of reading what a model of *config* is trained or measured on."""
-    return sequences_bytes(shards, config) if config.separate else lanes_bytes(shards, config.batch)
+    return sequences_bytes(text, config) if config.separate else lanes_bytes(text, config.batch)
 
 
 def training_bytes(
@@ -45,6 +69,8 @@ def training_bytes(
     sizes = LmSizes(config, load.words)
     names = round(load.words * (load.word_bytes + 16))
     rows = min(load.words, ROWS) * config.dim * _WRITING
+    if load.started:
+        rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(load.words, load.word_bytes) + STARTING)
     steps = _AHEAD * 2 * 4 * config.batch * (config.bptt + 1)
     products = machine.cores * _PRODUCTS
     model = sizes.training_bytes(machine.cores) + (sizes.measuring_bytes() if measures else 0)
@@ -57,8 +83,8 @@ def refuse_too_large(
     config: LmConfig,
     machine: MachineOptions,
     load: Load,
-    shards: MarkedShards,
-    held_out: MarkedShards | None,
+    shards: Read,
+    held_out: Read | None,
 ) -> None:
     """StreamvecError when training would take more memory than is allowed; it says what would help."""
 
@@ -66,36 +92,73 @@ def refuse_too_large(
         read = sum(read_bytes(one, tried) for one in (shards, held_out) if one is not None)
         return training_bytes(tried, machine, load._replace(words=words), read, held_out is not None)
 
-    def with_hidden(units: int) -> LmConfig:
-        return replace(config, hidden=units, dim=units if config.dim == config.hidden else config.dim)
+    _refuse(config, needs, load.words, machine.memory_bytes, f"{load.words:,} tokens")
 
-    needed, allowed = needs(config), machine.memory_bytes
+
+def refuse_before_text(config: LmConfig, machine: MachineOptions, text: TextOptions, sources: Sequence[Source]) -> None:
+    """The same before the text is read, where that can be told already.
+
+    With the fewest tokens that a model can know, which is sure; and with as many as --max-vocab asks for, unless the
+    text is too short to hold these. Either is less than what will be needed, and the message says so.
+    """
+    allowed = machine.memory_bytes
+
+    def needs(tried: LmConfig, words: int) -> int:
+        return training_bytes(tried, machine, Load(words, 1.0), 0, measures=False)
+
+    _refuse(config, needs, _SYMBOLS, allowed, "the smallest vocabulary", is_least=True)
+    if text.max_vocab is None or needs(config, text.max_vocab + _SYMBOLS) <= allowed:
+        return
+    sizes = [estimate_text_bytes(source, text.column) for source in sources]
+    known = sum(size or 0 for size in sizes) if None not in sizes else 0  # nothing is told of what has no size
+    most = min(text.max_vocab, known // text.min_count)
+    _refuse(config, needs, most + _SYMBOLS, allowed, f"the {most:,} words of --max-vocab", is_least=True)
+
+
+def _refuse(
+    config: LmConfig,
+    needs: Callable[[LmConfig, int], int],
+    words: int,
+    allowed: int,
+    what: str,
+    is_least: bool = False,
+) -> None:
+    """StreamvecError when *needs* (config, words), in bytes, is more than *allowed*; is_least: whether it is told
+    without what the text adds."""
+    needed = needs(config, words)
     if needed <= allowed:
         return
-    ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB"]
-    if hidden := _largest(config.hidden, lambda units: needs(with_hidden(units)) <= allowed):
-        ways.append(f"lower --hidden to {hidden}")
-    if batch := _largest(config.batch, lambda lanes: needs(replace(config, batch=lanes)) <= allowed):
-        ways.append(f"lower --batch to {batch}")
-    if steps := _largest(config.bptt, lambda steps: needs(replace(config, bptt=steps)) <= allowed):
-        ways.append(f"lower --bptt to {steps}")
-    if words := _largest(load.words - _SYMBOLS, lambda words: needs(config, words + _SYMBOLS) <= allowed):
-        ways.append(f"keep the {words:,} most frequent tokens (--max-vocab {words})")
-    if config.output == "softmax" and not config.tied and needs(replace(config, output="adaptive")) <= allowed:
+
+    def largest(name: str) -> int:
+        return largest_that(getattr(config, name), lambda to: needs(resized(config, name, to), words) <= allowed)
+
+    or_more, or_less = (" or more", " or less") if is_least else ("", "")
+    ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB{or_more}"]
+    for name in ("hidden", "batch", "bptt"):
+        if number := largest(name):
+            ways.append(f"lower --{name} to {number}{or_less}")
+    if fewer := largest_that(words - _SYMBOLS, lambda number: needs(config, number + _SYMBOLS) <= allowed):
+        ways.append(f"keep the {fewer:,} most frequent tokens{or_less} (--max-vocab {fewer})")
+    if config.output == "softmax" and not config.tied and needs(replace(config, output="adaptive"), words) <= allowed:
         ways.append("use --output adaptive")
-    if config.output == "softmax" and needs(replace(config, output="sampled")) <= allowed:
+    if config.output == "softmax" and needs(replace(config, output="sampled"), words) <= allowed:
         ways.append("use --output sampled")
     raise StreamvecError(
-        f"training needs {needed / 1e6:,.0f} MB for {config.layers} layers of {config.hidden} units and "
-        f"{load.words:,} tokens, more than the {allowed / 1e6:,.0f} MB it is held to: "
+        f"training needs {needed / 1e6:,.0f} MB{or_more} for {config.layers} layers of {config.hidden} units and "
+        f"{what}, more than the {allowed / 1e6:,.0f} MB it is held to: "
         f"{', '.join(ways[:-1]) + ', or ' if ways[1:] else ''}{ways[-1]}"
     )
 
 
-_SYMBOLS = 2  # tokens that are no words: of unknown ones, and of ends
+def resized(config: LmConfig, name: str, number: int) -> LmConfig:
+    """The same options but for one number; vectors that are as long as the layers have units stay so."""
+    changed: dict[str, Any] = {name: number}
+    if name == "hidden" and config.dim == config.hidden:
+        changed["dim"] = number
+    return replace(config, **changed)
 
 
-def _largest(most: int, fits: Callable[[int], bool]) -> int:
+def largest_that(most: int, fits: Callable[[int], bool]) -> int:
     """The largest number from 1 to *most* - 1 that *fits*; 0 where none does."""
     low, high = 0, max(0, most - 1)
     while low < high:

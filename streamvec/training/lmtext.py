@@ -30,16 +30,23 @@ _TOKENS: dict[str, dict[str, Any]] = {
 }
 
 
-def with_tokens(options: Mapping[str, Any], valid: str | None, made: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def with_tokens(
+    options: Mapping[str, Any],
+    valid: str | Path | None,
+    vectors: str | Path | None,
+    made: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """The *options* of a language model with what a token is, where that is not said: it follows from ``level``.
 
-    made: what run.json says of a RUN that is INPUT, whose shards have their tokens already. ValueError for options
-    that cannot be right.
+    valid: text to measure on, vectors: what to begin from, where these are given; made: what run.json says of a RUN
+    that is INPUT, whose shards have their tokens already. ValueError for options that cannot be right.
     """
     if options.get("phrases"):
         raise ValueError(f"phrases must be 0 for a language model, which predicts words, got {options['phrases']}")
     if options.get("patience") and valid is None:
         raise ValueError("patience needs text to measure on (valid), got none")
+    if options.get("freeze") and vectors is None:
+        raise ValueError("freeze needs vectors that stay as they are (vectors), got none")
     if made is not None:
         level = made["config"].get("level", "word")
         if options.get("level", level) != level:

@@ -29,7 +29,7 @@ COMPILING_BYTES = 130 << 20  # more, in a process that compiled the kernels; the
 LEFT = 0.3  # times the blocks in hand: what stays of them in later stages
 _ENCODING = 1.75  # times the blocks in hand
 _WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
-_STARTING = 32 << 20  # readers of other words and rows, and what they leave
+STARTING = 32 << 20  # readers of other words and rows, and what they leave
 _SHARED = 0.8  # n-grams grow as words to this power
 
 
@@ -87,7 +87,7 @@ def training_bytes(config: Config, machine: MachineOptions, load: Load) -> int:
     words, word_bytes = load.words, load.word_bytes
     rows = min(words, ROWS) * config.answer_dim * _WRITING
     if load.started:
-        rows = max(rows, ROWS * config.answer_dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + _STARTING)
+        rows = max(rows, ROWS * config.answer_dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + STARTING)
     batches = BATCH_TOKENS * 4 * (AHEAD + 2)
     fixed = prepared_bytes(machine, load) + config.scratch_bytes(machine.cores) + batches
     return fixed + config.model_bytes(words, load.ngrams) + max(rows, config.numbering_bytes())

@@ -5,71 +5,44 @@ are tried out on this machine for a second or two.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamvec.corpus.shards import BATCH_TOKENS
-from streamvec.disk.files import free_space
+from streamvec.corpus.sources import Source
 from streamvec.errors import StreamvecError
-from streamvec.models.kinds import CONFIGS, WordConfig
+from streamvec.models.kinds import CONFIGS, WordConfig, config_of
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
+from streamvec.training.adopt import refuse_other_marks
 from streamvec.training.glovetiming import entries_a_second, pairs_a_second
-from streamvec.training.options import MachineOptions, TextOptions, free_memory, pick
+from streamvec.training.lmplan import Measured, plan_lm
+from streamvec.training.lmtext import with_tokens
+from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.pairneeds import PairNeeds, pair_needs
+from streamvec.training.planned import (
+    DISK_RATE,
+    START_SECONDS,
+    Plan,
+    checkpoints_disk,
+    peak_disk,
+    preparing_disk,
+    preparing_memory,
+    preparing_seconds,
+    saves,
+    warn_of_room,
+)
+from streamvec.training.run import Run, is_prepared_folder
 from streamvec.training.seen import Seen, of_run, of_text
-from streamvec.training.start import choose
-from streamvec.training.tableneeds import counting_bytes, counting_disk, neighbours_disk, phrases_bytes
-from streamvec.training.text import resolve_inputs
+from streamvec.training.start import Start, choose
+from streamvec.training.tableneeds import neighbours_disk
+from streamvec.training.text import resolve_inputs, text_of_run
 from streamvec.training.timing import tokens_a_second
 
-_START_SECONDS = 1.0  # imports, and kernels taken from their cache
-_DISK_RATE = 3e8  # bytes a second, written, summed and forced to the disk
-_SORT_RATE = 4e6  # words a second that are sorted, written and merged
 _PAIR_RATE, _PAIR_SORT_RATE, _ID_RATE = 1.3e7, 8e6, 5e7  # tokens of a thread; pairs that are sorted and merged; tokens
 _MERGE_RATE = 1.2e7  # pairs of runs a second, merged and written by one thread
-_SAID = {"peak_disk", "rate", "unit"}  # in JSON, under other names
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The answer; sizes in bytes, times in seconds. `to_json` gives it as one object."""
-
-    corpus: dict[str, Any]
-    memory: dict[str, int]
-    disk: dict[str, int]
-    seconds: dict[str, float]
-    peak_disk: int  # most at any time
-    rate: int  # of training, in units a second
-    unit: str  # words, or entries of the matrix of co-occurrences
-    epochs: int
-    dim: int
-    model_bytes: int
-    allowed_bytes: int  # --memory, or half of what is free
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def peak_memory(self) -> int:
-        """Peak memory of the process."""
-        return max(self.memory.values())
-
-    @property
-    def total_seconds(self) -> float:
-        """From the first byte to the vectors."""
-        return sum(self.seconds.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything as one JSON object."""
-        return {
-            "peak_memory_bytes": self.peak_memory,
-            "peak_disk_bytes": self.peak_disk,
-            "total_seconds": round(self.total_seconds, 1),
-            f"{self.unit}_per_second": self.rate,
-            **{name: value for name, value in asdict(self).items() if name not in _SAID},
-        }
 
 
 def plan_training(
@@ -79,27 +52,36 @@ def plan_training(
     kind: str = "skipgram",
     start_from: str | Path | None = None,
     vectors: str | Path | None = None,
+    valid: str | Path | None = None,
+    report_gradients: bool = False,
     **options: Any,
 ) -> Plan:
     """What `train_skipgram` with the same arguments will take: the command ``streamvec plan`` as a function.
 
-    kind: "skipgram", "cbow" for `train_cbow`, or "glove" for `train_glove`. Reads a bounded part of the inputs, and
-    trains on it for about a second. *out* says on which disk the RUN would be.
+    kind: "skipgram", "cbow" for `train_cbow`, "glove" for `train_glove`, or "lm" for `train_lm`, which alone has
+    *valid* and *report_gradients*; the time that measuring on *valid* takes is not told. Reads a bounded part of the
+    inputs, and trains on it for about a second. *out* says on which disk the RUN would be.
     Raises ValueError for options that can never be right, StreamvecError when an input cannot be read or planned, or
     holds no word that is frequent enough.
     """
-    if kind not in CONFIGS:
-        raise ValueError(f"kind must be {' or '.join(CONFIGS)}, got {kind!r}")
-    if kind == "glove" and start_from is not None:
-        raise ValueError("start_from must be left out of kind glove, which cannot go on from a RUN: vectors can")
-    kinds = (CONFIGS[kind], TextOptions, MachineOptions)
+    if kind not in (*CONFIGS, "lm"):
+        raise ValueError(f"kind must be {' or '.join(CONFIGS)} or lm, got {kind!r}")
+    if kind in ("glove", "lm") and start_from is not None:
+        raise ValueError(f"start_from must be left out of kind {kind}, which cannot go on from a RUN: vectors can")
+    if kind != "lm" and (valid is not None or report_gradients):
+        name = "valid" if valid is not None else "report_gradients"
+        raise ValueError(f"{name} must be left out of kind {kind}: it is of language models, kind lm")
+    kinds = (config_of(kind), TextOptions, MachineOptions)
     unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
         raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
     start, options = choose(kind, start_from, vectors, options)
-    picked = [pick(each, options) for each in kinds]
-    config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    if kind == "lm":
+        made = Run.open(names[0]).about if names and is_prepared_folder(names[0]) else None
+        options = with_tokens(options, valid, vectors, made)
+    picked = [pick(each, options) for each in kinds]
+    config, text, machine = config_of(kind)(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     if "-" in names:
         raise StreamvecError(
             "- (standard input) cannot be planned: it can be read only once, and nobody knows how much will come: "
@@ -108,8 +90,26 @@ def plan_training(
     allowed = machine.memory_bytes  # before anything here takes memory
     machine = MachineOptions(**{**picked[2], "memory": allowed})
     sources = resolve_inputs(names, text)
-    is_run = sources[0].kind == "run"
-    seen = of_run(Path(sources[0].path), config, start) if is_run else of_text(sources, text, config, start)
+    if sources[0].kind == "run":
+        refuse_other_marks(Run.open(sources[0].path), Run(Path(out), {"kind": kind}))
+        text = text_of_run(sources[0], text)
+    if kind == "lm":
+        measured = Measured.of(valid, text) if valid is not None else None
+        plan = plan_lm(config, machine, _seen(sources, text, config, start), measured, report_gradients)
+    else:
+        plan = _plan_words(config, machine, _seen(sources, text, config, start))
+    warn_of_room(plan, machine, Path(out), picked[2].get("memory") is not None)
+    return plan
+
+
+def _seen(sources: list[Source], text: TextOptions, config: Any, start: Start | None) -> Seen:
+    if sources[0].kind == "run":
+        return of_run(Path(sources[0].path), config, start)
+    return of_text(sources, text, config, start)
+
+
+def _plan_words(config: WordConfig, machine: MachineOptions, seen: Seen) -> Plan:
+    """The plan of word vectors; what will be refused is among its warnings."""
     work = _work_of(config, machine, seen)
     seconds = _seconds(config, machine, seen, work)
     disk = _disk(config, machine, seen, work, seconds["training"])
@@ -123,15 +123,20 @@ def plan_training(
         _memory(config, machine, seen, work),
         disk,
         seconds,
-        _peak_disk(disk, work.pairs),
+        peak_disk(disk, work.pairs.peak_disk if work.pairs else 0),
         round(work.rate),
         work.unit,
         config.epochs,
         config.dim,
         config.model_bytes(corpus.words, corpus.ngrams),
-        allowed,
+        machine.memory_bytes,
     )
-    plan.warnings.extend(_warnings(plan, config, machine, seen, Path(out), picked[2].get("memory") is not None))
+    try:
+        needs.refuse_too_large(config, machine, seen.load)
+        if isinstance(config, SkipGramConfig) and config.objective == "softmax":
+            refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
+    except StreamvecError as refusal:
+        plan.warnings.append(f"this would be refused: {refusal}")
     return plan
 
 
@@ -160,113 +165,53 @@ def _work_of(config: WordConfig, machine: MachineOptions, seen: Seen) -> _Work:
 
 def _memory(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work) -> dict[str, int]:
     """Peak memory of each stage."""
-    corpus, sample, load = seen.corpus, seen.sample, seen.load
-    memory = {}
-    if sample is not None:
-        each = sample.all_tokens() / machine.cores
-        memory["counting"] = counting_bytes(machine, load.text, sample.words(each), float(sample.sizes.mean()))
-        memory["encoding"] = needs.encoding_bytes(machine, load.text, corpus.words, corpus.word_bytes)
-        if seen.phrases is not None:
-            near = seen.phrases.all_pairs(each)
-            memory["phrases"] = phrases_bytes(machine, load.text, corpus.words, corpus.word_bytes, near)
+    memory = preparing_memory(machine, seen)
     if work.pairs:
         memory |= {"pairs": work.pairs.counting_memory, "blocks": work.pairs.writing_memory}
-    return memory | {"training": needs.training_bytes(config, machine, load)}
+    return memory | {"training": needs.training_bytes(config, machine, seen.load)}
 
 
 def _seconds(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work) -> dict[str, float]:
     corpus, sample, threads = seen.corpus, seen.sample, machine.cores
     training = work.amount * config.epochs / work.rate
-    seconds = {"starting": _START_SECONDS}
-    if sample is not None:
-        cores = min(threads + 1, len(os.sched_getaffinity(0)))
-        read, count = sample.read_seconds * sample.scale, sample.count_seconds * sample.scale
-        alone = count if sample.is_python else count / threads
-        stage = max(read, alone, (read + count) / (1 if sample.is_python else cores))
-        seconds["counting"] = stage + sample.words(sample.all_tokens()) / _SORT_RATE
-        seconds["encoding"] = stage + needs.shards_bytes(corpus) / (2 * _DISK_RATE)
-        if seen.phrases is not None:  # the text is encoded once, and its numbers are read in each pass and twice more
-            tokens = sample.all_tokens()
-            pairs = seen.phrases.all_pairs(tokens)
-            one = tokens / threads / _PAIR_RATE + pairs / _PAIR_SORT_RATE
-            seconds["phrases"] = seen.passes * one + 2 * tokens / threads / _ID_RATE
+    seconds = {"starting": START_SECONDS, **preparing_seconds(machine, seen)}
+    if sample is not None and seen.phrases is not None:
+        # The text is encoded once, and its numbers are read in each pass and twice more.
+        tokens = sample.all_tokens()
+        pairs = seen.phrases.all_pairs(tokens)
+        one = tokens / threads / _PAIR_RATE + pairs / _PAIR_SORT_RATE
+        seconds["phrases"] = seen.passes * one + 2 * tokens / threads / _ID_RATE
     if work.pairs and seen.pairs:
         runs, busy = work.pairs.runs, min(threads, len(os.sched_getaffinity(0)))
         counted = corpus.tokens * seen.pairs.near / work.pair_rate / busy
         seconds["pairs"] = counted + runs.written / _PAIR_SORT_RATE / busy
-        seconds["blocks"] = runs.kept / _MERGE_RATE / min(work.pairs.at_once, busy) + work.pairs.disk / _DISK_RATE
-    saving = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams) / _DISK_RATE
-    writing = needs.vectors_bytes(config, corpus) / _DISK_RATE
-    seconds["training"] = training + _saves(config, machine, seen, work, training) * saving + writing
+        seconds["blocks"] = runs.kept / _MERGE_RATE / min(work.pairs.at_once, busy) + work.pairs.disk / DISK_RATE
+    saving = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams) / DISK_RATE
+    writing = needs.vectors_bytes(config, corpus) / DISK_RATE
+    number = saves(machine, config.epochs * work.steps, training, seen.start is not None)
+    seconds["training"] = training + number * saving + writing
     return seconds
 
 
-def _saves(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work, seconds: float) -> int:
-    """Checkpoints that will be written: by time or steps, one at the end, and a first one of what it is begun from."""
-    steps = config.epochs * work.steps
-    by_steps = (steps - 1) // machine.checkpoint_batches if machine.checkpoint_batches else 0
-    return 1 + (seen.start is not None) + max(int(seconds / machine.checkpoint_seconds), by_steps)
-
-
 def _disk(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work, seconds: float) -> dict[str, int]:
-    corpus, sample, counting, ids, near = seen.corpus, seen.sample, 0, 0, 0
-    if sample is not None:
+    corpus, sample, ids, near = seen.corpus, seen.sample, 0, 0
+    if sample is not None and seen.phrases is not None:
         tokens = sample.all_tokens()
-        counting = counting_disk(machine, sample.words, tokens, float(sample.sizes.mean()), corpus.documents)
-        if seen.start and seen.start.earlier:
-            counting += seen.start.earlier.path.stat().st_size  # once more, in the order of bytes
-        if seen.phrases is not None:
-            ids = needs.shards_bytes(corpus._replace(tokens=tokens)) + needs.vocabulary_bytes(corpus)
-            near = neighbours_disk(machine, seen.phrases.all_pairs, tokens)
-    saves = _saves(config, machine, seen, work, seconds * 1.25)  # in doubt one more
+        ids = needs.shards_bytes(corpus._replace(tokens=tokens)) + needs.vocabulary_bytes(corpus)
+        near = neighbours_disk(machine, seen.phrases.all_pairs, tokens)
+    prepared = preparing_disk(machine, seen)
+    number = saves(machine, config.epochs * work.steps, seconds * 1.25, seen.start is not None)  # in doubt one more
     one, vectors = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams), needs.vectors_bytes(config, corpus)
-    # Two are kept; a third is there while it is written, and gone before the vectors are.
-    checkpoints = max(3 * one - vectors, 2 * one) if saves > 2 else saves * one
     patience = config.patience if isinstance(config, SkipGramConfig) else 0
     return {
-        "counting": counting,
+        "counting": prepared["counting"],
         "phrases": ids,
         "pairs": near,
-        "shards": needs.shards_bytes(corpus) if sample else 0,  # those of a RUN are linked, not copied
-        "vocabulary": needs.vocabulary_bytes(corpus) if sample else 0,
+        "shards": prepared["shards"],
+        "vocabulary": prepared["vocabulary"],
         "runs": work.pairs.runs_disk if work.pairs else 0,
         "cooccurrences": work.pairs.disk if work.pairs else 0,
-        "checkpoints": checkpoints,
+        "checkpoints": checkpoints_disk(one, number, vectors),
         "best": min(2, config.epochs) * one if patience else 0,  # the one before goes when the next is there
         "vectors": vectors,
     }
-
-
-def _peak_disk(disk: Mapping[str, int], pairs: PairNeeds | None) -> int:
-    """Most disk that is taken at any time."""
-    finding = disk["phrases"] + max(disk["pairs"], disk["shards"])
-    prepared = disk["shards"] + disk["vocabulary"]
-    training = disk["cooccurrences"] + disk["checkpoints"] + disk["best"] + disk["vectors"]
-    preparing = max(disk["counting"], finding) + disk["vocabulary"]
-    return max(preparing, prepared + max(pairs.peak_disk if pairs else 0, training))
-
-
-def _warnings(
-    plan: Plan, config: WordConfig, machine: MachineOptions, seen: Seen, out: Path, is_asked: bool
-) -> list[str]:
-    found, limit, corpus = [], machine.memory_bytes, seen.corpus
-    try:
-        needs.refuse_too_large(config, machine, seen.load)
-        if isinstance(config, SkipGramConfig) and config.objective == "softmax":
-            refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
-    except StreamvecError as refusal:
-        found.append(f"this would be refused: {refusal}")
-    free = free_memory()
-    if plan.peak_memory > free:
-        found.append(
-            f"the machine has {free / 1e6:,.0f} MB of memory free, {plan.peak_memory / 1e6:,.0f} MB are needed"
-        )
-    elif is_asked and limit > free:
-        found.append(f"--memory {limit / 1e6:,.0f} MB is more than the {free / 1e6:,.0f} MB that the machine has free")
-    folder, room = free_space(out)
-    if plan.peak_disk > room:
-        found.append(
-            f"{folder}: the disk has {room / 1e6:,.0f} MB free, {plan.peak_disk / 1e6:,.0f} MB are needed: free some, "
-            "or choose another place for --out"
-        )
-    return found

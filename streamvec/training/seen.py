@@ -13,13 +13,16 @@ from streamvec.corpus.layout import SHARDS, VOCABULARY
 from streamvec.corpus.pairgrowth import Frequencies, PairGrowth, groups_of, pair_growth
 from streamvec.corpus.phrasesampling import PhraseGrowth, phrase_growth
 from streamvec.corpus.sampling import sample_corpus
-from streamvec.corpus.shards import Shards, TokenBatch
+from streamvec.corpus.shards import MarkedShards, Shards, TokenBatch
 from streamvec.corpus.sources import Source
-from streamvec.corpus.vocabulary import word_bytes
+from streamvec.corpus.stretches import has_ends
+from streamvec.corpus.symbols import END, UNKNOWN, Symbols
+from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import WordConfig
+from streamvec.models.lmconfig import LmConfig
 from streamvec.models.subwords import WordBytes
 from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
 from streamvec.training import needs
@@ -46,16 +49,25 @@ class Seen:
     phrases: PhraseGrowth | None = None
     passes: int = 0
     pairs: PairGrowth | None = None  # of GloVe
+    beside: int = 0  # of a language model: tokens that are not among the words, for unknown ones and for ends
+    has_ends: bool = False  # and whether an end stands behind each document
 
     @property
     def load(self) -> needs.Load:
         """What the training will have to hold."""
         corpus, text = self.corpus, self.corpus.text_bytes if self.sample else 0
-        return needs.Load(corpus.words, corpus.word_bytes, text, corpus.ngrams, self.start is not None)
+        words = corpus.words + self.beside
+        return needs.Load(words, corpus.word_bytes, text, corpus.ngrams, self.start is not None)
 
 
-def of_text(sources: list[Source], text: TextOptions, config: WordConfig, start: Start | None = None) -> Seen:
-    """Samples *sources*; StreamvecError where they cannot be read, or no word is frequent enough."""
+def of_text(
+    sources: list[Source], text: TextOptions, config: WordConfig | LmConfig, start: Start | None = None
+) -> Seen:
+    """Samples *sources*; StreamvecError where they cannot be read, or no word is frequent enough.
+
+    For a language model all tokens are the corpus, also those that it will not know, in the documents that have some.
+    """
+    is_marked = isinstance(config, LmConfig)
     sample = sample_corpus(sources, text.tokenizer, text.column, text.encoding)
     if start and start.earlier:
         known = start.earlier.expected(sample, text.min_count, text.max_vocab)
@@ -70,7 +82,11 @@ def of_text(sources: list[Source], text: TextOptions, config: WordConfig, start:
     found, growth = sample.ids(), None
     shown = sample.word_bytes(min(known.words, _SHOWN)) if _has_ngrams(config) else _NO_WORDS
     sizes = _ngram_sizes(config, shown, known.words)
-    corpus = needs.Corpus(sample.text_bytes, sample.all_documents(), known.tokens, known.words, known.word_bytes, sizes)
+    documents, tokens = sample.all_documents(), known.tokens
+    if is_marked:
+        lengths = np.concatenate([each for _, each in found])
+        documents, tokens = round(documents * float(np.mean(lengths > 0))), sample.all_tokens()
+    corpus = needs.Corpus(sample.text_bytes, documents, tokens, known.words, known.word_bytes, sizes)
     if text.phrases:
         growth = phrase_growth(found, text.phrase_options)
         corpus = _with_phrases(corpus, round(growth.all_phrases(sample.all_tokens())), growth.joined, text.max_vocab)
@@ -82,12 +98,17 @@ def of_text(sources: list[Source], text: TextOptions, config: WordConfig, start:
         "is_whole": sample.is_whole,
         "documents": corpus.documents,
         "tokens": sample.all_tokens(),
-        "known_tokens": corpus.tokens,
+        "known_tokens": known.tokens if is_marked else corpus.tokens,
         "distinct_words": round(sample.words(sample.all_tokens())),
         "words": corpus.words,
     }
     seen = Seen(about, corpus, sample.counts, [], sample, shown, start, growth, text.phrases)
-    seen.batches = batches_of(found, corpus.words)
+    seen.batches = batches_of(found, corpus.words, is_marked)
+    if is_marked:
+        seen.has_ends = has_ends(text.tokenizer.to_json())
+        names = [UNKNOWN, END] if seen.has_ends else [UNKNOWN]
+        there = [bool(sample.among(pa.array([name], pa.large_string()))[: known.words].any()) for name in names]
+        seen.beside = there.count(False)
     if isinstance(config, GloveConfig):
         compile_cooccurrences()
         frequencies = Frequencies.of_sample(sample, known.words, text.min_count)
@@ -95,10 +116,11 @@ def of_text(sources: list[Source], text: TextOptions, config: WordConfig, start:
     return seen
 
 
-def of_run(folder: Path, config: WordConfig, start: Start | None = None) -> Seen:
+def of_run(folder: Path, config: WordConfig | LmConfig, start: Start | None = None) -> Seen:
     """Looks into the shards of a finished RUN."""
     refuse_shards(str(folder), start)
-    shards = Shards.open(folder / SHARDS)
+    is_marked = isinstance(config, LmConfig)
+    shards = (MarkedShards if is_marked else Shards).open(folder / SHARDS)
     path = folder / VOCABULARY
     reader = open_arrow(path)
     first = read_batch(reader, 0, path)  # the 65,536 most frequent words
@@ -107,31 +129,35 @@ def of_run(folder: Path, config: WordConfig, start: Start | None = None) -> Seen
     words = shards.vocabulary_size
     mean = max(1.0, path.stat().st_size / words - 12)
     sizes = _ngram_sizes(config, shown, words)
-    corpus = needs.Corpus(shards.counts["bytes_read"], shards.documents, shards.tokens, words, mean, sizes)
+    documents = shards.whole_documents if isinstance(shards, MarkedShards) else shards.documents
+    corpus = needs.Corpus(shards.counts["bytes_read"], documents, shards.tokens, words, mean, sizes)
     about = {
         "inputs": 1,
         "stored_bytes": needs.shards_bytes(corpus),
         "text_bytes": corpus.text_bytes,
         "sampled_bytes": 0,
         "is_whole": True,
-        "documents": shards.documents,
+        "documents": documents,
         "tokens": shards.counts["tokens"],
-        "known_tokens": shards.tokens,
+        "known_tokens": shards.counts["tokens"] - shards.counts["dropped_rare"] if is_marked else shards.tokens,
         "distinct_words": None,
         "words": words,
     }
     seen = Seen(about, corpus, counts, some_batches(shards), None, shown, start)
+    if is_marked:
+        symbols = Symbols.of(Vocabulary.load(path))
+        seen.beside, seen.has_ends = symbols.shift, symbols.end >= 0
     if isinstance(config, GloveConfig):
         compile_cooccurrences()
         seen.pairs = pair_growth(seen.batches, _frequencies(counts, reader, path), config.counted)
     return seen
 
 
-def _has_ngrams(config: WordConfig) -> bool:
+def _has_ngrams(config: WordConfig | LmConfig) -> bool:
     return isinstance(config, SkipGramConfig) and config.ngrams is not None
 
 
-def _ngram_sizes(config: WordConfig, shown: WordBytes, words: int) -> NGramSizes:
+def _ngram_sizes(config: WordConfig | LmConfig, shown: WordBytes, words: int) -> NGramSizes:
     return needs.told_from(config, shown, words) if isinstance(config, SkipGramConfig) else NO_NGRAMS
 
 

@@ -67,14 +67,17 @@ def tokens_a_second(
         model.close()
 
 
-def batches_of(found: Sequence[tuple[np.ndarray, np.ndarray]], words: int) -> list[TokenBatch]:
-    """Record batches of (ids, lengths of documents): ids of *words* and above are left out, as rare words are."""
+def batches_of(found: Sequence[tuple[np.ndarray, np.ndarray]], words: int, is_marked: bool = False) -> list[TokenBatch]:
+    """Record batches of (ids, lengths of documents): ids of *words* and above are left out, as rare words are, or with
+    *is_marked* are -2 there."""
     batches = []
     for ids, lengths in found:
         ends = np.cumsum(lengths, dtype=np.int64)
         ids = ids[: ends[-1] if ends.size else 0]
-        kept = np.concatenate([[0], np.cumsum(ids < words)])
-        batches.append(TokenBatch(ids[ids < words], np.unique(np.concatenate([[0], kept[ends]])).astype(np.int32)))
+        inside = (ids < words) | is_marked
+        kept = np.concatenate([[0], np.cumsum(inside)])
+        offsets = np.unique(np.concatenate([[0], kept[ends]])).astype(np.int32)
+        batches.append(TokenBatch(np.where(ids < words, ids, -2)[inside].astype(np.int32), offsets))
     return [_beginning(batch, BATCH_TOKENS) for batch in _joined(batches)]
 
 

@@ -14,7 +14,7 @@ from streamvec.corpus.sources import resolve
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
-from streamvec.models.kinds import CONFIGS
+from streamvec.models.kinds import CONFIGS, config_of
 from streamvec.training.lmtext import with_tokens
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
@@ -130,21 +130,19 @@ def _begin(
     vocab: str | Path | None = None,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> KeyedVectors:
-    kinds = (_config_of(kind), TextOptions, MachineOptions)
+    kinds = (config_of(kind), TextOptions, MachineOptions)
     unknown = set(options) - {name for each in kinds for name in pick(each, options)}
     if unknown:
         raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
-    if options.get("freeze") and begin_from[1] is None:
-        raise ValueError("freeze needs vectors that stay as they are (vectors), got none")
     if vocab is not None and (name := about_text(options)):
         raise ValueError(f"{name} says what is counted in text, and vocab that it is counted already: leave one out")
     start, options = choose(kind, *begin_from, options)
     names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     if kind == "lm":
         made = Run.open(names[0]).about if names and is_prepared_folder(names[0]) else None
-        options = with_tokens(options, more.get("valid"), made)
+        options = with_tokens(options, more.get("valid"), begin_from[1], made)
     picked = [pick(each, options) for each in kinds]
-    config, text, machine = _config_of(kind)(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+    config, text, machine = config_of(kind)(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     folder = Path(out)
     sources = resolve_inputs(names, text) if vocab is None else resolve_stanford(names, str(vocab))
     if (valid := more.get("valid")) is not None:
@@ -161,6 +159,10 @@ def _begin(
         "evaluate": absolute(evaluate),
         **more,
     }
+    if kind == "lm" and sources[0].kind != "run":
+        from streamvec.training.lmneeds import refuse_before_text
+
+        refuse_before_text(config, machine, text, sources)
     aside = set_aside(folder, overwrite)
     try:
         vectors = _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
@@ -199,7 +201,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
     if run.kind not in (*CONFIGS, "lm"):
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
     try:
-        config, text = _config_of(run.kind)(**run.about["config"]), TextOptions(**run.about["text"])
+        config, text = config_of(run.kind)(**run.about["config"]), TextOptions(**run.about["text"])
     except TypeError as problem:
         raise StreamvecError(
             f"{run.folder}: run.json holds options that this streamvec does not know ({problem}): use streamvec "
@@ -231,15 +233,6 @@ def _from_text(
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
         work = Work(run, vocabulary, text_bytes, machine, report, stop)
         _trainer_of(run.kind)(work, config, shards)
-
-
-def _config_of(kind: str) -> Any:
-    """The options of a kind; those of language models are read when they are wanted, as their kernels come along."""
-    if kind == "lm":
-        from streamvec.models.lmconfig import LmConfig
-
-        return LmConfig
-    return CONFIGS[kind]
 
 
 def _trainer_of(kind: str) -> Callable[..., None]:

@@ -1,0 +1,124 @@
+"""What the training of a language model will take: `streamvec.training.plan` for kind lm.
+
+Memory is that of `streamvec.training.lmneeds`, by which a model that is too large is refused; rare words stay in the
+shards, so that all tokens count.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from streamvec.corpus.sampling import sample_corpus
+from streamvec.corpus.shards import TokenBatch
+from streamvec.corpus.sources import resolve
+from streamvec.corpus.stretches import lane_length, steps_of, too_few
+from streamvec.errors import StreamvecError
+from streamvec.models.lmconfig import LmConfig
+from streamvec.models.lmsizes import LmSizes
+from streamvec.training import needs
+from streamvec.training.gradients import LOOKS
+from streamvec.training.lmneeds import Told, read_bytes, refuse_too_large, training_bytes
+from streamvec.training.lmtiming import MOST_MODEL, Stream, tokens_a_second
+from streamvec.training.options import MachineOptions, TextOptions
+from streamvec.training.planned import (
+    DISK_RATE,
+    START_SECONDS,
+    Plan,
+    checkpoints_disk,
+    peak_disk,
+    preparing_disk,
+    preparing_memory,
+    preparing_seconds,
+    saves,
+)
+from streamvec.training.seen import Seen
+
+
+class Measured(NamedTuple):
+    """The text of --valid, told from a sample of it."""
+
+    text: Told
+    seconds: float  # to encode it
+
+    @classmethod
+    def of(cls, path: str | Path, text: TextOptions) -> "Measured":
+        """Samples the text at *path*; StreamvecError where it cannot be read, or has no token."""
+        sample = sample_corpus(resolve([str(path)], text.column), text.tokenizer, text.column, text.encoding)
+        if not sample.tokens:
+            raise StreamvecError(f"{path}: there are no tokens in it: name other text")
+        seconds = (sample.read_seconds + sample.count_seconds) * sample.scale
+        return cls(Told(sample.all_tokens(), sample.all_documents()), seconds)
+
+
+def filled_by_sequences(batches: Sequence[TokenBatch], lanes: int, most: int, has_ends: bool) -> float:
+    """What share of the time steps that are computed separate sequences fill: the others pad them to the longest."""
+    lengths = np.concatenate([np.diff(batch.offsets) for batch in batches]) + has_ends
+    lengths = np.minimum(lengths[lengths > has_ends], most)  # the pieces of a longer document are as long
+    if not lengths.size:
+        return 1.0
+    longest = [lengths[first : first + lanes].max() for first in range(0, lengths.size, lanes)]
+    return float(lengths.mean() / np.mean(longest))
+
+
+def plan_lm(
+    config: LmConfig, machine: MachineOptions, seen: Seen, measured: Measured | None, report_gradients: bool
+) -> Plan:
+    """The plan; what will be refused is among its warnings."""
+    corpus, load = seen.corpus, seen.load
+    sizes, read = LmSizes(config, load.words), Told(corpus.tokens, corpus.documents)
+    held_out = measured.text if measured else None
+    tokens = corpus.tokens + (corpus.documents if seen.has_ends else 0)
+    filled = filled_by_sequences(seen.batches, config.batch, config.bptt, seen.has_ends) if config.separate else 1.0
+    steps = steps_of(tokens, config.batch, config.bptt)
+    most = min(MOST_MODEL, machine.memory_bytes)
+    stream = Stream(seen.batches, seen.beside, seen.has_ends)
+    rate = filled * tokens_a_second(config, load.words, seen.counts, stream, machine.cores, most)
+    looks = LOOKS * config.batch * config.bptt if report_gradients else 0  # each takes as long as a step
+    training = config.epochs * (tokens + looks) / rate
+    one = sizes.checkpoint_bytes() + 4096
+    vectors = round(load.words * (4 * config.dim + 16 + corpus.word_bytes)) + 4096
+
+    memory = preparing_memory(machine, seen)
+    lanes = sum(read_bytes(text, config) for text in (read, held_out) if text)
+    memory["training"] = training_bytes(config, machine, load, lanes, held_out is not None)
+
+    seconds = {"starting": START_SECONDS, **preparing_seconds(machine, seen)}
+    number = saves(machine, config.epochs * steps, training, seen.start is not None)
+    seconds["training"] = training + (number * one + vectors) / DISK_RATE
+    if measured:
+        seconds["encoding"] = seconds.get("encoding", 0.0) + measured.seconds
+
+    number = saves(machine, config.epochs * steps, training * 1.25, seen.start is not None)  # in doubt one more
+    disk = {
+        **preparing_disk(machine, seen),
+        "heldout": needs.shards_bytes(corpus._replace(tokens=held_out.tokens, documents=held_out.whole_documents))
+        if held_out
+        else 0,
+        "checkpoints": checkpoints_disk(one, number, vectors),
+        "best": min(2, config.epochs) * one if config.patience else 0,  # the one before goes when the next is there
+        "vectors": vectors,
+    }
+    network = {"tokens": load.words, **{name: getattr(config, name) for name in ("cell", "layers", "hidden", "output")}}
+    plan = Plan(
+        seen.about,
+        memory,
+        disk,
+        seconds,
+        peak_disk(disk),
+        round(rate),
+        "tokens",
+        config.epochs,
+        config.dim,
+        sizes.checkpoint_bytes(),
+        machine.memory_bytes,
+        network,
+    )
+    try:
+        refuse_too_large(config, machine, load, read, held_out)
+        if not config.separate and lane_length(tokens, config.batch) < 1:
+            raise StreamvecError(too_few(tokens, config.batch))
+    except StreamvecError as refusal:
+        plan.warnings.append(f"this would be refused: {refusal}")
+    return plan
