@@ -11,9 +11,9 @@ from streamvec.corpus.lanes import LaneBatch, Lanes
 from streamvec.corpus.shards import MarkedShards
 from streamvec.corpus.symbols import Symbols
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.models.blas import one_thread_a_product
 from streamvec.models.languagemodel import LanguageModel
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.softmax import one_thread_a_product
 from streamvec.models.step import Position
 from streamvec.training.run import Run
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import json_option
+from .watching import Lines
 
 if TYPE_CHECKING:
     from streamvec.vectors.evaluation import AnalogyScores, SectionScore, SimilarityScore
@@ -71,8 +72,9 @@ def evaluate_(
     """How good VECTORS are, by files of other people's judgement; or how well a language model expects a TEXT.
 
     For a RUN of kind lm and TEXTs: perplexity of a token, bits per character (line breaks included), and the share
-    of words that the model does not know; each TEXT is read as one sequence (as documents, by a model that was trained
-    with --separate), and all probabilities are exact.
+    of words that the model does not know. Each TEXT is read as one sequence (as documents, by a model that was trained
+    with --separate) that begins behind </s> (of characters, a line break), as what generate writes does: every token
+    counts once, and all probabilities are exact.
 
     Similarity: Spearman's and Pearson's correlation of cosines with the scores. Analogies: the share of right answers
     by 3CosAdd and by 3CosMul, the three words of the question left out of the answers; sections whose name begins with
@@ -127,7 +129,7 @@ def _language_model(run: str, texts: tuple[str, ...], has_sets: bool, as_json: b
 
     if has_sets:
         raise click.UsageError("TEXT is for a language model, --similarity and --analogies for vectors: ask one by one")
-    with TrainedModel(Run.open(run), threads=len(os.sched_getaffinity(0))) as trained:
+    with TrainedModel(Run.open(run), len(os.sched_getaffinity(0)), Lines()) as trained:
         for text in texts:
             found = trained.perplexity(text)
             share = found.unknown / found.tokens

@@ -5,6 +5,7 @@ import json
 import click
 
 from .options import json_option
+from .watching import Lines
 
 
 @click.command("generate")
@@ -37,7 +38,7 @@ def generate_(
         sampling = Sampling(temperature, top_k, top_p, seed)
     except ValueError as problem:
         raise click.UsageError(str(problem), click.get_current_context()) from None
-    with TrainedModel(Run.open(run)) as trained:
+    with TrainedModel(Run.open(run), report=Lines()) as trained:
         pieces = trained.write(prompt, sampling, length)
         if as_json:
             click.echo(json.dumps({"prompt": prompt, "text": "".join(pieces)}, ensure_ascii=False))

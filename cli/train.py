@@ -116,6 +116,7 @@ _verb(
 @vectors_option
 @options_of(LmConfig, TextOptions, MachineOptions)
 @gradients_option
+@click.option("--bidirectional", is_flag=True, hidden=True)  # there to be refused with its reason
 @json_option
 @click.pass_context
 def lm_(

@@ -7,8 +7,8 @@ from naive_recurrent import central_differences, log_chances
 from streamvec.kernels.team import Team
 from streamvec.models import adaptivehead
 from streamvec.models.adaptivehead import AdaptiveHead
+from streamvec.models.blas import one_thread_a_product
 from streamvec.models.head import Given
-from streamvec.models.softmax import one_thread_a_product
 from streamvec.models.softmaxhead import SoftmaxHead
 
 COLUMNS, SCALE = 16, 0.25

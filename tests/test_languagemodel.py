@@ -229,6 +229,8 @@ def test_learning_rate_falls_from_an_epoch_on():
 def test_usual_learning_rates_are_those_of_the_optimizer():
     for optimizer, rate in {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.1, "adam": 0.002}.items():
         assert small(optimizer=optimizer, learning_rate=0).learning_rate == rate
+    for optimizer, rate in {"sgd": 0.1, "momentum": 0.03, "adagrad": 0.005, "adam": 0.001}.items():
+        assert small("rnn-relu", optimizer=optimizer, learning_rate=0).learning_rate == rate
 
 
 @pytest.mark.parametrize("drop", [0.1, 0.5, 0.65])
@@ -342,6 +344,7 @@ def test_initial_values(cell, output):
             np.testing.assert_array_equal(array, expected)
         else:
             reach = 1 / math.sqrt(40) if name.endswith(("W", "U")) else 0.1
+            reach *= 0.5 if cell == "rnn-relu" and name.endswith("U") else 1
             assert np.abs(array).max() <= reach and np.abs(array).max() > 0.95 * reach
             assert abs(array.mean()) < 4 * reach / math.sqrt(3 * array.size)
             assert np.unique(array).size > 0.9 * array.size, name  # gates and layers do not share their numbers

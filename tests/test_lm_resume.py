@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from lm_runs import MORE, SMALL, checkpoint, names_of
+from lm_runs import MORE, SMALL, checkpoint, names_of, stopped_while_training
+from starting import Notes
 from stopping import stopped_after
 
 import streamvec as sv
-from streamvec.errors import Interrupted
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.models.blas import products
+from streamvec.training import words
 from streamvec.training.run import Run
 
 OUTPUTS = {"tied": {"tied": True, "dim": 8}, "adaptive": {"output": "adaptive", "cutoffs": "3,6"}}
@@ -96,3 +99,58 @@ def test_a_finished_run_gives_its_vectors_again(lm_folder, tmp_path):
     (run / "vectors.arrow").unlink()
     sv.resume(run, threads=2)
     assert (run / "vectors.arrow").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["bytes", "a file more", "gone"])
+def test_text_to_measure_on_that_changed_is_refused(lm_folder, tmp_path, change):
+    run, valid = tmp_path / "run", tmp_path / "valid"
+    valid.mkdir()
+    shutil.copy(lm_folder / "valid.txt", valid / "a.txt")
+    text = lm_folder / "text.txt"
+    with pytest.raises(Interrupted):  # while the text is counted
+        sv.train_lm(text, run, valid=valid, **SMALL, **MORE, stop=stopped_after(1))
+    assert not (run / "heldout").exists()
+    before = (valid / "a.txt").read_text(encoding="utf-8")
+    if change == "bytes":
+        (valid / "a.txt").write_text(before.replace("ship", "shop"), encoding="utf-8")
+    elif change == "a file more":
+        (valid / "b.txt").write_text("The ship\n")
+    else:
+        (valid / "a.txt").unlink()
+    with pytest.raises(StreamvecError, match="without files" if change == "gone" else f"{valid}: changed since {run}"):
+        sv.resume(run)
+    assert not (run / "checkpoints").exists()
+    (valid / "b.txt").unlink(missing_ok=True)
+    (valid / "a.txt").write_text(before, encoding="utf-8")  # with another date
+    with pytest.raises(Interrupted):
+        sv.resume(run, stop=stopped_while_training(2))
+    (valid / "a.txt").unlink()  # not needed any more
+    sv.resume(run)
+    assert checkpoint(run) == checkpoint(lm_folder / "word")
+
+
+@pytest.mark.parametrize("kind", ["lm", "softmax"])
+def test_other_kernels_of_matrix_products_are_told(lm_folder, tmp_path, monkeypatch, kind):
+    def stopped(run, **options):
+        with pytest.raises(Interrupted):
+            train(lm_folder / "text.txt", run, **options, stop=stopped_while_training(1))
+        return json.loads((run / "run.json").read_text()).get("products")
+
+    train = sv.train_lm if kind == "lm" else sv.train_skipgram
+    options = SMALL if kind == "lm" else {"dim": 8, "min_count": 2, "epochs": 2, "threads": 1, "sample": 0.0}
+    run = tmp_path / "run"
+    assert stopped(run, **options, **({"objective": "softmax"} if kind == "softmax" else {})) == products()
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    same, moved = Notes(), Notes()
+    sv.resume(run, report=same)
+    monkeypatch.setattr(words, "products", lambda: "openblas Elsewhere")
+    sv.resume(other, report=moved)
+    assert not any("matrix products" in note for note in same.said)
+    assert [note for note in moved.said if "matrix products" in note] == [
+        f"matrix products were made by {products()} when {other} was begun, and are by openblas Elsewhere here: the "
+        "last bits will differ from those of one machine"
+    ]
+    sv.resume(other, report=(again := Notes()))  # finished: nothing is multiplied any more
+    assert not again.said
+    if kind == "softmax":
+        assert stopped(tmp_path / "ns", **options) is None  # no library has a part in it

@@ -14,6 +14,7 @@ import streamvec as sv
         (["train", "lm", "text.txt", "--out", "new", "--tied", "--output", "adaptive"], 2, "tied vectors need"),
         (["train", "lm", "text.txt", "--out", "new", "--tied", "--dim", "5"], 2, "dim must be hidden"),
         (["train", "lm", "text.txt", "--out", "new", "--patience", "2"], 2, "patience needs text to measure on"),
+        (["train", "lm", "text.txt", "--out", "new", "--bidirectional"], 2, "sees the word it is to predict"),
         (["train", "lm", "text.txt", "--out", "new", "--phrases", "1"], 2, "phrases must be 0 for a language model"),
         (["train", "lm", "text.txt", "--out", "new", "--output", "adaptive", "--cutoffs", "9,x"], 2, "cutoffs must be"),
         (["train", "lm", "text.txt", "--out", "new", "--output", "adaptive", "--cutoffs", "9,5"], 2, "cutoffs must be"),
@@ -44,7 +45,8 @@ def test_wrong_usage(lm_folder, arguments, code, message):
         ({"tied": True, "output": "adaptive"}, "tied vectors need an output that gives all words the same length"),
         ({"output": "adaptive", "cutoffs": ""}, "cutoffs must be rising numbers"),
         ({"output": "adaptive", "cutoffs": "0,5"}, "cutoffs must be rising numbers"),
-        ({"bidirectional": True}, "options must be those of train lm, got bidirectional"),
+        ({"bidirectional": True}, "bidirectional must be left out: .* sees the word it is to predict"),
+        ({"reverse": True}, "options must be those of train lm, got reverse"),
         ({"batch": 0}, "batch must be at least 1, got 0"),
         ({"clip": -1.0}, "clip must be at least 0"),
         ({"decay": 0.0}, "decay must be above 0"),
@@ -55,3 +57,8 @@ def test_what_can_never_be_right(lm_folder, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         sv.train_lm(lm_folder / "text.txt", tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_always_refused_is_not_offered(streamvec):
+    said = streamvec("train", "lm", "--help")
+    assert "--report-gradients" in said.stdout and "bidirectional" not in said.stdout

@@ -37,10 +37,15 @@ def test_what_numpy_multiplies_with(chosen: str | None) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
     if chosen is not None:
         environment["OPENBLAS_CORETYPE"] = chosen
-    told = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    ).stdout
+    told = output_of(code, environment)
     wanted = chosen or (wide_core(CPUINFO.read_text()) if CPUINFO.exists() else None)
     assert told.startswith(f"{wanted} ")
     if wanted is not None and "openblas" in told:
         assert f"'architecture': '{wanted}'" in told
+        named = output_of("from streamvec.models.blas import products; print(products())", environment)
+        assert named == f"openblas {wanted}\n"
+
+
+def output_of(code: str, environment: dict[str, str]) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout

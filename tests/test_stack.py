@@ -1,7 +1,8 @@
-"""Cells, deep and in both directions, against a naive reference; gradients against central differences."""
+"""Cells, deep and in both directions, against a naive reference and PyTorch; gradients against central differences."""
 
 import numpy as np
 import pytest
+import pytorch_cells
 from naive_recurrent import central_differences, run
 
 from streamvec.models.cells import CELLS
@@ -105,6 +106,67 @@ def test_forward_and_gradients_are_those_of_the_reference(shape):
         expected = np.zeros_like(arrays[f"{name}.{part}"], np.float64)
         expected[places] = central_differences(loss, parameters[name][part])
         np.testing.assert_allclose(gradients[f"{name}.{part}"], expected, atol=3e-5, err_msg=f"{name}.{part}")
+
+
+def of_pytorch(cell, found, layer, direction, prefix=""):
+    """A layer's parameters by our names from PyTorch's, or (with "d ") the gradients by these."""
+    end = f"_l{layer}{'_reverse' if direction == 'reverse' else ''}"
+    names = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "d": "bias_hh"}
+    parts = {part: found[f"{prefix}{name}{end}"].astype(np.float64).T for part, name in names.items()}
+    if cell == "gru":
+        # PyTorch has r, z, n and h' = (1 - z) n + z h: u is 1 - z, and sigmoid(-a) is 1 - sigmoid(a)
+        r, z, n = (slice(gate * pytorch_cells.HIDDEN, (gate + 1) * pytorch_cells.HIDDEN) for gate in range(3))
+        return {part: np.concatenate([-a[..., z], a[..., r], a[..., n]], axis=-1) for part, a in parts.items()}
+    if not prefix:
+        parts["b"] = parts["b"] + parts["d"]  # it has two of what is one here; their gradients are the same
+    del parts["d"]
+    if cell == "lstm":  # PyTorch has i, f, n, o
+        i, f, n, o = (slice(gate * pytorch_cells.HIDDEN, (gate + 1) * pytorch_cells.HIDDEN) for gate in range(4))
+        return {
+            part: np.concatenate([a[..., i], a[..., f], a[..., o], a[..., n]], axis=-1) for part, a in parts.items()
+        }
+    return parts
+
+
+@pytest.mark.parametrize("stack", pytorch_cells.SHAPES)
+@pytest.mark.parametrize("cell", pytorch_cells.CELLS)
+def test_outputs_states_and_gradients_are_those_of_pytorch(cell, stack):
+    (layers, both), lengths = pytorch_cells.SHAPES[stack], np.array(pytorch_cells.LENGTHS)
+    with np.load(pytorch_cells.PATH) as file:
+        begin = f"{cell}/{stack}/"
+        found = {name.removeprefix(begin): file[name] for name in file.files if name.startswith(begin)}
+    shape = Shape(cell, pytorch_cells.INPUTS, pytorch_cells.HIDDEN, layers, both)
+    each_layer = [(layer, direction) for layer in range(layers) for direction in shape.directions]
+    theirs = {f"{layer}.{direction}": of_pytorch(cell, found, layer, direction) for layer, direction in each_layer}
+    arrays, ours = pad(shape, theirs), Stack(shape, int(lengths.max()), len(lengths))
+    names = ["h", "c"] if cell == "lstm" else ["h"]
+    before, after = ([found[f"{name} {when}"] for name in names] for when in ("before", "after"))
+    for number, state in enumerate(ours.state()):  # of each layer and direction h and, of an lstm, c
+        state[:, : shape.hidden] = before[number % len(names)][number // len(names)]
+    columns = rows_of(shape, 1)
+
+    def wide(x, places, size):
+        padded_x = np.zeros((*x.shape[:2], size), np.float32)
+        padded_x[:, :, places] = x
+        return padded_x
+
+    out = ours.forward(arrays, wide(found["x"], np.arange(shape.inputs), padded(shape.inputs)), lengths)
+    for lane, length in enumerate(lengths):
+        np.testing.assert_allclose(out[:length, lane][:, columns], found["outputs"][:length, lane], atol=2e-6)
+    gradients = {name: np.full_like(array, np.nan) for name, array in arrays.items()}
+    d_x = ours.backward(arrays, gradients, wide(found["weights"], columns, shape.outputs))
+    for lane, length in enumerate(lengths):
+        np.testing.assert_allclose(d_x[:length, lane, : shape.inputs], found["d x"][:length, lane], atol=1e-5)
+    for layer, direction in each_layer:
+        for part, expected in of_pytorch(cell, found, layer, direction, "d ").items():
+            name = f"{layer}.{direction}"
+            got = gradients[f"{name}.{part}"][places_of(shape, name, part)]
+            np.testing.assert_allclose(got, expected, atol=2e-5, err_msg=f"{name}.{part}")
+    for lane, length in enumerate(lengths):
+        ours.carry_on(int(length))
+        for number, state in enumerate(ours.state()):
+            expected = after[number % len(names)][number // len(names), lane]
+            np.testing.assert_allclose(state[lane, : shape.hidden], expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("shape", [Shape("gru", 3, 4, 2, True), Shape("lstm", 3, 4, 1)], ids=lambda s: s.cell)

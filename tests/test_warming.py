@@ -9,13 +9,14 @@ from numba.core.dispatcher import Dispatcher
 import streamvec as sv
 from streamvec.corpus.compiling import compile_kernels
 from streamvec.corpus.tokens import Tokenizer
-from streamvec.kernels import cells, dropout, nonlinear, optimizers, random, rows, softmax, streams, wordtable
+from streamvec.kernels import dropout, nonlinear, optimizers, products, random, recurrence, rows, softmax, streams
+from streamvec.kernels import wordtable
 from streamvec.tasks.generation import Sampling
 from streamvec.tasks.lm import TrainedModel
 from streamvec.training import words
 from streamvec.training.run import Run
 from streamvec.training.warming import compile_language_model
-modules = cells, dropout, nonlinear, optimizers, random, rows, softmax, streams, wordtable
+modules = dropout, nonlinear, optimizers, products, random, recurrence, rows, softmax, streams, wordtable
 kernels = {k.py_func.__qualname__ + k.py_func.__module__: k for m in modules for k in vars(m).values()
            if isinstance(k, Dispatcher)}
 def compiled():

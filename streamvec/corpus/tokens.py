@@ -54,6 +54,11 @@ class Tokenizer:
         """The tables for the kernels."""
         return _alphabet(self.kind)
 
+    @property
+    def between(self) -> str:
+        """What stands between two tokens where they are written as text again: nothing between characters."""
+        return "" if self.kind in ("characters", "text") else " "
+
     def ready(self, data: bytes) -> tuple[np.ndarray, int]:
         """*data* as the kernels take it (uint8[n], read-only), and how many bytes had to be replaced.
 

@@ -16,6 +16,7 @@ from streamvec.corpus.lanes import LaneBatch
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.rows import add_rows
 from streamvec.kernels.team import wait_for_team
+from streamvec.models.blas import one_thread_a_product
 from streamvec.models.following import SUMS, Gradients, follow, learning_rate
 from streamvec.models.head import Given
 from streamvec.models.heads import head_of
@@ -24,7 +25,6 @@ from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmstart import start
 from streamvec.models.metrows import MetRows
 from streamvec.models.skipgram import new_team
-from streamvec.models.softmax import one_thread_a_product
 from streamvec.models.stack import padded
 from streamvec.models.step import Position, StepResult, first_not_finite
 
@@ -56,8 +56,8 @@ class LanguageModel:
     ) -> None:
         """words: V; steps: of one epoch; lanes: as many as *config* says, or others where nothing is trained; ranked:
         how many of the words, the last ones, are those of the vocabulary; counts: int64[V], how often each occurs,
-        where some are sampled while training (ValueError where they are not given then); parameters: those of another
-        model, which are then not among its arrays."""
+        which the start of rnn-relu takes, and training where words are sampled (ValueError where they are not given
+        then); parameters: those of another model, which are then not among its arrays."""
         self._ranked = ranked or words
         self.config, self.words, self.steps = config, words, steps
         self.lanes = lanes or config.batch
@@ -69,7 +69,7 @@ class LanguageModel:
         sizes |= self._head.shapes()
         if parameters is None:
             self.parameters = {name: aligned_zeros(size) for name, size in sizes.items()}
-            start(config, self.parameters)
+            start(config, self.parameters, counts)
             self.arrays = dict(self.parameters)
         else:
             self.parameters, self.arrays = parameters, {}

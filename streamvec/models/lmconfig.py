@@ -8,6 +8,7 @@ from streamvec.models.stack import Shape
 
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
 _RATES = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.1, "adam": 0.002}
+_RELU_RATES = {"sgd": 0.1, "momentum": 0.03, "adagrad": 0.005, "adam": 0.001}  # its states have no bound
 _MOST = 32  # lanes that one thread works on at a time
 
 
@@ -41,7 +42,11 @@ class LmConfig:
     )
     dropout: float = option(0.0, "Share of what goes into each layer, and into the output, that is left out.")
     optimizer: str = option("sgd", "How weights follow gradients.", choices=OPTIMIZERS)
-    learning_rate: float = option(0.0, "Learning rate; 0 is 1 with sgd, 0.1 with momentum or adagrad, 0.002 with adam.")
+    learning_rate: float = option(
+        0.0,
+        "Learning rate; 0 is 1 with sgd, 0.1 with momentum or adagrad, 0.002 with adam; of rnn-relu 0.1 with sgd, 0.03 "
+        "with momentum, 0.005 with adagrad, 0.001 with adam.",
+    )
     momentum: float = option(0.9, "Share of its velocity that --optimizer momentum keeps.")
     decay: float = option(1.0, "The learning rate is multiplied by this after each epoch from --decay-after on.")
     decay_after: int = option(1, "Epochs before the learning rate falls.")
@@ -67,7 +72,8 @@ class LmConfig:
         if self.dim == 0:
             object.__setattr__(self, "dim", self.hidden)
         if self.learning_rate == 0:
-            object.__setattr__(self, "learning_rate", _RATES.get(self.optimizer, 1.0))
+            rates = _RELU_RATES if self.cell == "rnn-relu" else _RATES
+            object.__setattr__(self, "learning_rate", rates.get(self.optimizer, 1.0))
         check(self, ("layers", "hidden", "dim", "samples", "batch", "bptt", "epochs"))
         if not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")

@@ -5,18 +5,16 @@ of one thread. What the blocks say of a hidden vector is added up in their order
 number of threads.
 """
 
-import functools
 import math
-from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from streamvec.errors import StreamvecError
 from streamvec.kernels import layout, softmax, windows
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team, wait_for_team
+from streamvec.models.blas import one_thread_a_product
 from streamvec.models.vocabularyblocks import Scores, Targets, blocks_of, score_block
 from streamvec.models.wordconfig import LANES, SOFTMAX_BLOCK, SkipGramConfig
 
@@ -132,17 +130,6 @@ class EveryWord:
     def draw(self, step: layout.Step, first: int, last: int, key: np.uint64) -> None:
         """Begins a batch anew where one word would occur too often."""
         windows.begin_batches(step, first, last)
-
-
-def one_thread_a_product() -> AbstractContextManager[object]:
-    """While it lasts, a matrix product runs in the thread that calls it, and so adds up in one order."""
-    return _libraries().limit(limits=1, user_api="blas")
-
-
-@functools.cache
-def _libraries() -> ThreadpoolController:
-    """Those that numpy has loaded: looking for them takes a millisecond, as long as a small step does."""
-    return ThreadpoolController()
 
 
 def refuse_infeasible(config: SkipGramConfig, words: int, tokens: int, threads: int) -> None:

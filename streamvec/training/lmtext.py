@@ -9,16 +9,20 @@ from streamvec.corpus.encoding import TextEncoder
 from streamvec.corpus.shardfiles import INDEX, VERSION
 from streamvec.corpus.shards import MarkedShards
 from streamvec.corpus.shardwriter import Ids, ShardWriter
-from streamvec.corpus.sources import resolve
+from streamvec.corpus.sources import fingerprint, resolve, without_date
 from streamvec.corpus.stitch import whole_tokens
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.files import whole_folder, write_json
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.options import TextOptions
-from streamvec.training.run import HELD_OUT
+from streamvec.training.run import HELD_OUT, Run
 from streamvec.training.work import Work
 
+BOTH_WAYS = (
+    "bidirectional must be left out: a language model that reads from both sides sees the word it is to predict; "
+    "bidirectional layers are for tasks that see the whole sequence"
+)
 _BLOCK = 1 << 20
 _FOLLOWING = [bytes([byte]) for byte in range(0x80, 0xC0)]  # all but the first of a character of several bytes
 
@@ -64,12 +68,29 @@ def held_out_shards(work: Work) -> MarkedShards | None:
     path = about.get("valid")
     if path is None:
         return None
+    refuse_changed_valid(work.run)
     if not (folder / INDEX).exists():
         shards = write_shards(path, folder, work.vocabulary, TextOptions(**about["text"]), work.stop)
         work.report.note(
             f"{path}: {shards.tokens:,} tokens to measure on, {shards.counts['unknown']:,} of them unknown"
         )
     return MarkedShards.open(folder)
+
+
+def valid_settings(path: str, column: str | None) -> dict[str, Any]:
+    """What run.json says of the text at *path*; StreamvecError where it is not there, or no text."""
+    return {"valid": path, "valid_fingerprints": [fingerprint(source) for source in resolve([path], column)]}
+
+
+def refuse_changed_valid(run: Run) -> None:
+    """StreamvecError where the text of --valid is wanted still, and is not what it was when the RUN was made."""
+    stated = run.about.get("valid_fingerprints")
+    if stated is None or (run.folder / HELD_OUT / INDEX).exists():
+        return
+    path = run.about["valid"]
+    found = valid_settings(path, run.about["text"]["column"])["valid_fingerprints"]
+    if [without_date(one) for one in found] != [without_date(one) for one in stated]:
+        raise StreamvecError(f"{path}: changed since {run.folder} was begun: train again with --overwrite")
 
 
 def write_shards(

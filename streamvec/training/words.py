@@ -10,12 +10,12 @@ from typing import Any
 
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.release import return_large_blocks
-from streamvec.corpus.sources import resolve
 from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
+from streamvec.models.blas import products
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import CONFIGS, config_of
-from streamvec.training.lmtext import with_tokens
+from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_settings, with_tokens
 from streamvec.training.options import MachineOptions, TextOptions, pick
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.run import Run, is_prepared_folder, set_aside
@@ -110,6 +110,8 @@ def train_lm(
     fields of LmConfig, TextOptions and MachineOptions, where what a token is follows from ``level`` if it is not said;
     all else as `train_skipgram`.
     """
+    if "bidirectional" in options:
+        raise ValueError(BOTH_WAYS)
     more: dict[str, Any] = {}
     if valid is not None:
         more["valid"] = str(valid) if "://" in str(valid) else str(Path(valid).absolute())
@@ -145,8 +147,8 @@ def _begin(
     config, text, machine = config_of(kind)(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
     folder = Path(out)
     sources = resolve_inputs(names, text) if vocab is None else resolve_stanford(names, str(vocab))
-    if (valid := more.get("valid")) is not None:
-        resolve([valid], text.column)  # now, not when all the text has been read
+    if (valid := more.get("valid")) is not None:  # looked at now, not when all the text has been read
+        more = {**more, **valid_settings(valid, text.column)}
     for path in [*(source.path for source in sources), *([start.path] if start else [])]:
         if folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
             raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
@@ -158,6 +160,7 @@ def _begin(
         "start": start.to_json() if start else None,
         "evaluate": absolute(evaluate),
         **more,
+        **({"products": products()} if kind == "lm" or getattr(config, "objective", None) == "softmax" else {}),
     }
     if kind == "lm" and sources[0].kind != "run":
         from streamvec.training.lmneeds import refuse_before_text
@@ -212,6 +215,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
         with locked(run.folder):
             if not run.is_finished:
                 warm(report)
+                _tell_of_other_products(run, report)
             if run.sources[0].kind == COOCCURRENCES and isinstance(config, GloveConfig):
                 train_entries(run, config, machine, report, stop)
             else:
@@ -224,9 +228,20 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
     return KeyedVectors.load(run.vectors)
 
 
+def _tell_of_other_products(run: Run, report: Reporter) -> None:
+    begun, now = run.about.get("products"), products()
+    if begun is not None and begun != now:
+        report.note(
+            f"matrix products were made by {begun} when {run.folder} was begun, and are by {now} here: the last bits "
+            "will differ from those of one machine"
+        )
+
+
 def _from_text(
     run: Run, config: Any, text: TextOptions, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
 ) -> None:
+    if not run.is_finished:
+        refuse_changed_valid(run)
     is_ready = run.is_prepared or run.sources[0].kind == "run"
     vocabulary, shards = prepared(run, text, machine, report, stop)
     if not run.is_finished:
