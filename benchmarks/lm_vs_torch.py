@@ -16,19 +16,19 @@ from benchmarks import corpora
 from benchmarks.bench import REPOSITORY, Bench, Skip, benchmark, environment, median, show, streamvec_command, worker
 
 _TORCH = Path(__file__).with_name("torch_task.py")
-_WORDS = {"hidden": 200, "layers": 2, "batch": 20, "bptt": 35, "dropout": 0.2, "optimizer": "sgd", "cutoffs": [2000]}
+_WORDS = {"hidden": 200, "layers": 2, "batch": 20, "bptt": 35, "dropout": 0.2, "optimizer": "sgd", "cutoffs": [4000]}
 _CHARACTERS = {"hidden": 512, "layers": 1, "batch": 50, "bptt": 64, "dropout": 0.0, "optimizer": "adam"}
 NETWORKS: dict[str, dict[str, Any]] = {
     "words": {**_WORDS, "text": "ptb", "tied": True, "output": "softmax"},
     "words, untied": {**_WORDS, "text": "ptb", "tied": False, "output": "softmax"},
     "words, adaptive": {**_WORDS, "text": "ptb", "tied": False, "output": "adaptive"},
-    "characters": {**_CHARACTERS, "text": "characters", "tied": False, "output": "softmax", "cutoffs": [2000]},
+    "characters": {**_CHARACTERS, "text": "characters", "tied": False, "output": "softmax", "cutoffs": [4000]},
     "characters, dropout": {
         **_CHARACTERS,
         "text": "characters",
         "tied": False,
         "output": "softmax",
-        "cutoffs": [2000],
+        "cutoffs": [4000],
         "dropout": 0.2,
     },
 }
