@@ -81,8 +81,8 @@ def run(bench: Bench) -> dict[str, Any]:
 def _language_model(bench: Bench, text: Path, corpus: dict[str, Any]) -> dict[str, Any]:
     """One command from text to a language model; small, so that an epoch of it ends today."""
     args, folder = bench.args, bench.work / "lm"
-    network = ["--max-vocab", "10000", "--output", "adaptive", "--cutoffs", "500,2000", "--epochs", "1", "--bptt", "20"]
-    network += ["--layers", "1", "--hidden", "32", "--batch", "128", "--optimizer", "adam"]
+    network = ["--max-vocab", "3000", "--output", "adaptive", "--cutoffs", "300,1000", "--epochs", "1", "--bptt", "20"]
+    network += ["--layers", "1", "--hidden", "16", "--batch", "256", "--optimizer", "adam"]
     machine = ["--memory", str(args.memory), "--threads", str(args.threads)]
     bench.say("text to a language model in one command")
     command = [streamvec_command(), "train", "lm", str(text), "--out", str(folder), *network, *machine]

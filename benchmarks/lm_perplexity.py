@@ -48,7 +48,7 @@ PARTS = {
     "ptb-6-untied": Part("ptb", f"{_SMALL} --dropout 0.2 --learning-rate 1.5 {_SIX}"),
     "ptb-6-adaptive": Part("ptb", f"{_SMALL} --dropout 0.2 --learning-rate 1 {_SIX} --output adaptive --cutoffs 4000"),
     "wikitext-2": Part(
-        "wikitext-2", f"{_SMALL} --tied --dropout 0.2 --learning-rate 1.5 --epochs 4 --decay 0.5 --decay-after 2"
+        "wikitext-2", f"{_SMALL} --tied --dropout 0.2 --learning-rate 1.5 --epochs 2 --decay 0.5 --decay-after 1"
     ),
 }
 

@@ -33,7 +33,11 @@ class LmConfig:
         "noise-contrastive estimation), but what is measured is exact.",
         choices=("softmax", "adaptive", "sampled", "nce"),
     )
-    cutoffs: str = option("2000,10000,50000", "The first word of each cluster of --output adaptive.")
+    cutoffs: str = option(
+        "4000,20000,100000",
+        "The first word of each cluster of --output adaptive. A lower first one is faster, but a cluster that is met "
+        "often needs a lower --learning-rate.",
+    )
     samples: int = option(1000, "Words that --output sampled or nce draws for each batch.")
     noise_power: float = option(1.0, "They are drawn by count to this power.")
     freeze: bool = option(
@@ -107,7 +111,7 @@ class LmConfig:
         except ValueError:
             found = []
         if not found or found[0] < 1 or found != sorted(set(found)):
-            raise ValueError(f"cutoffs must be rising numbers from 1 on, like 2000,10000, got {self.cutoffs!r}")
+            raise ValueError(f"cutoffs must be rising numbers from 1 on, like 4000,20000, got {self.cutoffs!r}")
         return found
 
     @property
