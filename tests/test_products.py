@@ -20,9 +20,15 @@ def some(rows, inner, columns):
     return [draw.normal(0, 1, size).astype(np.float32) for size in ((rows, inner), (inner, columns))]
 
 
+def packed(matrix, how=pack):
+    out = np.full(matrix.size, np.nan, np.float32)
+    how(matrix, out)
+    return out
+
+
 def product(a, b, is_packed=True):
     out = np.full((len(a), b.shape[1]), np.nan, np.float32)
-    multiply(a, pack(b) if is_packed else b.reshape(-1), b.shape[1], is_packed, out)
+    multiply(a, packed(b) if is_packed else b.reshape(-1), b.shape[1], is_packed, out)
     return out
 
 
@@ -32,7 +38,7 @@ def test_products_are_those_of_wider_numbers(sizes):
     found = product(a, b)
     np.testing.assert_allclose(found, a.astype(np.float64) @ b, atol=1e-5 * sizes[1] ** 0.5)
     assert product(a, b, is_packed=False).tobytes() == found.tobytes()
-    assert pack_transposed(np.ascontiguousarray(b.T)).tobytes() == pack(b).tobytes()
+    assert packed(np.ascontiguousarray(b.T), pack_transposed).tobytes() == packed(b).tobytes()
 
 
 def test_a_row_is_the_same_alone_and_among_others():

@@ -11,9 +11,8 @@ from numba import njit
 from streamvec.kernels.simd import WIDE, broadcast_like, fma, load_like, store, zero16, zero32, zero64
 
 _FLOAT = 4
-_ROWS = (
-    5  # rows of one register block: with 64 columns 20 accumulators, 4 numbers of the matrix, 5 broadcast from memory
-)
+# Rows of one register block: with 64 columns 20 accumulators, 4 numbers of the matrix, and one broadcast at a time.
+_ROWS = 5
 
 
 @njit(nogil=True, cache=True)
@@ -24,10 +23,9 @@ def width_at(column, columns):
 
 
 @njit(nogil=True, cache=True)
-def pack(matrix):
-    """float32[n, m] in panels of columns for `multiply`, float32[n m]; m a multiple of 16."""
+def pack(matrix, out):
+    """float32[n, m] (read) in panels of columns for `multiply`, float32[n m] (written); m a multiple of 16."""
     inner, columns = matrix.shape
-    out = np.empty(inner * columns, np.float32)
     column = 0
     while column < columns:
         width, at = width_at(column, columns), column * inner
@@ -36,14 +34,12 @@ def pack(matrix):
                 out[at + each] = matrix[row, column + each]
             at += width
         column += width
-    return out
 
 
 @njit(nogil=True, cache=True)
-def pack_transposed(matrix):
+def pack_transposed(matrix, out):
     """The same of the transpose of float32[m, n]."""
     columns, inner = matrix.shape
-    out = np.empty(inner * columns, np.float32)
     column = 0
     while column < columns:
         width, panel = width_at(column, columns), column * inner
@@ -52,7 +48,6 @@ def pack_transposed(matrix):
                 for row in range(top, min(top + 16, inner)):
                     out[panel + row * width + each] = matrix[column + each, row]
         column += width
-    return out
 
 
 @njit(nogil=True, cache=True, inline="always")

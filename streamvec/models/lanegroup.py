@@ -8,7 +8,7 @@ from streamvec.kernels import random
 from streamvec.kernels.dropout import fill_mask
 from streamvec.kernels.rows import pick
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.stack import Inputs, Picked, Stack, padded
+from streamvec.models.stack import Inputs, Packed, Picked, Stack, padded
 from streamvec.models.step import Position
 
 _REPEATED = 2  # times that each word occurs, on average, where it is worth to multiply each only once
@@ -43,15 +43,16 @@ class LaneGroup:
         position: Position | None,
         hidden: np.ndarray,
         lengths: np.ndarray | None = None,
+        packed: Packed | None = None,
     ) -> None:
         """Writes what goes into the softmax: float32[steps * lanes, outputs], or less by what stands behind *lengths*.
 
-        inputs: int32[steps, lanes]; lengths: int64[lanes].
+        inputs: int32[steps, lanes]; lengths: int64[lanes]; packed: the layers' U, where more than one step is made.
         """
         self._inside = None if lengths is None else inside(lengths, len(inputs))
         self._masks = self._draw(len(inputs), position) if position is not None and self.config.dropout else []
         x = self._picked(words, inputs)
-        out = self.stack.forward(parameters, x, lengths, list(self._masks[1:-1]) or None)
+        out = self.stack.forward(parameters, x, lengths, list(self._masks[1:-1]) or None, packed)
         if self._inside is not None:
             np.take(out.reshape(-1, out.shape[2]), self._inside, axis=0, out=hidden, mode="clip")
             if self._masks:
@@ -111,3 +112,9 @@ class LaneGroup:
 def inside(lengths: np.ndarray, steps: int) -> np.ndarray:
     """Numbers of the time steps of lanes [steps, lanes], end to end, that are within *lengths*: int64[n], rising."""
     return np.flatnonzero(np.arange(steps)[:, None] < lengths)
+
+
+def within(tokens: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """int32[steps, lanes], end to end, without what stands behind *lengths*."""
+    flat = tokens.reshape(-1)
+    return flat if lengths is None else flat[inside(lengths, len(tokens))]

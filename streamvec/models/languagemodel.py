@@ -20,10 +20,11 @@ from streamvec.models.blas import one_thread_a_product
 from streamvec.models.following import SUMS, Gradients, follow, learning_rate
 from streamvec.models.head import Given
 from streamvec.models.heads import head_of
-from streamvec.models.lanegroup import LaneGroup, inside
+from streamvec.models.lanegroup import LaneGroup, inside, within
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmstart import start
 from streamvec.models.metrows import MetRows
+from streamvec.models.packedweights import PackedWeights
 from streamvec.models.skipgram import new_team
 from streamvec.models.stack import padded
 from streamvec.models.step import Position, StepResult, first_not_finite
@@ -80,6 +81,7 @@ class LanguageModel:
             if config.freeze:
                 self.arrays["frozen"] = np.zeros(words, np.uint8)
         self._groups = [LaneGroup(config, first, last) for first, last in config.groups(self.lanes)]
+        self._packed = PackedWeights(shape, is_trained=lanes is None)
         self._states = [aligned_zeros((self.lanes, padded(config.hidden))) for _ in self._groups[0].stack.state()]
         for number, state in enumerate(self._states):
             self.arrays[f"state.{number}"] = state
@@ -143,7 +145,8 @@ class LanguageModel:
             group.take(zeros if batch.begins else self._states)
             within = inside(ends[group.first : group.last], steps)
             given = np.empty((within.size, columns), np.float32)
-            group.forward(self.parameters, self.parameters[EMBEDDING], inputs[number], None, given, lengths[number])
+            words = self.parameters[EMBEDDING]
+            group.forward(self.parameters, words, inputs[number], None, given, lengths[number], self._packed)
             step, lane = places(number, group)
             wanted = np.searchsorted(within, step * (group.last - group.first) + lane)
             hidden[slice(*edges[number])] = given[wanted]
@@ -204,7 +207,8 @@ class LanguageModel:
         inner = list(self.config.shape.parameters())
         names = [*inner, *(name for name in self._head.shapes() if name not in self._head.met())]
         self._gradients = {name: aligned_zeros(shapes[name]) for name in names}
-        self._partial = [{name: aligned_zeros(shapes[name]) for name in inner} for _ in self._groups]
+        others = [{name: aligned_zeros(shapes[name]) for name in inner} for _ in self._groups[1:]]
+        self._partial = [{name: self._gradients[name] for name in inner}, *others]  # of each group; then summed
         self._met: dict[str, MetRows] = {}  # the gradients of the others
 
     def _run(self, batch: LaneBatch, position: Position | None) -> None:
@@ -213,7 +217,7 @@ class LanguageModel:
         if batch.begins:
             self.forget()
         inputs, lengths = self._divided(batch.inputs), self._lengths(batch)
-        parts = [_within(part, some) for part, some in zip(self._divided(batch.targets), lengths, strict=True)]
+        parts = [within(part, some) for part, some in zip(self._divided(batch.targets), lengths, strict=True)]
         edges = list(pairwise(np.cumsum([0, *map(len, parts)]).tolist()))
         targets = np.concatenate(parts)
         hidden, sequences = self._hidden[: targets.size], lanes
@@ -224,7 +228,7 @@ class LanguageModel:
             group.take(self._states)
             here = hidden[slice(*edges[number])]
             words = self.parameters[EMBEDDING]
-            group.forward(self.parameters, words, inputs[number], position, here, lengths[number])
+            group.forward(self.parameters, words, inputs[number], position, here, lengths[number], self._packed)
 
         def back(number: int, group: LaneGroup) -> None:
             if position is not None:
@@ -250,6 +254,8 @@ class LanguageModel:
         threads = self.team.threads
 
         def work(thread: int) -> None:
+            self._packed.fill(self.parameters, thread, threads)
+            wait_for_team(self.team.barrier, threads)
             for number in range(thread, len(self._groups), threads):
                 forward(number, self._groups[number])
             wait_for_team(self.team.barrier, threads)
@@ -267,11 +273,8 @@ class LanguageModel:
         def work(thread: int) -> None:
             for number, name in enumerate(self._partial[0]):
                 if number % self.team.threads == thread:
-                    parts = [partial[name] for partial in self._partial]
-                    total = self._gradients[name]
-                    total[:] = parts[0]
-                    for part in parts[1:]:
-                        total += part
+                    for partial in self._partial[1:]:
+                        self._gradients[name] += partial[name]
 
         self.team.run(work)
         ids = np.concatenate([group.met for group in self._groups])
@@ -285,12 +288,6 @@ class LanguageModel:
         else:
             met.setdefault(EMBEDDING, []).append((ids, rows))
         self._met = {name: MetRows.of(parts) for name, parts in met.items()}
-
-
-def _within(tokens: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-    """int32[steps, lanes], end to end, without what stands behind *lengths*."""
-    flat = tokens.reshape(-1)
-    return flat if lengths is None else flat[inside(lengths, len(tokens))]
 
 
 def _mean(norms: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -81,7 +81,7 @@ class LmSizes:
     def training_bytes(self, threads: int) -> int:
         """Memory of the model while it is trained by so many threads."""
         config, most = self.config, self._most
-        gradients = self._stack * (1 + len(config.groups(config.batch))) + (0 if self._samples else self._head)
+        gradients = self._stack * len(config.groups(config.batch)) + (0 if self._samples else self._head)
         rows = most * padded(config.dim) + (most + self._samples) * config.shape.outputs * (self._samples > 0)
         met = rows * (4 + _SUMS[config.optimizer])  # rows of the words that a step meets
         per_block = threads * SOFTMAX_BLOCK * config.shape.outputs if self._cuts else 0
@@ -104,7 +104,8 @@ class LmSizes:
                 held += config.shape.outputs
         if config.separate:  # where lanes are within their lengths
             held += 8
-        return _FLOAT * (most * held + self._scores(trains))
+        packed = config.layers * cell.gates * hidden**2 * (2 if trains else 1)
+        return _FLOAT * (most * held + self._scores(trains) + packed)
 
     def _scores(self, trains: bool) -> int:
         """Numbers that the softmax over some hidden vectors is held in."""

@@ -10,12 +10,12 @@ are `Picked`: each row is multiplied once.
 """
 
 from collections.abc import Mapping, MutableMapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from streamvec.kernels.memory import aligned_zeros
-from streamvec.kernels.products import pack, pack_transposed
+from streamvec.kernels.products import pack_transposed
 from streamvec.kernels.rows import add_rows, pick
 from streamvec.models.cells import CELLS
 
@@ -77,6 +77,13 @@ class Picked(NamedTuple):
 Inputs = np.ndarray | Picked  # float32[steps, lanes, inputs], or where these come from
 
 
+class Packed(Protocol):
+    """Every U as `streamvec.kernels.products` takes it, by its name; it pays where more than one time step is made."""
+
+    forward: Mapping[str, np.ndarray]
+    back: Mapping[str, np.ndarray]  # the transposes
+
+
 class _Layer:
     """One direction of one layer: its values at all time steps."""
 
@@ -92,7 +99,12 @@ class _Layer:
         self.room = aligned_zeros((lanes, hidden))
 
     def forward(
-        self, parameters: Mapping[str, np.ndarray], name: str, x: Inputs, lengths: np.ndarray | None = None
+        self,
+        parameters: Mapping[str, np.ndarray],
+        name: str,
+        x: Inputs,
+        lengths: np.ndarray | None = None,
+        packed: Packed | None = None,
     ) -> np.ndarray:
         """The states after each step; h[0] and c[0] are those before the first. They are zero behind *lengths*."""
         steps, cell = _steps(x), self.cell
@@ -104,12 +116,10 @@ class _Layer:
         else:
             np.matmul(_flat(x), parameters[name + "W"], out=_flat(pre))
             pre += parameters[name + "b"]
-        u = parameters[name + "U"]
-        is_packed = steps > 1  # which pays from the second product on
-        weights = pack(u) if is_packed else u.reshape(-1)
+        weights = packed.forward[name + "U"] if packed is not None else parameters[name + "U"].reshape(-1)
         bias = parameters[name + "d"] if cell.has_recurrent_bias else _NOTHING
         ends = np.full(pre.shape[1], steps) if lengths is None else lengths
-        cell.forward(pre, self.recurrent, self.h, self.c, weights, is_packed, bias, ends)
+        cell.forward(pre, self.recurrent, self.h, self.c, weights, packed is not None, bias, ends)
         return self.h[1 : steps + 1]
 
     def backward(
@@ -120,13 +130,18 @@ class _Layer:
         x: Inputs,
         d_out: np.ndarray,
         norms: MutableMapping[str, np.ndarray] | None = None,
+        packed: Packed | None = None,
     ) -> np.ndarray:
         """Writes the gradients of this layer's parameters; returns that of its inputs. d_out: by each step's state.
 
         After it *d_h* and *d_c* hold the gradients by the state before the first step. norms: see `Stack.backward`.
         """
         steps, cell = _steps(x), self.cell
-        back = pack_transposed(parameters[name + "U"])
+        if packed is not None:
+            back = packed.back[name + "U"]
+        else:
+            back = np.empty(parameters[name + "U"].size, np.float32)
+            pack_transposed(parameters[name + "U"], back)
         self.d_h[:], self.d_c[:] = 0, 0
         arrays = self.pre, self.recurrent, self.h, self.c, back, d_out, self.d_h, self.d_c, self.room
         if norms is None:
@@ -169,6 +184,7 @@ class Stack:
         self._layers = [[_Layer(shape, layer, steps, lanes) for _ in shape.directions] for layer in range(shape.layers)]
         self._inputs: list[Inputs] = []  # of each layer
         self._lengths: np.ndarray | None = None
+        self._packed: Packed | None = None
         self._masks: list[np.ndarray | None] = []
 
     def state(self) -> list[np.ndarray]:
@@ -186,21 +202,22 @@ class Stack:
         x: Inputs,
         lengths: np.ndarray | None = None,
         masks: list[np.ndarray | None] | None = None,
+        packed: Packed | None = None,
     ) -> np.ndarray:
         """What the last layer gives, float32[steps, lanes, outputs], of inputs x.
 
         lengths: int64[lanes], of sequences that end before the last step: a reverse direction begins at their ends,
         and what stands behind is zero. masks: of dropout, float32[steps, lanes, outputs], by which what each
-        layer but the last gives is multiplied.
+        layer but the last gives is multiplied. packed: every U, where it was packed.
         """
-        self._inputs, self._lengths = [], lengths
+        self._inputs, self._lengths, self._packed = [], lengths, packed
         self._masks = masks or [None] * (self.shape.layers - 1)
         for number, directions in enumerate(self._layers):
             self._inputs.append(x)
             given = []
             for direction, layer in zip(self.shape.directions, directions, strict=True):
                 taken = x if direction == FORWARD else _turned(x, lengths)
-                out = layer.forward(parameters, f"{number}.{direction}.", taken, lengths)
+                out = layer.forward(parameters, f"{number}.{direction}.", taken, lengths, packed)
                 given.append(out if direction == FORWARD else turned(out, lengths))
             x = out = given[0] if len(given) == 1 else np.concatenate(given, axis=2)
             if number < self.shape.layers - 1 and (mask := self._masks[number]) is not None:
@@ -231,10 +248,10 @@ class Stack:
                 part = np.ascontiguousarray(d_out[:, :, place * hidden : (place + 1) * hidden])
                 name, layer = f"{number}.{direction}.", self._layers[number][place]
                 if direction == FORWARD:
-                    found = layer.backward(parameters, gradients, name, x, part, norms)
+                    found = layer.backward(parameters, gradients, name, x, part, norms, self._packed)
                 else:
                     part, taken = turned(part, lengths), _turned(x, lengths)
-                    found = layer.backward(parameters, gradients, name, taken, part, norms)
+                    found = layer.backward(parameters, gradients, name, taken, part, norms, self._packed)
                     found = found if isinstance(x, Picked) else turned(found, lengths)
                 d_x = found if d_x is None else d_x + found
             assert d_x is not None
