@@ -142,3 +142,16 @@ def test_shards_of_a_run_can_be_learnt_from_again(lm_folder, tmp_path):
     with pytest.raises(StreamvecError, match="lack the places of rare words"):
         sv.train_lm(tmp_path / "skipgram", tmp_path / "other", **options)
     assert not (tmp_path / "other").exists()
+
+
+def test_ends_are_counted_once_a_document_however_long_it_is(tmp_path):
+    (tmp_path / "text.txt").write_text("a b " * 40_000 + "\nb a\na\n")  # the first is divided in the shards
+    options = {"min_count": 1, "hidden": 8, "layers": 1, "epochs": 1, "batch": 200, "bptt": 200, "threads": 1}
+    sv.train_lm(tmp_path / "text.txt", tmp_path / "run", **options)
+    vectors = sv.KeyedVectors.load(tmp_path / "run")
+    assert dict(zip(vectors.words, vectors.counts.tolist(), strict=True)) == {
+        "<unk>": 0,
+        "</s>": 3,
+        "a": 40_002,
+        "b": 40_001,
+    }

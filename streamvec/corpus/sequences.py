@@ -59,7 +59,7 @@ class Sequences:
         begins, firsts = self._division.begins, self._division.firsts
         number = int(np.searchsorted(firsts, first, side="right")) - 1
         held = self._read(number)
-        starts = [held.starts[first - int(firsts[number]) :]]
+        starts = [held.starts[first - int(firsts[number]) :][: count + 1]]
         low = int(starts[0][0])
         place = low - int(begins[number])
         before = held.stream[place - 1 : place] if place else np.array([held.before], np.int32)
@@ -67,10 +67,14 @@ class Sequences:
         while int(firsts[number + 1]) <= first + count and number + 1 < self._shards.batches:
             number += 1
             held = self._read(number)
-            starts.append(held.starts)
+            starts.append(held.starts[: count + 1])
             parts.append(held.stream)
         edges = np.concatenate([*starts, begins[-1:]])[: count + 1] - low
-        return np.concatenate(parts)[: int(edges[-1]) + 1], edges
+        left, taken = int(edges[-1]) + 1, []
+        for part in parts:
+            taken.append(part[:left])
+            left -= taken[-1].size
+        return np.concatenate(taken), edges
 
     def _read(self, number: int) -> _Held:
         if self._held.number != number:

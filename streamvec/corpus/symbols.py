@@ -40,7 +40,7 @@ class Symbols(NamedTuple):
         return cls(names, unknown, end, len(more), begin)
 
     def counts(self, vocabulary: Vocabulary, unknown: int, documents: int) -> np.ndarray:
-        """int64[symbols]: how often each occurs in a text with so many unknown words and documents."""
+        """int64[symbols]: how often each occurs in a text with so many unknown words, and documents that end."""
         found = np.concatenate([np.zeros(self.shift, np.int64), vocabulary.counts])
         found[self.unknown] += unknown
         if self.end >= 0:

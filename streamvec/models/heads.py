@@ -20,7 +20,7 @@ def head_of(
     counts: int64[words], how often each occurs; ValueError where they are missing and words are sampled by them.
     """
     columns, weights = config.shape.outputs, "embedding" if config.tied else "output"
-    cuts = [cut for cut in config.cuts if cut < words]
+    cuts = config.cuts_of(words)
     if cuts:
         return AdaptiveHead([*cuts, words], columns, most, team)
     if not is_trained:

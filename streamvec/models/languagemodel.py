@@ -70,7 +70,8 @@ class LanguageModel:
         sizes |= self._head.shapes()
         if parameters is None:
             self.parameters = {name: aligned_zeros(size) for name, size in sizes.items()}
-            start(config, self.parameters, counts)
+            if lanes is None:
+                start(config, self.parameters, counts)
             self.arrays = dict(self.parameters)
         else:
             self.parameters, self.arrays = parameters, {}

@@ -121,6 +121,10 @@ class LmConfig:
             raise ValueError(f"cutoffs must be rising numbers from 1 on, like 4000,20000, got {self.cutoffs!r}")
         return found
 
+    def cuts_of(self, words: int) -> list[int]:
+        """The cuts that divide a vocabulary of so many words."""
+        return [cut for cut in self.cuts if cut < words]
+
     @property
     def shape(self) -> Shape:
         """The stack of layers."""

@@ -9,12 +9,12 @@ from itertools import pairwise
 from streamvec.models import exactsoftmax
 from streamvec.models.adaptivehead import rows_at_once, width_of
 from streamvec.models.cells import CELLS
+from streamvec.models.following import SUMS
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.stack import padded
 from streamvec.models.wordconfig import LANES, SOFTMAX_BLOCK
 
 _FLOAT = 4
-_SUMS = {"sgd": 0, "momentum": 1, "adagrad": 1, "adam": 2}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LmSizes:
 
     @property
     def _cuts(self) -> list[int]:
-        cuts = [cut for cut in self.config.cuts if cut < self.words]
+        cuts = self.config.cuts_of(self.words)
         return [*cuts, self.words] if cuts else []
 
     @property
@@ -76,14 +76,14 @@ class LmSizes:
         parameters = self._stack + self._head + self._embedding
         states = config.layers * (2 if CELLS[config.cell].has_memory else 1) * config.batch * padded(config.hidden)
         frozen = self.words if config.freeze else 0
-        return _FLOAT * (parameters * (1 + _SUMS[config.optimizer]) + states) + frozen
+        return _FLOAT * (parameters * (1 + len(SUMS[config.optimizer])) + states) + frozen
 
     def training_bytes(self, threads: int) -> int:
         """Memory of the model while it is trained by so many threads."""
         config, most = self.config, self._most
         gradients = self._stack * len(config.groups(config.batch)) + (0 if self._samples else self._head)
         rows = most * padded(config.dim) + (most + self._samples) * config.shape.outputs * (self._samples > 0)
-        met = rows * (4 + _SUMS[config.optimizer])  # rows of the words that a step meets
+        met = rows * (4 + len(SUMS[config.optimizer]))  # rows of the words that a step meets
         per_block = threads * SOFTMAX_BLOCK * config.shape.outputs if self._cuts else 0
         return self.checkpoint_bytes() + _FLOAT * (gradients + met + per_block) + self._pass(trains=True)
 

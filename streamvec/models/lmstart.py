@@ -33,7 +33,7 @@ def start(config: LmConfig, parameters: Mapping[str, np.ndarray], counts: np.nda
         elif name[0].isdigit():
             start_layer(config.shape, name, array, key)
     if config.cell == "rnn-relu" and counts is not None:
-        _know_counts(parameters, [cut for cut in config.cuts if cut < len(counts)], counts)
+        _know_counts(parameters, config.cuts_of(len(counts)), counts)
 
 
 def start_layer(shape: Shape, name: str, array: np.ndarray, key: int) -> None:

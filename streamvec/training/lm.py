@@ -5,6 +5,7 @@ from collections.abc import Callable
 from streamvec.corpus.lanes import LaneBatch
 from streamvec.corpus.sequences import Sequences, batches_of
 from streamvec.corpus.shards import MarkedShards
+from streamvec.corpus.stretches import stream_tokens
 from streamvec.corpus.symbols import Symbols
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.models.languagemodel import LanguageModel
@@ -32,7 +33,7 @@ def train_lm_run(work: Work, config: LmConfig, shards: MarkedShards) -> None:
             f"{batches.longer:,} of {batches.documents:,} documents take more than {config.bptt} time steps (--bptt), "
             "and are cut into pieces"
         )
-    counts = symbols.counts(vocabulary, shards.counts["dropped_rare"], shards.documents)
+    counts = symbols.counts(vocabulary, shards.counts["dropped_rare"], shards.whole_documents)
     words, threads = len(symbols.names), work.machine.cores
     model = LanguageModel(config, words, batches.batches, threads, None, len(vocabulary), counts)
     watch = PerplexityWatch(model, run, vocabulary, symbols, held_out)
@@ -65,7 +66,7 @@ class PerplexityWatch(Patience):
         self._model, self._batches, self._twin = model, None, None
         if held_out is not None:
             config = model.config
-            lanes = min(config.batch, max(1, (held_out.tokens + held_out.documents - 1) // 2))
+            lanes = min(config.batch, max(1, (stream_tokens(held_out, symbols.end >= 0) - 1) // 2))
             self._batches = batches_of(held_out, symbols, lanes, config.bptt, config.separate)
             self._twin = model.reader(lanes)
 
