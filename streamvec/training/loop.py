@@ -35,7 +35,7 @@ class Model(Protocol[SomeBatch_contra]):
 
     @property
     def unit(self) -> str:
-        """What the rate of training counts: "words" or "entries" (of a matrix of co-occurrences)."""
+        """What the rate of training counts: "words", "entries" (of a matrix of co-occurrences) or "tokens"."""
 
     @property
     def arrays(self) -> Mapping[str, np.ndarray]:

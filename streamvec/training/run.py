@@ -36,7 +36,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What is trained: "skipgram", "cbow" or "glove"."""
+        """What is trained: "skipgram", "cbow", "glove" or "lm"."""
         return self.about["kind"]
 
     @property
