@@ -124,7 +124,7 @@ def _progress(found: dict[str, Any]) -> list[tuple[str, str]]:
         said = f"{pairs['entries']:,} in {pairs['batches']:,} batches" + (f", {counted}" if counted else "")
         rows.append(("co-occurrences", said))
     stage = [f"{found['stage']}"]
-    if found["stage"] == "training":
+    if found["stage"] == "training" and "progress" in found:
         stage.append(f"{found['progress']:.1%} in checkpoints")
     if "pairs_counted" in found:
         stage.append(f"{found['pairs_counted']:.1%} of the text in runs")
@@ -134,7 +134,8 @@ def _progress(found: dict[str, Any]) -> list[tuple[str, str]]:
     if found.get("metrics"):
         shown = {name: value for name, value in found["metrics"].items() if name != "time" and value is not None}
         rows.append(("metrics", " ".join(f"{name}={_shown(value)}" for name, value in shown.items())))
-    rows += [("checkpoint", f"{one['path']} ({one['progress']:.1%})") for one in found.get("checkpoints", ())]
+    for one in found.get("checkpoints", ()):
+        rows.append(("checkpoint", one["path"] + (f" ({one['progress']:.1%})" if "progress" in one else "")))
     return rows + [(name, found[name]) for name in ("vectors", "ngrams", "gradients", "resume") if name in found]
 
 

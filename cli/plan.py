@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamvec.models.kinds import CONFIGS
-from streamvec.models.lmconfig import LmConfig
 from streamvec.training.options import MachineOptions, TextOptions
 
 from .options import (
@@ -25,19 +24,18 @@ from .train import usage_checked
 if TYPE_CHECKING:
     from streamvec.training.planned import Plan
 
-KINDS: dict[str, Any] = {**CONFIGS, "lm": LmConfig}
 _OF_SOME = {"from": ("skipgram", "cbow"), "valid": ("lm",), "report_gradients": ("lm",)}  # options of no model
 
 
 @click.command("plan")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", default=".", show_default=True, type=click.Path(), help="Where the RUN would be: on which disk.")
-@click.option("--kind", type=click.Choice(list(KINDS)), default="skipgram", show_default=True, help="What to train.")
+@click.option("--kind", type=click.Choice(list(CONFIGS)), default="skipgram", show_default=True, help="What to train.")
 @from_option
 @vectors_option
 @valid_option
 @gradients_option
-@options_of_kinds(KINDS)
+@options_of_kinds(CONFIGS)
 @options_of(TextOptions, MachineOptions)
 @json_option
 @click.pass_context
@@ -69,7 +67,7 @@ def plan_(
     asked = given(context, options)
     of_some = {"from": start_from, "valid": valid, "report_gradients": report_gradients or None}
     _refuse_others(kind, [*asked, *(name for name, value in of_some.items() if value is not None)])
-    usage_checked(asked, KINDS[kind], start_from, vectors)
+    usage_checked(asked, CONFIGS[kind], start_from, vectors)
     try:
         plan = plan_training(
             inputs,
@@ -93,11 +91,11 @@ def _refuse_others(kind: str, asked: list[str]) -> None:
     its = {
         other: {field.name for each in (config, TextOptions, MachineOptions) for field in fields(each)}
         | {name for name, having in _OF_SOME.items() if other in having}
-        for other, config in KINDS.items()
+        for other, config in CONFIGS.items()
     }
     wrong = [name for name in asked if name not in its[kind]]
     if wrong:
-        having = [other for other in KINDS if wrong[0] in its[other]]
+        having = [other for other in CONFIGS if wrong[0] in its[other]]
         flag = "--" + wrong[0].replace("_", "-")
         raise click.UsageError(
             f"{flag} is an option of {' and '.join(having)}, not of {kind}: leave it out, or plan another --kind",

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from lm_runs import MORE, SMALL, checkpoint, names_of, parameters_of
+from lm_runs import MORE, SMALL, checkpoint, names_of, parameters_of, stopped_while_training
 from recurrent_models import naive_losses
 from starting import Notes
 from stopping import stopped_after
@@ -16,6 +16,8 @@ from test_lm_resume import KILLED, losses_of
 from test_lmneeds import PEAK
 
 import streamvec as sv
+from streamvec.corpus.shards import Shards
+from streamvec.disk.files import read_json, write_json
 from streamvec.errors import Interrupted
 from streamvec.models.lmconfig import LmConfig
 from streamvec.tasks.generation import Sampling
@@ -81,6 +83,26 @@ def test_documents_are_measured_by_themselves_from_first_token_to_end(folder, st
 def test_info_tells_its_steps(folder, level):
     sequences = sequences_of(folder / level, (folder / "text.txt").read_text(), level)
     assert info(folder / level)["steps"] == -(-len(sequences) // OPTIONS["batch"])
+
+
+def test_info_tells_how_far_it_is_and_reads_no_shards(folder, tmp_path, monkeypatch, streamvec):
+    run, options = tmp_path / "run", {**OPTIONS, **LEVELS["char"], "threads": 1}
+    with pytest.raises(Interrupted):
+        sv.train_lm(folder / "text.txt", run, **options, stop=stopped_while_training(7))
+    monkeypatch.setattr(Shards, "offsets", None)
+    steps = info(folder / "char")["steps"]
+    said = info(run)
+    assert said["steps"] == steps and said["checkpoints"][0]["batch"] == 7
+    assert said["progress"] == said["checkpoints"][0]["progress"] == pytest.approx(7 / steps / 3, abs=1e-6)
+    state = run / "checkpoints" / "0000-000000007" / "state.json"
+    write_json(state, {name: value for name, value in read_json(state).items() if name not in ("steps", "checksum")})
+    said = info(run)
+    assert not {"steps", "progress"} & {*said, *said["checkpoints"][0]}  # as of one that was begun earlier
+    told = streamvec("info", run)
+    assert told.returncode == 0 and "training" in told.stdout and "%" not in told.stdout
+    monkeypatch.undo()
+    sv.resume(run)
+    assert checkpoint(run) == checkpoint(folder / "char") and info(run)["steps"] == steps
 
 
 def test_documents_that_are_cut_are_told(folder, tmp_path):

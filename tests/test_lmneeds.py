@@ -11,6 +11,7 @@ import streamvec as sv
 from streamvec.errors import StreamvecError
 from streamvec.models.lmconfig import LmConfig
 from streamvec.training import lmneeds, words
+from streamvec.training.plan import plan_training
 
 
 def test_a_model_too_large_for_its_memory_is_refused_with_what_helps(lm_folder, tmp_path):
@@ -70,12 +71,14 @@ def test_too_large_by_its_options_alone_is_told_before_the_text_is_read(lm_folde
     monkeypatch.setattr(words, "prepared", None)  # is not come to
     with pytest.raises(StreamvecError, match=r"MB or more for 2 layers of 9000 units and the smallest vocabulary"):
         sv.train_lm(lm_folder / "text.txt", tmp_path / "run", hidden=9000, **options)
-    (tmp_path / "long.txt").write_text("a word\n" * 90_000)
-    with pytest.raises(StreamvecError, match=r"the 400,000 words of --max-vocab, .* most frequent tokens or less"):
-        sv.train_lm(tmp_path / "long.txt", tmp_path / "run", max_vocab=400_000, **options)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_text_that_cannot_hold_so_many_words_is_not_refused_for_them(lm_folder, tmp_path):
-    options = {"memory": 600 << 20, "threads": 1, "epochs": 1, "hidden": 8, "max_vocab": 50_000_000, "bptt": 5}
-    assert len(sv.train_lm(lm_folder / "text.txt", tmp_path / "run", batch=3, **options)) < 100
+def test_words_that_may_be_kept_and_are_not_there_refuse_nothing(lm_folder, tmp_path):
+    """--max-vocab is the most, however many bytes of text there are to hold these."""
+    options = {"memory": 600 << 20, "threads": 1, "epochs": 1, "hidden": 8, "layers": 1, "min_count": 1}
+    (tmp_path / "long.txt").write_text("a word\n" * 60_000)
+    most = {"max_vocab": 400_000}
+    assert not plan_training(tmp_path / "long.txt", kind="lm", **options, **most).warnings
+    assert len(sv.train_lm(tmp_path / "long.txt", tmp_path / "long", **options, **most)) == 4
+    assert len(sv.train_lm(lm_folder / "text.txt", tmp_path / "run", max_vocab=50_000_000, **options)) < 100

@@ -22,7 +22,6 @@ from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.errors import StreamvecError
 from streamvec.models.kinds import CONFIGS
-from streamvec.models.lmconfig import LmConfig
 from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs, planned, seen, tableneeds, wordvectors
@@ -166,7 +165,9 @@ def test_more_checkpoints_take_more_disk(corpus):
         plan_training(corpus, **OPTIONS | {"epochs": epochs, "checkpoint_batches": 6}).disk["checkpoints"]
         for epochs in (1, 2, 9)
     )
-    single = needs.checkpoint_bytes(SkipGramConfig(dim=40), plan_training(corpus, **OPTIONS).corpus["words"])
+    single = needs.checkpoint_bytes(
+        SkipGramConfig(dim=40).array_bytes(plan_training(corpus, **OPTIONS).corpus["words"])
+    )
     assert one in (single, 2 * single) and 2 * single <= two <= many < 3 * single
 
 
@@ -239,7 +240,7 @@ def test_wrong_arguments():
 def test_cbow_and_patience_are_planned_too(corpus):
     told = plan_training(corpus, kind="cbow", **OPTIONS | {"holdout": 0.1, "patience": 1, "epochs": 3})
     plain = plan_training(corpus, **OPTIONS | {"epochs": 3})
-    one = needs.checkpoint_bytes(SkipGramConfig(dim=OPTIONS["dim"]), told.corpus["words"])
+    one = needs.checkpoint_bytes(SkipGramConfig(dim=OPTIONS["dim"]).array_bytes(told.corpus["words"]))
     assert plain.disk["best"] == 0 and told.disk["best"] == 2 * one
     assert told.peak_disk == plain.peak_disk + 2 * one
     assert told.model_bytes == plain.model_bytes
@@ -280,10 +281,10 @@ def test_plan_has_the_options_of_train():
 
     planned = {option.name for option in streamvec_cli.plan.plan_.params}
     verbs = streamvec_cli.train.train_.commands
-    trained = {option.name for kind in (*CONFIGS, "lm") for option in verbs[kind].params}
+    trained = {option.name for kind in CONFIGS for option in verbs[kind].params}
     assert trained - planned == {"overwrite", "evaluate", "vocab", "bidirectional"}  # the last is there to be refused
     assert planned <= trained | {"kind"}
-    kinds = (*CONFIGS.values(), LmConfig, TextOptions, MachineOptions)
+    kinds = (*CONFIGS.values(), TextOptions, MachineOptions)
     assert {field.name for kind in kinds for field in fields(kind)} <= planned
 
 

@@ -14,7 +14,8 @@ from streamvec.errors import StreamvecError
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
 from streamvec.training import lmtiming
-from streamvec.training.lmplan import filled_by_sequences
+from streamvec.training.info import info
+from streamvec.training.lmplan import lengths_of_sequences, share_filled
 from streamvec.training.plan import plan_training
 
 pytestmark = pytest.mark.usefixtures("short_timings")
@@ -199,11 +200,31 @@ def test_command_line_refuses(corpus, arguments, status, message):
     assert (told.returncode, told.stdout) == (status, "") and message in told.stderr
 
 
-def test_separate_sequences_are_slower_by_what_pads_them(corpus):
-    lengths = [1, 3, 0, 2, 30]  # of documents; with their ends 2, 4, none, 3, and pieces of 10
-    batch = TokenBatch(np.zeros(36, np.int32), np.cumsum([0, *lengths]).astype(np.int32))
-    assert filled_by_sequences([batch], 2, 10, True) == pytest.approx((2 + 4 + 3 + 10) / 4 / ((4 + 10) / 2))
-    assert filled_by_sequences([batch], 1, 10, True) == 1
-    plan = plan_training(corpus, kind="lm", separate=True, **OPTIONS, **LEVELS["word"])
-    streams = plan_training(corpus, kind="lm", **OPTIONS, **LEVELS["word"])
+def test_separate_sequences_are_slower_by_what_pads_them():
+    lengths = [1, 3, 0, 2, 30, 9, 4]  # of documents, short and long ones; with their ends one more, and pieces of 10
+    batch = TokenBatch(np.zeros(49, np.int32), np.cumsum([0, *lengths]).astype(np.int32))
+    pieces = lengths_of_sequences([batch], 10, True)
+    assert pieces.tolist() == [2, 4, 3, 10, 10, 10, 1, 10, 5]
+    assert share_filled(pieces, 2) == pytest.approx((55 / 9) / ((4 + 10 + 10 + 10 + 5) / 5))
+    assert share_filled(pieces, 1) == 1
+    assert lengths_of_sequences([batch], 10, False).tolist() == [1, 3, 2, 10, 10, 10, 9, 4]
+
+
+def test_a_plan_of_separate_sequences_has_the_steps_of_the_training(tmp_path):
+    draw = random.Random(5)
+    lengths = [draw.choice([1, 2, 3, 7, 9, 10, 11, 60, 95]) for _ in range(300)]
+    (tmp_path / "text.txt").write_text("\n".join(" ".join(draw.choices("abcd", k=length)) for length in lengths))
+    options = {**OPTIONS, **LEVELS["word"], "separate": True, "epochs": 1}
+    sv.train_lm(tmp_path / "text.txt", tmp_path / "run", **options)
+    steps = info(tmp_path / "run")["steps"]
+    assert steps == -(-sum(-(-(length + 1) // 10) for length in lengths) // 8)
+    for source in (tmp_path / "text.txt", tmp_path / "run"):
+        # With a checkpoint after so many steps, another is written only when there are more.
+        saved = [
+            plan_training(source, kind="lm", **options, checkpoint_batches=every).disk["checkpoints"]
+            for every in (steps, steps - 1)
+        ]
+        assert saved[1] == 2 * saved[0]
+    streams = plan_training(tmp_path / "text.txt", kind="lm", **{**options, "separate": False})
+    plan = plan_training(tmp_path / "text.txt", kind="lm", **options)
     assert plan.memory["training"] != streams.memory["training"] and not plan.warnings

@@ -4,7 +4,7 @@ A lane is one of some stretches of the stream, all of one length; a step takes t
 is a document with its end, or a piece of one that is longer than a sequence may be; a step takes the next few.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,9 +16,21 @@ def has_ends(tokenizer: dict[str, Any]) -> bool:
     return tokenizer["kind"] != "text"
 
 
-def stream_tokens(shards: MarkedShards, ends: bool) -> int:
+class Read(Protocol):
+    """The sizes of a text that is read in lanes or sequences: of `MarkedShards`, or told before there are any."""
+
+    @property
+    def tokens(self) -> int:
+        """Its tokens, rare ones included."""
+
+    @property
+    def whole_documents(self) -> int:
+        """Its documents that have a token."""
+
+
+def stream_tokens(text: Read, ends: bool) -> int:
     """Tokens of all documents, with the *ends* of these where there are some."""
-    return shards.tokens + (shards.whole_documents if ends else 0)
+    return text.tokens + (text.whole_documents if ends else 0)
 
 
 def too_few(tokens: int, lanes: int) -> str:
@@ -47,11 +59,7 @@ class Division(NamedTuple):
 
     def starts(self, number: int, lengths: np.ndarray, most: int) -> np.ndarray:
         """Where in the stream the sequences begin that begin in record batch *number*, int64[n]."""
-        opened = int(self.opened[number])
-        counts, places = _pieces(lengths, opened, most), np.cumsum(lengths) - lengths + self.begins[number]
-        places[0] += -opened % most
-        before = np.cumsum(counts) - counts
-        return np.repeat(places - most * before, counts) + most * np.arange(counts.sum())
+        return self.begins[number] + sequence_starts(lengths, int(self.opened[number]), most)
 
 
 def division(shards: MarkedShards, ends: bool, most: int) -> Division:
@@ -78,6 +86,14 @@ def stream_lengths(offsets: np.ndarray, goes_on: bool, ends: bool) -> np.ndarray
     lengths = np.diff(offsets).astype(np.int64) + ends
     lengths[-1] -= ends and goes_on
     return lengths
+
+
+def sequence_starts(lengths: np.ndarray, opened: int, most: int) -> np.ndarray:
+    """Where sequences begin in documents of such *lengths* end to end, int64[n]; *opened*: as of `_pieces`."""
+    counts, places = _pieces(lengths, opened, most), np.cumsum(lengths) - lengths
+    places[0] += -opened % most
+    before = np.cumsum(counts) - counts
+    return np.repeat(places - most * before, counts) + most * np.arange(counts.sum())
 
 
 def _pieces(lengths: np.ndarray, opened: int, most: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Checkpoints: a model's arrays and its position, on disk whole or not at all, the last two kept.
 
 ``checkpoints/EEEE-BBBBBBBBB/`` (epoch and batch of the next step) holds ``arrays.safetensors`` and ``state.json``,
-which carries the checksum of the arrays and its own.
+which carries how many steps an epoch has, the checksum of the arrays and its own.
 """
 
 import re
@@ -23,11 +23,12 @@ _NAME = re.compile(r"\d{4,}-\d{9,}")
 
 
 class Checkpoints:
-    """The checkpoints of one RUN, the last *kept* of them."""
+    """The checkpoints of one RUN, the last *kept* of them; *steps*: of an epoch, which those that are saved say."""
 
-    def __init__(self, folder: Path, kept: int = 2) -> None:
+    def __init__(self, folder: Path, kept: int = 2, steps: int | None = None) -> None:
         self.folder = folder
         self.kept = kept
+        self._said = {} if steps is None else {"steps": steps}
 
     def paths(self) -> list[Path]:
         """All whole checkpoints, the newest first."""
@@ -52,7 +53,7 @@ class Checkpoints:
             shutil.rmtree(half, ignore_errors=True)
         with whole_folder(path) as beside:
             checksum = save_tensors(beside / ARRAYS, arrays)
-            write_json(beside / STATE, {**state, "position": list(position), "arrays": checksum})
+            write_json(beside / STATE, {**state, **self._said, "position": list(position), "arrays": checksum})
         for old in self.paths()[self.kept :]:
             _remove(old)
         return path

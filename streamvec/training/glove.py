@@ -81,7 +81,7 @@ def _refuse_full_disk(work: Work, config: GloveConfig, shards: Shards, load: Loa
     run, counts = work.run, work.vocabulary.counts
     folder, free = free_space(run.folder)
     words = needs.Corpus(load.text, shards.documents, shards.tokens, load.words, load.word_bytes)
-    end = 2 * needs.checkpoint_bytes(config, load.words) + needs.vectors_bytes(config, words)
+    end = 2 * needs.checkpoint_bytes(config.array_bytes(load.words)) + needs.result_bytes(config, words)
     if most_disk(shards.tokens, config.window) + end <= free:
         return
     compile_cooccurrences()

@@ -15,7 +15,7 @@ from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.layout import PHRASES, RECORD, RUNS, VOCABULARY_KEY, WORDS
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import MarkedShards, Shards
-from streamvec.corpus.stretches import division, has_ends, steps_of, stream_tokens
+from streamvec.corpus.stretches import has_ends, steps_of, stream_tokens
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems, read_json
 from streamvec.errors import StreamvecError
@@ -114,17 +114,18 @@ def _glove(run: Run, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _language_model(run: Run) -> dict[str, Any]:
-    """How far a language model is: its steps are of lanes or sequences, not of record batches."""
-    config, shards = run.about["config"], MarkedShards.open(run.shards)
-    tokenizer = _about(open_arrow(run.vocabulary), run.vocabulary)["tokenizer"]
-    ends, lanes = has_ends(tokenizer), config["batch"]
+    """How far a language model is: its steps are of lanes, or of sequences, whose number its checkpoints tell."""
+    config = run.about["config"]
     if config.get("separate"):
-        steps = -(-int(division(shards, ends, config["bptt"]).firsts[-1]) // lanes)
+        checkpoints = run.checkpoints.paths()
+        steps = content_of(checkpoints[0] / STATE).get("steps") if checkpoints else None
     else:
-        steps = steps_of(stream_tokens(shards, ends), lanes, config["bptt"])
+        tokenizer = _about(open_arrow(run.vocabulary), run.vocabulary)["tokenizer"]
+        tokens = stream_tokens(MarkedShards.open(run.shards), has_ends(tokenizer))
+        steps = steps_of(tokens, config["batch"], config["bptt"])
     held_out = run.folder / HELD_OUT
     more = {"heldout": _shards(MarkedShards.open(held_out))} if (held_out / INDEX).exists() else {}
-    return {"steps": steps, **more, **_training(run, steps)}
+    return {**({"steps": steps} if steps else {}), **more, **_training(run, steps)}
 
 
 def _cooccurrences(found: Cooccurrences) -> dict[str, Any]:
@@ -140,17 +141,19 @@ def _cooccurrences(found: Cooccurrences) -> dict[str, Any]:
 def _training(run: Run, batches: int | None) -> dict[str, Any]:
     """How far training is: where its newest checkpoint and the last line of its metrics are.
 
-    batches: of an epoch; None where it is not known, and whole epochs are.
+    batches: of an epoch; None where it is not known: then nothing is said of how far a checkpoint within one is.
     """
     epochs = run.about["config"]["epochs"]
     checkpoints = []
     for path in run.checkpoints.paths():
         epoch, batch = map(int, path.name.split("-"))
-        progress = round((epoch + (batch / batches if batches else 0)) / epochs, 6)
-        checkpoints.append({"path": str(path), "epoch": epoch, "batch": batch, "progress": progress})
-    metrics = _last_line(run.metrics.path)
-    progress = max([0.0, *(one["progress"] for one in checkpoints)])
-    return {"progress": progress, "checkpoints": checkpoints, "metrics": metrics}
+        one: dict[str, Any] = {"path": str(path), "epoch": epoch, "batch": batch}
+        if batches or not batch:
+            one["progress"] = round((epoch + (batch / batches if batches else 0)) / epochs, 6)
+        checkpoints.append(one)
+    known = [one["progress"] for one in checkpoints if "progress" in one]
+    progress = {"progress": max([0.0, *known])} if len(known) == len(checkpoints) else {}
+    return {**progress, "checkpoints": checkpoints, "metrics": _last_line(run.metrics.path)}
 
 
 def _last_line(path: Path) -> dict[str, Any] | None:

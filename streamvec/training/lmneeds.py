@@ -1,40 +1,24 @@
 """How much memory the training of a language model takes, and what would help where that is too much."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from streamvec.corpus.estimate import estimate_text_bytes
-from streamvec.corpus.lookup import lookup_bytes
 from streamvec.corpus.shards import BATCH_TOKENS
-from streamvec.corpus.sources import Source
+from streamvec.corpus.stretches import Read
 from streamvec.errors import StreamvecError
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
-from streamvec.training.needs import STARTING, Load, prepared_bytes
-from streamvec.training.options import MachineOptions, TextOptions
-from streamvec.vectors.store import ROWS
+from streamvec.training.needs import Load, any_of, largest_that, prepared_bytes, rows_bytes
+from streamvec.training.options import MachineOptions
 
-_WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
 _AHEAD = 4  # steps that are read ahead
 _PRODUCTS = 24 << 20  # what BLAS keeps of each thread, and the rest of a step
 _SYMBOLS = 2  # tokens that are no words: of unknown ones, and of ends
 
 
-class Read(Protocol):
-    """The sizes of a text that is read in lanes: of `MarkedShards`, or told before there are any."""
-
-    @property
-    def tokens(self) -> int:
-        """Its tokens, rare ones included."""
-
-    @property
-    def whole_documents(self) -> int:
-        """Its documents that have a token."""
-
-
 class Told(NamedTuple):
-    """Such sizes that were told from a sample."""
+    """The sizes of a text, told from a sample."""
 
     tokens: int
     whole_documents: int
@@ -68,9 +52,7 @@ def training_bytes(
     """Peak memory of training; lanes: bytes of `read_bytes`, of all that is read; load.words: tokens it knows."""
     sizes = LmSizes(config, load.words)
     names = round(load.words * (load.word_bytes + 16))
-    rows = min(load.words, ROWS) * config.dim * _WRITING
-    if load.started:
-        rows = max(rows, ROWS * config.dim * _WRITING + lookup_bytes(load.words, load.word_bytes) + STARTING)
+    rows = rows_bytes(load, config.dim)
     steps = _AHEAD * 2 * 4 * config.batch * (config.bptt + 1)
     products = machine.cores * _PRODUCTS
     model = sizes.training_bytes(machine.cores) + (sizes.measuring_bytes() if measures else 0)
@@ -95,24 +77,14 @@ def refuse_too_large(
     _refuse(config, needs, load.words, machine.memory_bytes, f"{load.words:,} tokens")
 
 
-def refuse_before_text(config: LmConfig, machine: MachineOptions, text: TextOptions, sources: Sequence[Source]) -> None:
-    """The same before the text is read, where that can be told already.
-
-    With the fewest tokens that a model can know, which is sure; and with as many as --max-vocab asks for, unless the
-    text is too short to hold these. Either is less than what will be needed, and the message says so.
-    """
-    allowed = machine.memory_bytes
+def refuse_before_text(config: LmConfig, machine: MachineOptions) -> None:
+    """The same before the text is read, with the fewest tokens that a model can know: what is refused so is refused
+    whatever the text. More will be needed than that, and the message says so."""
 
     def needs(tried: LmConfig, words: int) -> int:
         return training_bytes(tried, machine, Load(words, 1.0), 0, measures=False)
 
-    _refuse(config, needs, _SYMBOLS, allowed, "the smallest vocabulary", is_least=True)
-    if text.max_vocab is None or needs(config, text.max_vocab + _SYMBOLS) <= allowed:
-        return
-    sizes = [estimate_text_bytes(source, text.column) for source in sources]
-    known = sum(size or 0 for size in sizes) if None not in sizes else 0  # nothing is told of what has no size
-    most = min(text.max_vocab, known // text.min_count)
-    _refuse(config, needs, most + _SYMBOLS, allowed, f"the {most:,} words of --max-vocab", is_least=True)
+    _refuse(config, needs, _SYMBOLS, machine.memory_bytes, "the smallest vocabulary", is_least=True)
 
 
 def _refuse(
@@ -130,14 +102,14 @@ def _refuse(
         return
 
     def largest(name: str) -> int:
-        return largest_that(getattr(config, name), lambda to: needs(resized(config, name, to), words) <= allowed)
+        return largest_that(lambda to: needs(resized(config, name, to), words) <= allowed, getattr(config, name))
 
     or_more, or_less = (" or more", " or less") if is_least else ("", "")
     ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB{or_more}"]
     for name in ("hidden", "batch", "bptt"):
         if number := largest(name):
             ways.append(f"lower --{name} to {number}{or_less}")
-    if fewer := largest_that(words - _SYMBOLS, lambda number: needs(config, number + _SYMBOLS) <= allowed):
+    if fewer := largest_that(lambda number: needs(config, number + _SYMBOLS) <= allowed, words - _SYMBOLS):
         ways.append(f"keep the {fewer:,} most frequent tokens{or_less} (--max-vocab {fewer})")
     if config.output == "softmax" and not config.tied and needs(replace(config, output="adaptive"), words) <= allowed:
         ways.append("use --output adaptive")
@@ -145,8 +117,7 @@ def _refuse(
         ways.append("use --output sampled")
     raise StreamvecError(
         f"training needs {needed / 1e6:,.0f} MB{or_more} for {config.layers} layers of {config.hidden} units and "
-        f"{what}, more than the {allowed / 1e6:,.0f} MB it is held to: "
-        f"{', '.join(ways[:-1]) + ', or ' if ways[1:] else ''}{ways[-1]}"
+        f"{what}, more than the {allowed / 1e6:,.0f} MB it is held to: {any_of(ways)}"
     )
 
 
@@ -156,12 +127,3 @@ def resized(config: LmConfig, name: str, number: int) -> LmConfig:
     if name == "hidden" and config.dim == config.hidden:
         changed["dim"] = number
     return replace(config, **changed)
-
-
-def largest_that(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 to *most* - 1 that *fits*; 0 where none does."""
-    low, high = 0, max(0, most - 1)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low

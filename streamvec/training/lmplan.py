@@ -13,7 +13,7 @@ import numpy as np
 from streamvec.corpus.sampling import sample_corpus
 from streamvec.corpus.shards import TokenBatch
 from streamvec.corpus.sources import resolve
-from streamvec.corpus.stretches import lane_length, steps_of, too_few
+from streamvec.corpus.stretches import lane_length, sequence_starts, steps_of, stream_tokens, too_few
 from streamvec.errors import StreamvecError
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
@@ -23,15 +23,14 @@ from streamvec.training.lmneeds import Told, read_bytes, refuse_too_large, train
 from streamvec.training.lmtiming import MOST_MODEL, Stream, tokens_a_second
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.planned import (
-    DISK_RATE,
     START_SECONDS,
     Plan,
-    checkpoints_disk,
+    Saved,
     peak_disk,
     preparing_disk,
     preparing_memory,
     preparing_seconds,
-    saves,
+    warn_of_refusals,
 )
 from streamvec.training.seen import Seen
 
@@ -52,12 +51,15 @@ class Measured(NamedTuple):
         return cls(Told(sample.all_tokens(), sample.all_documents()), seconds)
 
 
-def filled_by_sequences(batches: Sequence[TokenBatch], lanes: int, most: int, has_ends: bool) -> float:
-    """What share of the time steps that are computed separate sequences fill: the others pad them to the longest."""
-    lengths = np.concatenate([np.diff(batch.offsets) for batch in batches]) + has_ends
-    lengths = np.minimum(lengths[lengths > has_ends], most)  # the pieces of a longer document are as long
-    if not lengths.size:
-        return 1.0
+def lengths_of_sequences(batches: Sequence[TokenBatch], most: int, has_ends: bool) -> np.ndarray:
+    """The tokens of each separate sequence in these record batches, int64[n]: at most *most*."""
+    lengths = np.concatenate([np.diff(batch.offsets).astype(np.int64) for batch in batches])
+    lengths = lengths[lengths > 0] + has_ends
+    return np.diff(sequence_starts(lengths, 0, most), append=lengths.sum())
+
+
+def share_filled(lengths: np.ndarray, lanes: int) -> float:
+    """What share of the time steps that are computed sequences fill: the others pad them to the longest of a batch."""
     longest = [lengths[first : first + lanes].max() for first in range(0, lengths.size, lanes)]
     return float(lengths.mean() / np.mean(longest))
 
@@ -69,36 +71,36 @@ def plan_lm(
     corpus, load = seen.corpus, seen.load
     sizes, read = LmSizes(config, load.words), Told(corpus.tokens, corpus.documents)
     held_out = measured.text if measured else None
-    tokens = corpus.tokens + (corpus.documents if seen.has_ends else 0)
-    filled = filled_by_sequences(seen.batches, config.batch, config.bptt, seen.has_ends) if config.separate else 1.0
-    steps = steps_of(tokens, config.batch, config.bptt)
+    tokens = stream_tokens(read, seen.has_ends)
+    filled, steps = 1.0, steps_of(tokens, config.batch, config.bptt)
+    if config.separate:
+        lengths = lengths_of_sequences(seen.batches, config.bptt, seen.has_ends)
+        filled = share_filled(lengths, config.batch)
+        steps = -(-tokens * lengths.size // (int(lengths.sum()) * config.batch))
     most = min(MOST_MODEL, machine.memory_bytes)
     stream = Stream(seen.batches, seen.beside, seen.has_ends)
     rate = filled * tokens_a_second(config, load.words, seen.counts, stream, machine.cores, most)
     looks = LOOKS * config.batch * config.bptt if report_gradients else 0  # each takes as long as a step
     training = config.epochs * (tokens + looks) / rate
-    one = sizes.checkpoint_bytes() + 4096
-    vectors = round(load.words * (4 * config.dim + 16 + corpus.word_bytes)) + 4096
+    one = needs.checkpoint_bytes(sizes.checkpoint_bytes())
+    vectors = needs.vectors_bytes(load.words, corpus.word_bytes, config.dim)
+    saved = Saved.of(config, machine, steps, training, seen.start is not None, one, vectors)
 
     memory = preparing_memory(machine, seen)
     lanes = sum(read_bytes(text, config) for text in (read, held_out) if text)
     memory["training"] = training_bytes(config, machine, load, lanes, held_out is not None)
 
     seconds = {"starting": START_SECONDS, **preparing_seconds(machine, seen)}
-    number = saves(machine, config.epochs * steps, training, seen.start is not None)
-    seconds["training"] = training + (number * one + vectors) / DISK_RATE
+    seconds["training"] = training + saved.seconds
     if measured:
         seconds["encoding"] = seconds.get("encoding", 0.0) + measured.seconds
 
-    number = saves(machine, config.epochs * steps, training * 1.25, seen.start is not None)  # in doubt one more
     disk = {
         **preparing_disk(machine, seen),
         "heldout": needs.shards_bytes(corpus._replace(tokens=held_out.tokens, documents=held_out.whole_documents))
         if held_out
         else 0,
-        "checkpoints": checkpoints_disk(one, number, vectors),
-        "best": min(2, config.epochs) * one if config.patience else 0,  # the one before goes when the next is there
-        "vectors": vectors,
+        **saved.disk,
     }
     network = {"tokens": load.words, **{name: getattr(config, name) for name in ("cell", "layers", "hidden", "output")}}
     plan = Plan(
@@ -115,10 +117,10 @@ def plan_lm(
         machine.memory_bytes,
         network,
     )
-    try:
-        refuse_too_large(config, machine, load, read, held_out)
+
+    def refuse_too_few() -> None:
         if not config.separate and lane_length(tokens, config.batch) < 1:
             raise StreamvecError(too_few(tokens, config.batch))
-    except StreamvecError as refusal:
-        plan.warnings.append(f"this would be refused: {refusal}")
+
+    warn_of_refusals(plan, lambda: refuse_too_large(config, machine, load, read, held_out), refuse_too_few)
     return plan

@@ -16,7 +16,8 @@ from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
 from streamvec.models.step import Position
 from streamvec.training import timing
-from streamvec.training.lmneeds import largest_that, resized
+from streamvec.training.lmneeds import resized
+from streamvec.training.needs import largest_that
 
 MOST_MODEL = 1 << 30  # bytes
 _FEWEST_WORDS = 1000  # that are left of a vocabulary before anything else is made smaller
@@ -87,7 +88,7 @@ def _smaller(config: LmConfig, words: int, threads: int, most: int) -> tuple[LmC
 
     if takes(config, words):
         return config, words
-    some = max(min(words, _FEWEST_WORDS), largest_that(words, lambda many: takes(config, many)))
+    some = max(min(words, _FEWEST_WORDS), largest_that(lambda many: takes(config, many), words))
     for name in ("bptt", "hidden", "batch", "samples", "dim"):
         if not takes(config, some):
             config = _with_less(config, name, lambda tried: takes(tried, some))
@@ -98,9 +99,8 @@ def _with_less(config: LmConfig, name: str, fits: Callable[[LmConfig], bool]) ->
     """With the largest number that *fits*, or the smallest."""
     if name == "dim" and config.tied:  # it is --hidden
         return config
-    return resized(
-        config, name, max(1, largest_that(getattr(config, name), lambda to: fits(resized(config, name, to))))
-    )
+    number = largest_that(lambda to: fits(resized(config, name, to)), getattr(config, name))
+    return resized(config, name, max(1, number))
 
 
 def _products(config: LmConfig, words: int) -> int:

@@ -7,7 +7,7 @@ python 3.11, numpy 2.4, pyarrow 26, numba 0.68 on Linux), in `benchmarks` and `t
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -29,7 +29,7 @@ COMPILING_BYTES = 130 << 20  # more, in a process that compiled the kernels; the
 LEFT = 0.3  # times the blocks in hand: what stays of them in later stages
 _ENCODING = 1.75  # times the blocks in hand
 _WRITING = 12  # bytes for each number of the rows that are written to vectors.arrow at once
-STARTING = 32 << 20  # readers of other words and rows, and what they leave
+_STARTING = 32 << 20  # readers of other words and rows, and what they leave
 _SHARED = 0.8  # n-grams grow as words to this power
 
 
@@ -84,13 +84,19 @@ class Config(Protocol):
 
 def training_bytes(config: Config, machine: MachineOptions, load: Load) -> int:
     """Peak memory of training vectors and writing them."""
-    words, word_bytes = load.words, load.word_bytes
-    rows = min(words, ROWS) * config.answer_dim * _WRITING
-    if load.started:
-        rows = max(rows, ROWS * config.answer_dim * _WRITING + lookup_bytes(words, word_bytes) + 2 * words + STARTING)
     batches = BATCH_TOKENS * 4 * (AHEAD + 2)
     fixed = prepared_bytes(machine, load) + config.scratch_bytes(machine.cores) + batches
-    return fixed + config.model_bytes(words, load.ngrams) + max(rows, config.numbering_bytes())
+    rows = rows_bytes(load, config.answer_dim)
+    return fixed + config.model_bytes(load.words, load.ngrams) + max(rows, config.numbering_bytes())
+
+
+def rows_bytes(load: Load, dim: int) -> int:
+    """Memory of the rows that are written at once, or of those that a training begins from."""
+    rows = min(load.words, ROWS) * dim * _WRITING
+    if not load.started:
+        return rows
+    known = lookup_bytes(load.words, load.word_bytes) + 2 * load.words
+    return max(rows, ROWS * dim * _WRITING + known + _STARTING)
 
 
 def prepared_bytes(machine: MachineOptions, load: Load) -> int:
@@ -102,7 +108,7 @@ def prepared_bytes(machine: MachineOptions, load: Load) -> int:
 def words_that_fit(config: Config, machine: MachineOptions, load: Load) -> int:
     """The largest vocabulary whose training stays within the memory allowed, words like those of *load*."""
     allowed = machine.memory_bytes
-    return _largest(lambda words: training_bytes(config, machine, load.with_words(words)) <= allowed)
+    return largest_that(lambda words: training_bytes(config, machine, load.with_words(words)) <= allowed)
 
 
 def told_from(config: SkipGramConfig, shown: WordBytes, words: int) -> NGramSizes:
@@ -126,13 +132,18 @@ def scaled(ngrams: NGramSizes, share: float) -> NGramSizes:
     return NGramSizes(round(ngrams.rows * share**_SHARED), round(ngrams.entries * share))
 
 
-def _largest(fits: Callable[[int], bool]) -> int:
-    """The largest number that *fits*, from 1 on; 0 where none does."""
-    low, high = 0, 1 << 40
+def largest_that(fits: Callable[[int], bool], below: int = 1 << 40) -> int:
+    """The largest number from 1 on, and smaller than *below*, that *fits*; 0 where none does."""
+    low, high = 0, max(0, below - 1)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
+
+
+def any_of(ways: Sequence[str]) -> str:
+    """All that would help, one or more, as the end of a sentence."""
+    return f"{', '.join(ways[:-1])}, or {ways[-1]}" if ways[1:] else ways[0]
 
 
 def refuse_too_large(config: WordConfig, machine: MachineOptions, load: Load, compiling: int = 0) -> None:
@@ -153,7 +164,7 @@ def refuse_too_large(config: WordConfig, machine: MachineOptions, load: Load, co
     if needed <= allowed:
         return
     ways = [f"raise --memory to {-(-needed // 10**7) * 10}MB"]
-    dim = _largest(lambda dim: needs(dim) <= allowed)
+    dim = largest_that(lambda dim: needs(dim) <= allowed)
     if dim and not load.started:  # which fixes it
         ways.append(f"lower --dim to {dim}")
     fits = words_that_fit(config, machine, load)
@@ -161,7 +172,7 @@ def refuse_too_large(config: WordConfig, machine: MachineOptions, load: Load, co
         ways.append(f"keep the {fits:,} most frequent words (--max-vocab {fits})")
     raise StreamvecError(
         f"training needs {needed / 1e6:,.0f} MB for {load.words:,} words of {config.dim} numbers, more than the "
-        f"{allowed / 1e6:,.0f} MB it is held to: {', '.join(ways[:-1]) + ', or ' if ways[1:] else ''}{ways[-1]}"
+        f"{allowed / 1e6:,.0f} MB it is held to: {any_of(ways)}"
     )
 
 
@@ -196,12 +207,17 @@ def vocabulary_bytes(corpus: Corpus) -> int:
     return round(corpus.words * (corpus.word_bytes + 4 + 8)) + 4096
 
 
-def checkpoint_bytes(config: Config, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
-    """Disk for one checkpoint."""
-    return config.array_bytes(words, ngrams) + 4096
+def checkpoint_bytes(arrays: int) -> int:
+    """Disk for one checkpoint of so many bytes of arrays."""
+    return arrays + 4096
 
 
-def vectors_bytes(config: Config, corpus: Corpus) -> int:
-    """Disk for vectors.arrow, and with subwords for the n-grams beside it."""
-    words = round(corpus.words * (4 * config.answer_dim + 4 + 8 + 4 + corpus.word_bytes)) + 4096
-    return words + (corpus.ngrams.rows * (4 * config.dim + 4) + 4096 if corpus.ngrams.rows else 0)
+def vectors_bytes(words: int, word_bytes: float, dim: int) -> int:
+    """Disk for vectors.arrow."""
+    return round(words * (4 * dim + 4 + 8 + 4 + word_bytes)) + 4096
+
+
+def result_bytes(config: Config, corpus: Corpus) -> int:
+    """Disk for vectors.arrow of word vectors, and with subwords for the n-grams beside it."""
+    vectors = vectors_bytes(corpus.words, corpus.word_bytes, config.answer_dim)
+    return vectors + (corpus.ngrams.rows * (4 * config.dim + 4) + 4096 if corpus.ngrams.rows else 0)

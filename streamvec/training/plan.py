@@ -6,37 +6,38 @@ are tried out on this machine for a second or two.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamvec.corpus.shards import BATCH_TOKENS
 from streamvec.corpus.sources import Source
 from streamvec.errors import StreamvecError
-from streamvec.models.kinds import CONFIGS, WordConfig, config_of
+from streamvec.models.kinds import CONFIGS, WordConfig
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training import needs
 from streamvec.training.adopt import refuse_other_marks
+from streamvec.training.asked import Asked
 from streamvec.training.glovetiming import entries_a_second, pairs_a_second
 from streamvec.training.lmplan import Measured, plan_lm
-from streamvec.training.lmtext import with_tokens
-from streamvec.training.options import MachineOptions, TextOptions, pick
+from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.pairneeds import PairNeeds, pair_needs
 from streamvec.training.planned import (
     DISK_RATE,
     START_SECONDS,
     Plan,
-    checkpoints_disk,
+    Saved,
     peak_disk,
     preparing_disk,
     preparing_memory,
     preparing_seconds,
-    saves,
+    warn_of_refusals,
     warn_of_room,
 )
-from streamvec.training.run import Run, is_prepared_folder
+from streamvec.training.run import Run
 from streamvec.training.seen import Seen, of_run, of_text
-from streamvec.training.start import Start, choose
+from streamvec.training.start import Start
 from streamvec.training.tableneeds import neighbours_disk
 from streamvec.training.text import resolve_inputs, text_of_run
 from streamvec.training.timing import tokens_a_second
@@ -64,31 +65,20 @@ def plan_training(
     Raises ValueError for options that can never be right, StreamvecError when an input cannot be read or planned, or
     holds no word that is frequent enough.
     """
-    if kind not in (*CONFIGS, "lm"):
-        raise ValueError(f"kind must be {' or '.join(CONFIGS)} or lm, got {kind!r}")
+    if kind not in CONFIGS:
+        raise ValueError(f"kind must be {' or '.join(CONFIGS)}, got {kind!r}")
     if kind in ("glove", "lm") and start_from is not None:
         raise ValueError(f"start_from must be left out of kind {kind}, which cannot go on from a RUN: vectors can")
     if kind != "lm" and (valid is not None or report_gradients):
         name = "valid" if valid is not None else "report_gradients"
         raise ValueError(f"{name} must be left out of kind {kind}: it is of language models, kind lm")
-    kinds = (config_of(kind), TextOptions, MachineOptions)
-    unknown = set(options) - {name for each in kinds for name in pick(each, options)}
-    if unknown:
-        raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
-    start, options = choose(kind, start_from, vectors, options)
-    names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    if kind == "lm":
-        made = Run.open(names[0]).about if names and is_prepared_folder(names[0]) else None
-        options = with_tokens(options, valid, vectors, made)
-    picked = [pick(each, options) for each in kinds]
-    config, text, machine = config_of(kind)(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+    names, start, config, text, asked = Asked.of(kind, inputs, start_from, vectors, valid, options)
     if "-" in names:
         raise StreamvecError(
             "- (standard input) cannot be planned: it can be read only once, and nobody knows how much will come: "
             "plan with a file that holds some of it"
         )
-    allowed = machine.memory_bytes  # before anything here takes memory
-    machine = MachineOptions(**{**picked[2], "memory": allowed})
+    machine = replace(asked, memory=asked.memory_bytes)  # before anything here takes memory
     sources = resolve_inputs(names, text)
     if sources[0].kind == "run":
         refuse_other_marks(Run.open(sources[0].path), Run(Path(out), {"kind": kind}))
@@ -98,7 +88,7 @@ def plan_training(
         plan = plan_lm(config, machine, _seen(sources, text, config, start), measured, report_gradients)
     else:
         plan = _plan_words(config, machine, _seen(sources, text, config, start))
-    warn_of_room(plan, machine, Path(out), picked[2].get("memory") is not None)
+    warn_of_room(plan, machine, Path(out), asked.memory is not None)
     return plan
 
 
@@ -112,8 +102,12 @@ def _plan_words(config: WordConfig, machine: MachineOptions, seen: Seen) -> Plan
     """The plan of word vectors; what will be refused is among its warnings."""
     work = _work_of(config, machine, seen)
     seconds = _seconds(config, machine, seen, work)
-    disk = _disk(config, machine, seen, work, seconds["training"])
     about, corpus = seen.about, seen.corpus
+    one = needs.checkpoint_bytes(config.array_bytes(corpus.words, corpus.ngrams))
+    vectors, is_begun = needs.result_bytes(config, corpus), seen.start is not None
+    saved = Saved.of(config, machine, work.steps, seconds["training"], is_begun, one, vectors)
+    seconds["training"] += saved.seconds
+    disk = _disk(machine, seen, work) | saved.disk
     if isinstance(config, SkipGramConfig) and config.ngrams:
         about = about | {"ngrams": corpus.ngrams.rows}
     if work.pairs:
@@ -131,12 +125,12 @@ def _plan_words(config: WordConfig, machine: MachineOptions, seen: Seen) -> Plan
         config.model_bytes(corpus.words, corpus.ngrams),
         machine.memory_bytes,
     )
-    try:
-        needs.refuse_too_large(config, machine, seen.load)
+
+    def refuse_infeasible_sums() -> None:
         if isinstance(config, SkipGramConfig) and config.objective == "softmax":
             refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
-    except StreamvecError as refusal:
-        plan.warnings.append(f"this would be refused: {refusal}")
+
+    warn_of_refusals(plan, lambda: needs.refuse_too_large(config, machine, seen.load), refuse_infeasible_sums)
     return plan
 
 
@@ -186,23 +180,17 @@ def _seconds(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Wor
         counted = corpus.tokens * seen.pairs.near / work.pair_rate / busy
         seconds["pairs"] = counted + runs.written / _PAIR_SORT_RATE / busy
         seconds["blocks"] = runs.kept / _MERGE_RATE / min(work.pairs.at_once, busy) + work.pairs.disk / DISK_RATE
-    saving = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams) / DISK_RATE
-    writing = needs.vectors_bytes(config, corpus) / DISK_RATE
-    number = saves(machine, config.epochs * work.steps, training, seen.start is not None)
-    seconds["training"] = training + number * saving + writing
-    return seconds
+    return seconds | {"training": training}
 
 
-def _disk(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work, seconds: float) -> dict[str, int]:
+def _disk(machine: MachineOptions, seen: Seen, work: _Work) -> dict[str, int]:
+    """Disk of what is there before training writes anything."""
     corpus, sample, ids, near = seen.corpus, seen.sample, 0, 0
     if sample is not None and seen.phrases is not None:
         tokens = sample.all_tokens()
         ids = needs.shards_bytes(corpus._replace(tokens=tokens)) + needs.vocabulary_bytes(corpus)
         near = neighbours_disk(machine, seen.phrases.all_pairs, tokens)
     prepared = preparing_disk(machine, seen)
-    number = saves(machine, config.epochs * work.steps, seconds * 1.25, seen.start is not None)  # in doubt one more
-    one, vectors = needs.checkpoint_bytes(config, corpus.words, corpus.ngrams), needs.vectors_bytes(config, corpus)
-    patience = config.patience if isinstance(config, SkipGramConfig) else 0
     return {
         "counting": prepared["counting"],
         "phrases": ids,
@@ -211,7 +199,4 @@ def _disk(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work, 
         "vocabulary": prepared["vocabulary"],
         "runs": work.pairs.runs_disk if work.pairs else 0,
         "cooccurrences": work.pairs.disk if work.pairs else 0,
-        "checkpoints": checkpoints_disk(one, number, vectors),
-        "best": min(2, config.epochs) * one if patience else 0,  # the one before goes when the next is there
-        "vectors": vectors,
     }

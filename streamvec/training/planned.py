@@ -1,12 +1,15 @@
 """What a plan says, and what is the same in all of them: preparing the text, checkpoints, and the room there is."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamvec.disk.files import free_space
+from streamvec.errors import StreamvecError
+from streamvec.models.gloveconfig import GloveConfig
+from streamvec.models.kinds import Config
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions, free_memory
 from streamvec.training.seen import Seen
@@ -105,6 +108,29 @@ def preparing_disk(machine: MachineOptions, seen: Seen) -> dict[str, int]:
     }
 
 
+class Saved(NamedTuple):
+    """What a training writes: checkpoints, now and then, the best of them where patience asks for it, and vectors."""
+
+    seconds: float
+    disk: dict[str, int]  # of "checkpoints", "best" and "vectors"
+
+    @classmethod
+    def of(
+        cls, config: Config, machine: MachineOptions, steps: int, seconds: float, is_begun: bool, one: int, vectors: int
+    ) -> "Saved":
+        """Of a training of so many *steps* in an epoch and *seconds* in all; *one*: bytes of a checkpoint."""
+        steps *= config.epochs
+        writing = (saves(machine, steps, seconds, is_begun) * one + vectors) / DISK_RATE
+        most = saves(machine, steps, 1.25 * (seconds + writing), is_begun)  # in doubt one more
+        patience = 0 if isinstance(config, GloveConfig) else config.patience
+        disk = {
+            "checkpoints": checkpoints_disk(one, most, vectors),
+            "best": min(2, config.epochs) * one if patience else 0,  # the one before goes when the next is there
+            "vectors": vectors,
+        }
+        return cls(writing, disk)
+
+
 def saves(machine: MachineOptions, steps: int, seconds: float, is_begun: bool) -> int:
     """Checkpoints that *steps* steps in *seconds* write: by time or steps, one at the end, and a first one of what
     training is begun from."""
@@ -128,6 +154,15 @@ def peak_disk(disk: Mapping[str, int], pairing: int = 0) -> int:
     training = of("cooccurrences", "heldout", "checkpoints", "best", "vectors")
     preparing = max(of("counting"), finding) + of("vocabulary")
     return max(preparing, of("shards", "vocabulary") + max(pairing, training))
+
+
+def warn_of_refusals(plan: Plan, *checks: Callable[[], None]) -> None:
+    """Adds what the first of the checks that training makes would refuse, if one does."""
+    try:
+        for check in checks:
+            check()
+    except StreamvecError as refusal:
+        plan.warnings.append(f"this would be refused: {refusal}")
 
 
 def warn_of_room(plan: Plan, machine: MachineOptions, out: Path, is_asked: bool) -> None:

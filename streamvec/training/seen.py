@@ -21,7 +21,7 @@ from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.arrow import open_arrow, read_batch
 from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
-from streamvec.models.kinds import WordConfig
+from streamvec.models.kinds import Config
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.subwords import WordBytes
 from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
@@ -60,9 +60,7 @@ class Seen:
         return needs.Load(words, corpus.word_bytes, text, corpus.ngrams, self.start is not None)
 
 
-def of_text(
-    sources: list[Source], text: TextOptions, config: WordConfig | LmConfig, start: Start | None = None
-) -> Seen:
+def of_text(sources: list[Source], text: TextOptions, config: Config, start: Start | None = None) -> Seen:
     """Samples *sources*; StreamvecError where they cannot be read, or no word is frequent enough.
 
     For a language model all tokens are the corpus, also those that it will not know, in the documents that have some.
@@ -116,7 +114,7 @@ def of_text(
     return seen
 
 
-def of_run(folder: Path, config: WordConfig | LmConfig, start: Start | None = None) -> Seen:
+def of_run(folder: Path, config: Config, start: Start | None = None) -> Seen:
     """Looks into the shards of a finished RUN."""
     refuse_shards(str(folder), start)
     is_marked = isinstance(config, LmConfig)
@@ -153,11 +151,11 @@ def of_run(folder: Path, config: WordConfig | LmConfig, start: Start | None = No
     return seen
 
 
-def _has_ngrams(config: WordConfig | LmConfig) -> bool:
+def _has_ngrams(config: Config) -> bool:
     return isinstance(config, SkipGramConfig) and config.ngrams is not None
 
 
-def _ngram_sizes(config: WordConfig | LmConfig, shown: WordBytes, words: int) -> NGramSizes:
+def _ngram_sizes(config: Config, shown: WordBytes, words: int) -> NGramSizes:
     return needs.told_from(config, shown, words) if isinstance(config, SkipGramConfig) else NO_NGRAMS
 
 

@@ -90,7 +90,7 @@ def train_entries(
         """Each record is in a run and, unless it comes again, in a file; and what follows."""
         folder, free = free_space(run.folder)
         records, shape = sum(survey.files), needs.Corpus(0, 0, 0, load.words, load.word_bytes)
-        end = 2 * needs.checkpoint_bytes(config, load.words) + needs.vectors_bytes(config, shape)
+        end = 2 * needs.checkpoint_bytes(config.array_bytes(load.words)) + needs.result_bytes(config, shape)
         there = sum(path.stat().st_size for path in run.cooccurrences.rglob("*") if path.is_file())
         needed = (PAIR_BYTES + ENTRY_BYTES) * records + end - there
         if needed > free:

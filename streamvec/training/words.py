@@ -1,4 +1,4 @@
-"""Training of word vectors from the first byte of text to vectors.arrow, and going on with it."""
+"""Training of word vectors and language models from the first byte of text to vectors.arrow, and going on with it."""
 
 import shlex
 import shutil
@@ -14,18 +14,30 @@ from streamvec.disk.lock import locked
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.blas import products
 from streamvec.models.gloveconfig import GloveConfig
-from streamvec.models.kinds import CONFIGS, config_of
-from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_settings, with_tokens
-from streamvec.training.options import MachineOptions, TextOptions, pick
+from streamvec.models.kinds import CONFIGS
+from streamvec.training.asked import Asked
+from streamvec.training.glove import train_glove_run
+from streamvec.training.lm import train_lm_run
+from streamvec.training.lmneeds import refuse_before_text
+from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_settings
+from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Reporter, Silence
-from streamvec.training.run import Run, is_prepared_folder, set_aside
+from streamvec.training.run import Run, set_aside
 from streamvec.training.stanford import about_text, resolve_stanford, settings_of, train_entries
-from streamvec.training.start import choose, refuse_shards
+from streamvec.training.start import refuse_shards
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
 from streamvec.training.watch import absolute
+from streamvec.training.wordvectors import train_words
 from streamvec.training.work import Work
 from streamvec.vectors.keyedvectors import KeyedVectors
+
+_TRAINERS: dict[str, Callable[..., None]] = {
+    "skipgram": train_words,
+    "cbow": train_words,
+    "glove": train_glove_run,
+    "lm": train_lm_run,
+}
 
 
 def train_skipgram(
@@ -132,22 +144,13 @@ def _begin(
     vocab: str | Path | None = None,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> KeyedVectors:
-    kinds = (config_of(kind), TextOptions, MachineOptions)
-    unknown = set(options) - {name for each in kinds for name in pick(each, options)}
-    if unknown:
-        raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
     if vocab is not None and (name := about_text(options)):
         raise ValueError(f"{name} says what is counted in text, and vocab that it is counted already: leave one out")
-    start, options = choose(kind, *begin_from, options)
-    names = [str(name) for name in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    if kind == "lm":
-        made = Run.open(names[0]).about if names and is_prepared_folder(names[0]) else None
-        options = with_tokens(options, more.get("valid"), begin_from[1], made)
-    picked = [pick(each, options) for each in kinds]
-    config, text, machine = config_of(kind)(**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+    valid = more.get("valid")
+    names, start, config, text, machine = Asked.of(kind, inputs, *begin_from, valid, options)
     folder = Path(out)
     sources = resolve_inputs(names, text) if vocab is None else resolve_stanford(names, str(vocab))
-    if (valid := more.get("valid")) is not None:  # looked at now, not when all the text has been read
+    if valid is not None:  # looked at now, not when all the text has been read
         more = {**more, **valid_settings(valid, text.column)}
     for path in [*(source.path for source in sources), *([start.path] if start else [])]:
         if folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
@@ -163,9 +166,7 @@ def _begin(
         **({"products": products()} if kind == "lm" or getattr(config, "objective", None) == "softmax" else {}),
     }
     if kind == "lm" and sources[0].kind != "run":
-        from streamvec.training.lmneeds import refuse_before_text
-
-        refuse_before_text(config, machine, text, sources)
+        refuse_before_text(config, machine)
     aside = set_aside(folder, overwrite)
     try:
         vectors = _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
@@ -201,10 +202,10 @@ def resume(
 
 
 def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
-    if run.kind not in (*CONFIGS, "lm"):
+    if run.kind not in CONFIGS:
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
     try:
-        config, text = config_of(run.kind)(**run.about["config"]), TextOptions(**run.about["text"])
+        config, text = CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
     except TypeError as problem:
         raise StreamvecError(
             f"{run.folder}: run.json holds options that this streamvec does not know ({problem}): use streamvec "
@@ -247,19 +248,4 @@ def _from_text(
     if not run.is_finished:
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
         work = Work(run, vocabulary, text_bytes, machine, report, stop)
-        _trainer_of(run.kind)(work, config, shards)
-
-
-def _trainer_of(kind: str) -> Callable[..., None]:
-    """What trains a kind: only its own kernels take memory."""
-    if kind == "lm":
-        from streamvec.training.lm import train_lm_run
-
-        return train_lm_run
-    if kind == "glove":
-        from streamvec.training.glove import train_glove_run
-
-        return train_glove_run
-    from streamvec.training.wordvectors import train_words
-
-    return train_words
+        _TRAINERS[run.kind](work, config, shards)

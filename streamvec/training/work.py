@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.models.step import Position
 from streamvec.training import loop
+from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.needs import Load
 from streamvec.training.options import MachineOptions
 from streamvec.training.progress import Reporter
@@ -58,15 +59,14 @@ class Work(NamedTuple):
         steps: of an epoch. Raises as `loop.train` does.
         """
         run, begin = self.run, start_of(self.run.about)
-        found = run.checkpoints.load(model.arrays, self.report.note)
+        checkpoints = Checkpoints(run.checkpoints.folder, steps=steps)
+        found = checkpoints.load(model.arrays, self.report.note)
         position = found[0] if found else Position(0, 0)
         run.metrics.forget_after(position)
         run.gradients.forget_from(position)
         watch.restore(found[1] if found else {})
         if begin and not found:
             fill(model, self.vocabulary, begin, run.folder, self.report.note, self.stop)
-            run.checkpoints.save(position, model.arrays, watch.state())
+            checkpoints.save(position, model.arrays, watch.state())
         schedule = loop.Schedule.of(run.about["config"]["epochs"], steps, self.machine)
-        loop.train(
-            model, batches, position, schedule, run.checkpoints, run.metrics, self.report, self.stop, watch, look
-        )
+        loop.train(model, batches, position, schedule, checkpoints, run.metrics, self.report, self.stop, watch, look)
