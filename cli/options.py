@@ -3,7 +3,8 @@
 import re
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
+from inspect import get_annotations
 from types import UnionType
 from typing import Any
 
@@ -38,12 +39,19 @@ def options_of(*kinds: type) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         for kind in reversed(kinds):
             hints = typing.get_type_hints(kind)
-            for field in reversed(fields(kind)):
+            for field in reversed(_own_first(kind)):
                 assert field.default is not MISSING
                 command = _option(field.name, hints[field.name], field.default, field.metadata)(command)
         return command
 
     return decorate
+
+
+def _own_first(kind: type) -> list[Field[Any]]:
+    """The fields of a dataclass, those that it shares with others behind its own."""
+    own = [name for each in reversed(kind.__mro__[:-1]) for name in get_annotations(each)]
+    shared = {name for each in kind.__mro__[1:-1] for name in get_annotations(each)}
+    return sorted(fields(kind), key=lambda field: (field.name in shared, own.index(field.name)))
 
 
 def options_of_kinds(kinds: Mapping[str, type]) -> Callable[[Command], Command]:

@@ -25,6 +25,7 @@ from .options import (
     vectors_option,
     vocab_option,
 )
+from .traintask import classifier_
 from .watching import StopRequest, watching
 
 
@@ -106,6 +107,9 @@ _verb(
     "GloVe: products of vectors are logarithms of how often words stand near each other.\n\n"
     "With --vocab, INPUT is cooccurrence.bin of Stanford's GloVe, shuffled or not, compressed or not.",
 )
+
+
+train_.add_command(classifier_)
 
 
 @train_.command("lm")

@@ -23,7 +23,7 @@ from streamvec.kernels.dropout import fill_mask
 from streamvec.kernels.random import DROPOUT, stream
 from streamvec.models.cells import CELLS
 from streamvec.models.languagemodel import LanguageModel
-from streamvec.models.lmconfig import OPTIMIZERS
+from streamvec.models.learning import OPTIMIZERS
 from streamvec.models.step import Position
 
 HERE = Position(0, 1)

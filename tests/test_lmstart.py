@@ -11,7 +11,8 @@ import streamvec as sv
 from streamvec.corpus.compression import zstd
 from streamvec.models.cells import CELLS
 from streamvec.models.languagemodel import LanguageModel
-from streamvec.models.lmconfig import OPTIMIZERS, LmConfig
+from streamvec.models.learning import OPTIMIZERS
+from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmstart import start_layer
 from streamvec.models.stack import Shape
 

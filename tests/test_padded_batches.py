@@ -10,7 +10,7 @@ from recurrent_models import naive_losses, plain, scattered, small, states
 from streamvec.corpus.lanes import LaneBatch
 from streamvec.models.cells import CELLS
 from streamvec.models.languagemodel import LanguageModel
-from streamvec.models.lmconfig import OPTIMIZERS
+from streamvec.models.learning import OPTIMIZERS
 from streamvec.models.step import Position
 
 HERE = Position(0, 1)

@@ -155,6 +155,32 @@ def prepare(
         raise
 
 
+def count_words(
+    source: Source,
+    column: str,
+    path: Path,
+    tokenizer: Tokenizer,
+    *,
+    min_count: int,
+    max_vocab: int | None,
+    memory: int,
+    threads: int,
+    report: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> Vocabulary:
+    """Makes the vocabulary of a column of *source* at *path*, or takes it from there; raises as `prepare` does."""
+    compile_kernels(tokenizer, False)
+    share = shares(memory, threads, resident_bytes())
+
+    def pieces(start: Start) -> Generator[Piece, None, None]:
+        block_bytes = _LARGEST_BLOCK if tokenizer.kind == "regex" else share.block_bytes
+        blocks = read_blocks([source], column, "utf-8", start.place, start.number, block_bytes)
+        return read_ahead(whole_tokens(blocks, tokenizer, start.carried))
+
+    work = _Work(path.parent, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
+    return _vocabulary(work, path, min_count, max_vocab, None)
+
+
 def _begin(folder: Path, made_from: dict[str, Any]) -> None:
     """Removes work that was made from something else."""
     path = folder / PREPARED

@@ -26,3 +26,17 @@ def aligned_zeros(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarra
         if hasattr(mmap, "MADV_HUGEPAGE"):
             pages.madvise(mmap.MADV_HUGEPAGE)
     return raw[start : start + size].view(dtype)[: math.prod(shape)].reshape(shape)
+
+
+class Room:
+    """Memory for one array at a time, of a shape that changes: it grows to the largest, with some to spare."""
+
+    def __init__(self) -> None:
+        self._flat = aligned_zeros((0,))
+
+    def shaped(self, *shape: int) -> np.ndarray:
+        """A float32 array of *shape*, which holds what was there before: nothing is zeroed."""
+        size = math.prod(shape)
+        if size > self._flat.size:
+            self._flat = aligned_zeros((size + size // 8,))
+        return self._flat[:size].reshape(shape)

@@ -59,3 +59,12 @@ def uniform_rows(rows, columns, low, high, key):
         for j in range(columns):
             unit = np.float64(bits(key, i * columns + j) >> _S11) * _TO_UNIT
             rows[i, j] = low + (high - low) * unit
+
+
+@njit(nogil=True, cache=True)
+def words(key, count):
+    """Draws 0 .. count - 1 of stream *key*: uint64[count]."""
+    out = np.empty(count, np.uint64)
+    for place in range(count):
+        out[place] = bits(np.uint64(key), np.uint64(place))
+    return out

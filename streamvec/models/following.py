@@ -1,4 +1,4 @@
-"""How the parameters of a language model follow their gradients: clipped, by an optimizer, all threads together."""
+"""How the parameters of a recurrent network follow their gradients: clipped, by an optimizer, all threads together."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import numpy as np
 
 from streamvec.kernels import optimizers
 from streamvec.kernels.team import Team, wait_for_team
-from streamvec.models.lmconfig import LmConfig
+from streamvec.models.learning import Learning
 from streamvec.models.metrows import MetRows
 from streamvec.models.stack import LANES
 from streamvec.models.step import Position
@@ -31,13 +31,13 @@ class Gradients(NamedTuple):
         return [array[first : first + _STRETCH] for array in flat for first in range(0, array.size, _STRETCH)]
 
 
-def learning_rate(config: LmConfig, position: Position) -> float:
+def learning_rate(config: Learning, position: Position) -> float:
     """The learning rate at a position."""
     return config.learning_rate * config.decay ** max(0, position.epoch + 1 - config.decay_after)
 
 
 def follow(
-    config: LmConfig,
+    config: Learning,
     arrays: Mapping[str, np.ndarray],
     gradients: Gradients,
     position: Position,

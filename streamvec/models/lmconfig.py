@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from streamvec.models.cells import CELLS
+from streamvec.models.learning import OPTIMIZERS, Learning
 from streamvec.models.options import check, option
 from streamvec.models.stack import Shape
 
-OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
 # The learning rates that suit each cell, in the order of OPTIMIZERS: the largest of a few that learn steadily on Penn
 # Treebank, with two layers of 200. Cells without gates bear less, and one without bounds the least.
 _RATES = {
@@ -20,7 +20,7 @@ _MOST = 32  # lanes that one thread works on at a time
 
 
 @dataclass(frozen=True)
-class LmConfig:
+class LmConfig(Learning):
     """Everything that decides the model's bytes, besides the text. ValueError for what can never be right."""
 
     level: str = option("word", "What the model predicts one after another.", choices=("word", "char"))
@@ -51,17 +51,12 @@ class LmConfig:
         False,
         "Words found in --vectors keep these as they are; those of all other words begin at random and are trained.",
     )
-    dropout: float = option(0.0, "Share of what goes into each layer, and into the output, that is left out.")
     optimizer: str = option("sgd", "How weights follow gradients.", choices=OPTIMIZERS)
     learning_rate: float = option(
         0.0,
         "Learning rate; 0 is what suits --cell and --optimizer: of an lstm 1 with sgd, 0.1 with momentum or adagrad, "
         "0.002 with adam, of other cells less.",
     )
-    momentum: float = option(0.9, "Share of its velocity that --optimizer momentum keeps.")
-    decay: float = option(1.0, "The learning rate is multiplied by this after each epoch from --decay-after on.")
-    decay_after: int = option(1, "Epochs before the learning rate falls.")
-    clip: float = option(5.0, "Largest norm of the gradient of a batch; 0 never clips.")
     separate: bool = option(
         False,
         "Each document (a line of plain text) is a sequence by itself, such as a name: it begins with a state of zeros "
@@ -73,33 +68,20 @@ class LmConfig:
         "Time steps after which backpropagation is cut off; with --separate, the most of a sequence, its end among "
         "them: longer documents are cut into pieces.",
     )
-    epochs: int = option(10, "Passes over the text.")
     patience: int = option(
         0, "Stop after so many epochs without a lower held-out perplexity, and keep the best; 0 never stops early."
     )
-    seed: int = option(1, "Seed of everything random.")
 
     def __post_init__(self) -> None:
         if self.dim == 0:
             object.__setattr__(self, "dim", self.hidden)
-        check(self, ("layers", "hidden", "dim", "samples", "batch", "bptt", "epochs"))
+        check(self, ("layers", "hidden", "dim", "samples", "bptt"))
         if self.learning_rate == 0:
             rate = _RATES[self.cell][OPTIMIZERS.index(self.optimizer)]
             object.__setattr__(self, "learning_rate", rate)
-        if not 0 < self.learning_rate < float("inf"):
-            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
-        for name in ("dropout", "momentum"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        super().__post_init__()
         if not 0 <= self.noise_power < float("inf"):
             raise ValueError(f"noise_power must be at least 0 and finite, got {self.noise_power}")
-        if not 0 < self.decay <= 1:
-            raise ValueError(f"decay must be above 0 and at most 1, got {self.decay}")
-        for name in ("decay_after", "patience"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        if not 0 <= self.clip < float("inf"):
-            raise ValueError(f"clip must be at least 0 and finite, got {self.clip}")
         if self.tied and self.dim != self.hidden:
             raise ValueError(f"dim must be hidden ({self.hidden}) where vectors are tied, got {self.dim}")
         if self.tied and self.output == "adaptive":

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from streamvec.kernels.memory import aligned_zeros
+from streamvec.kernels.memory import Room
 from streamvec.kernels.products import pack_transposed
 from streamvec.kernels.rows import add_rows, pick
 from streamvec.models.cells import CELLS
@@ -87,16 +87,24 @@ class Packed(Protocol):
 class _Layer:
     """One direction of one layer: its values at all time steps."""
 
-    def __init__(self, shape: Shape, layer: int, steps: int, lanes: int) -> None:
+    def __init__(self, shape: Shape, steps: int, lanes: int) -> None:
         self.cell = CELLS[shape.cell]
-        hidden, columns = padded(shape.hidden), self.cell.gates * padded(shape.hidden)
-        self.pre = aligned_zeros((steps, lanes, columns))
+        self._hidden = padded(shape.hidden)
+        self._rooms = [Room() for _ in range(7)]
+        self.fit(steps, lanes)
+
+    def fit(self, steps: int, lanes: int) -> None:
+        """Has it hold so many time steps of so many sequences, with a state of zeros before the first."""
+        hidden, columns = self._hidden, self.cell.gates * self._hidden
+        pre, recurrent, h, c, d_h, d_c, room = self._rooms
+        self.pre = pre.shaped(steps, lanes, columns)
         many = steps if self.cell.has_recurrent_bias else 1  # what h U is at each step is needed again
-        self.recurrent = aligned_zeros((many, lanes, columns))
-        self.h = aligned_zeros((steps + 1, lanes, hidden))
-        self.c = aligned_zeros((steps + 1, lanes, hidden)) if self.cell.has_memory else self.h
-        self.d_h, self.d_c = aligned_zeros((lanes, hidden)), aligned_zeros((lanes, hidden))
-        self.room = aligned_zeros((lanes, hidden))
+        self.recurrent = recurrent.shaped(many, lanes, columns)
+        self.h = h.shaped(steps + 1, lanes, hidden)
+        self.c = c.shaped(steps + 1, lanes, hidden) if self.cell.has_memory else self.h
+        self.h[0], self.c[0] = 0, 0
+        self.d_h, self.d_c = d_h.shaped(lanes, hidden), d_c.shaped(lanes, hidden)
+        self.room = room.shaped(lanes, hidden)
 
     def forward(
         self,
@@ -177,15 +185,22 @@ class _Layer:
 
 
 class Stack:
-    """The layers of one group of sequences, with room for *steps* time steps of *lanes* sequences."""
+    """The layers of one group of sequences, with room for *steps* time steps of *lanes* sequences, or as many as `fit`
+    is told."""
 
     def __init__(self, shape: Shape, steps: int, lanes: int) -> None:
         self.shape = shape
-        self._layers = [[_Layer(shape, layer, steps, lanes) for _ in shape.directions] for layer in range(shape.layers)]
+        self._layers = [[_Layer(shape, steps, lanes) for _ in shape.directions] for _ in range(shape.layers)]
         self._inputs: list[Inputs] = []  # of each layer
         self._lengths: np.ndarray | None = None
         self._packed: Packed | None = None
         self._masks: list[np.ndarray | None] = []
+
+    def fit(self, steps: int, lanes: int) -> None:
+        """Has it hold so many time steps of so many sequences, with states of zeros before the first."""
+        for directions in self._layers:
+            for layer in directions:
+                layer.fit(steps, lanes)
 
     def state(self) -> list[np.ndarray]:
         """The state before the first step, of each layer and direction: h float32[lanes, H], and an lstm's c; views."""
@@ -194,6 +209,15 @@ class Stack:
             for directions in self._layers
             for layer in directions
             for array in ([layer.h, layer.c] if layer.cell.has_memory else [layer.h])
+        ]
+
+    def d_state(self) -> list[np.ndarray]:
+        """After `backward`, the gradients by the states before the first step, as `state` gives these; views."""
+        return [
+            array
+            for directions in self._layers
+            for layer in directions
+            for array in ([layer.d_h, layer.d_c] if layer.cell.has_memory else [layer.d_h])
         ]
 
     def forward(

@@ -36,6 +36,17 @@ class Metrics:
                 except (ValueError, KeyError, TypeError):
                     continue
 
+    def at(self, position: Position) -> dict[str, Any]:
+        """The last record of a position; empty where there is none."""
+        found: dict[str, Any] = {}
+        if self.path.exists():
+            with named_problems(self.path), self.path.open("rb") as lines:
+                for line in lines:
+                    record = json.loads(line)
+                    if (record.get("epoch"), record.get("batch")) == tuple(position):
+                        found = record
+        return found
+
     def write(self, position: Position, **values: Any) -> None:
         """Appends one record; *position* is that of the next step."""
         self.append({"time": round(time.time(), 3), "epoch": position.epoch, "batch": position.batch, **values})

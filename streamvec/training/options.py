@@ -9,6 +9,8 @@ from streamvec.corpus.phrases import SCORES, PhraseOptions
 from streamvec.corpus.tokens import KINDS, Tokenizer
 from streamvec.models.options import option
 
+_LONGEST = 65_536
+
 
 @dataclass(frozen=True)
 class TextOptions:
@@ -53,6 +55,50 @@ class TextOptions:
     def phrase_options(self) -> PhraseOptions:
         """How phrases are found, if they are."""
         return PhraseOptions(self.phrases, self.phrase_score, self.phrase_threshold, self.phrase_min_count)
+
+
+@dataclass(frozen=True)
+class LabelledOptions:
+    """From files of labelled examples to ids; part of what decides the bytes of the result."""
+
+    columns: str | None = option(
+        None,
+        "The two columns that are read, by number from 1 or by the name that a first line gives them: what is read, "
+        "then what is to be told of it, like text,label.",
+    )
+    train_size: int | None = option(None, "Train on only so many of the examples, drawn by --seed.")
+    max_length: int = option(1000, "Words of a sequence: longer ones are cut, and counted.")
+    tokens: str = option("words", "What a token is.", choices=KINDS)
+    token_pattern: str | None = option(None, "The regular expression of --tokens regex; each match is a token.")
+    keep_case: bool = option(False, "Do not lower-case.")
+    encoding: str = option("utf-8", "Encoding of the files.")
+    min_count: int = option(2, "Words that occur less often are unknown, unless --vectors knows them.")
+    max_vocab: int | None = option(None, "Know only so many of the most frequent words.")
+
+    def __post_init__(self) -> None:
+        for name in ("min_count", "max_vocab", "max_length", "train_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.max_length > _LONGEST:
+            raise ValueError(f"max_length must be at most {_LONGEST}, got {self.max_length}")
+        if len(self.column_names) not in (0, 2):
+            raise ValueError(f"columns must be two, like text,label or 2,1, got {self.columns!r}")
+        _ = self.tokenizer  # refuses a kind or a pattern that cannot be right
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding must be one that Python knows, got {self.encoding!r}") from None
+
+    @property
+    def column_names(self) -> list[str]:
+        """Those of ``columns``, one by one; none where it is not given."""
+        return [] if self.columns is None else [name.strip() for name in self.columns.split(",")]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that these options name."""
+        return Tokenizer(self.tokens, self.keep_case, self.token_pattern)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,11 @@ NGRAMS = "vectors.ngrams.arrow"
 GRADIENTS = "gradients.jsonl"  # of a language model: norms by distance in time
 BEST = "best"
 HELD_OUT = "heldout"  # of a language model: shards of the text that it is measured on
+EXAMPLES, LABELS, TARGETS = "examples", "labels.json", "targets.arrow"  # of tasks on labelled examples
+KNOWN, ROWS = "known.arrow", "rows.arrow"  # of these: vectors that training began with; rows while they are numbered
 _FORMAT = 1
 _OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, GRADIENTS, CHECKPOINTS, BEST, "lock", "input.zst", HELD_OUT}
+_OWN |= {EXAMPLES, LABELS, TARGETS, KNOWN, ROWS}
 _OWN |= {PREPARED, VOCABULARY, SHARDS, COUNTING, PHRASES, COOCCURRENCES}
 
 
@@ -36,7 +39,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What is trained: "skipgram", "cbow", "glove" or "lm"."""
+        """What is trained: "skipgram", "cbow", "glove", "lm", or a task: "classifier", "tagger", "translator"."""
         return self.about["kind"]
 
     @property
@@ -78,6 +81,12 @@ class Run:
     def best(self) -> Path:
         """The folder of the best epoch's checkpoint, where --patience keeps one."""
         return self.folder / BEST
+
+    def best_scores(self) -> dict[str, Any]:
+        """What metrics.jsonl says of the best epoch on held-out data; empty where none was kept."""
+        position = Checkpoints(self.best).newest()
+        record = self.metrics.at(position) if position is not None else {}
+        return {name: value for name, value in record.items() if name == "epoch" or name.startswith("heldout_")}
 
     @property
     def metrics(self) -> Metrics:
@@ -143,6 +152,11 @@ class Run:
         """After a failure: removes the RUN when it holds nothing that a resume could go on with."""
         names = {path.name for path in self.folder.iterdir()}
         if names <= {RUN_JSON, "lock"}:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove(self) -> None:
+        """After a failure before anything was trained: removes the RUN, unless something else lies in it."""
+        if {path.name.removesuffix(PARTIAL) for path in self.folder.iterdir()} <= _OWN:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -23,7 +23,8 @@ from streamvec.models.cells import CELLS
 from streamvec.models.glove import Glove
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.languagemodel import LanguageModel
-from streamvec.models.lmconfig import OPTIMIZERS, LmConfig
+from streamvec.models.learning import OPTIMIZERS
+from streamvec.models.lmconfig import LmConfig
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.subwords import ngrams_of

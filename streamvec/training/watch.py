@@ -107,18 +107,21 @@ class Patience(Watch):
         found["heldout_loss"] = loss
         if loss is not None and is_perplexity:
             found["heldout_perplexity"] = math.exp(min(loss, 700.0))
-        if self._judged.config.patience and loss is None:
+        more, judged = self.scores()
+        found |= more
+        judged = loss if judged is None else judged
+        if self.keeps_best and judged is None:
             raise StreamvecError(
                 "nothing was held out that --patience could look at: no held-out document has two words near each "
                 "other; give a larger --holdout, or no --patience"
             )
-        if self._judged.config.patience and loss is not None:
-            self._judge(loss, position)
+        if self.keeps_best and judged is not None:
+            self._judge(judged, position)
         return found
 
     def take_best(self) -> int | None:
         """Gives the model the arrays of its best epoch, where patience kept them; returns which, from 1."""
-        if not self._judged.config.patience:
+        if not self.keeps_best:
             return None
         found = self.best.load(self._judged.arrays, note=lambda text: None)
         if found is None and self._lowest is not None:
@@ -128,9 +131,19 @@ class Patience(Watch):
         return found[0].epoch if found else None
 
     @property
+    def keeps_best(self) -> bool:
+        """Whether the best epoch is kept, and is the model in the end."""
+        return self._judged.config.patience > 0
+
+    @property
     def has_more(self) -> bool:
         """Whether there is anything that is not trained on."""
         raise NotImplementedError
+
+    def scores(self) -> tuple[dict[str, Any], float | None]:
+        """What else the record of an epoch says of it, and what the epoch is judged by, where that is not the loss: the
+        lower the better."""
+        return {}, None
 
     def measure(self) -> tuple[float | None, bool]:
         """The mean loss on it, if it holds anything to predict; and whether the loss is of probabilities that add up

@@ -1,7 +1,6 @@
 """Training of word vectors and language models from the first byte of text to vectors.arrow, and going on with it."""
 
 import shlex
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,11 +19,15 @@ from streamvec.training.glove import train_glove_run
 from streamvec.training.lm import train_lm_run
 from streamvec.training.lmneeds import refuse_before_text
 from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_settings
-from streamvec.training.options import MachineOptions, TextOptions
+from streamvec.training.options import LabelledOptions, MachineOptions, TextOptions
 from streamvec.training.progress import Reporter, Silence
-from streamvec.training.run import Run, set_aside
+from streamvec.training.replacing import replacing
+from streamvec.training.run import Run
 from streamvec.training.stanford import about_text, resolve_stanford, settings_of, train_entries
 from streamvec.training.start import refuse_shards
+from streamvec.training.taskasked import asked_of_task
+from streamvec.training.tasks import TASKS
+from streamvec.training.tasktraining import train_task_run
 from streamvec.training.text import prepared, resolve_inputs, text_of_run
 from streamvec.training.warming import warm
 from streamvec.training.watch import absolute
@@ -167,24 +170,36 @@ def _begin(
     }
     if kind == "lm" and sources[0].kind != "run":
         refuse_before_text(config, machine)
-    aside = set_aside(folder, overwrite)
-    try:
-        vectors = _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
-    except Interrupted:
-        if aside is not None and folder.exists():
-            shutil.rmtree(aside)
-        elif aside is not None:
-            aside.rename(folder)
-        raise
-    except StreamvecError:
-        if aside is not None and folder.exists():
-            report.note(f"the RUN that was there before is kept as {aside}")
-        elif aside is not None:
-            aside.rename(folder)
-        raise
-    if aside is not None:
-        shutil.rmtree(aside)
-    return vectors
+    with replacing(folder, overwrite, report):
+        return _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
+
+
+def train_task(
+    kind: str,
+    train: str | Path,
+    out: str | Path,
+    *,
+    valid: str | Path | None = None,
+    vectors: str | Path | None = None,
+    overwrite: bool = False,
+    report: Reporter | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> KeyedVectors:
+    """Trains a task on labelled examples: ``streamvec train classifier`` (tagger, translator) as a function.
+
+    train: the file of examples; valid: one to measure on after each epoch, whose best is the model; vectors: of any
+    format, that words found among them begin with; options: fields of the kind's configuration, LabelledOptions and
+    MachineOptions. Returns the words' vectors, and raises as `train_skipgram`.
+    """
+    report = report or Silence()
+    settings, source, machine = asked_of_task(TASKS[kind], str(train), valid, vectors, options)
+    folder = Path(out)
+    for path in [source.path, settings.get("valid"), (settings["vectors"] or {}).get("path")]:
+        if path and folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
+            raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
+    with replacing(folder, overwrite, report):
+        return _go_on(Run.create(folder, kind, settings, [source]), machine, report, stop)
 
 
 def resume(
@@ -202,10 +217,12 @@ def resume(
 
 
 def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
-    if run.kind not in CONFIGS:
+    if run.kind not in CONFIGS and run.kind not in TASKS:
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
+    task = TASKS.get(run.kind)
     try:
-        config, text = CONFIGS[run.kind](**run.about["config"]), TextOptions(**run.about["text"])
+        config = (CONFIGS[run.kind] if task is None else task.config)(**run.about["config"])
+        text = (TextOptions if task is None else LabelledOptions)(**run.about["text"])
     except TypeError as problem:
         raise StreamvecError(
             f"{run.folder}: run.json holds options that this streamvec does not know ({problem}): use streamvec "
@@ -217,7 +234,10 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
             if not run.is_finished:
                 warm(report)
                 _tell_of_other_products(run, report)
-            if run.sources[0].kind == COOCCURRENCES and isinstance(config, GloveConfig):
+            if task is not None and isinstance(text, LabelledOptions):
+                if not run.is_finished:
+                    train_task_run(run, task, config, text, machine, report, stop)
+            elif run.sources[0].kind == COOCCURRENCES and isinstance(config, GloveConfig):
                 train_entries(run, config, machine, report, stop)
             else:
                 _from_text(run, config, text, machine, report, stop)

@@ -1,0 +1,95 @@
+"""Pairs from a file of columns between tabs: a label and a text, or two texts."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from streamvec.corpus.lines import Lines
+from streamvec.errors import StreamvecError
+
+
+class Row(NamedTuple):
+    """What is read, and what is to be told of it, as text: a label, the tags of its words, or another text."""
+
+    text: str
+    target: str
+
+
+class Columns(NamedTuple):
+    """Where a row's parts stand, counted from 0, and how many columns there are."""
+
+    text: int
+    target: int
+    width: int
+
+
+class TsvRows:
+    """Iterates over the rows of a source; *counts* says what was passed over, by name.
+
+    names: what the columns of text and target are called where a first line names them; columns: the two of the
+    command line (``--columns``), in that order, by number from 1 or by name. Without either, a line has two columns,
+    *names* in the order of *usual*. Empty lines are passed over and counted, and so are rows without text or target.
+    """
+
+    def __init__(
+        self, lines: Lines, path: str, names: tuple[str, str], usual: tuple[int, int], columns: Sequence[str] = ()
+    ) -> None:
+        self._lines, self._path, self._names, self._usual, self._columns = lines, path, names, usual, columns
+        self.counts = {"rows": 0, "empty_lines": 0, "without_text": 0, "without_target": 0}
+
+    def __iter__(self) -> Iterator[Row]:
+        self.counts = dict.fromkeys(self.counts, 0)
+        found: Columns | None = None
+        for number, line in self._lines:
+            if not line.strip():
+                self.counts["empty_lines"] += 1
+                continue
+            fields = line.split("\t")
+            if found is None:
+                found, is_heading = self._find(fields)
+                if is_heading:
+                    continue
+            if len(fields) != found.width:
+                raise StreamvecError(
+                    f"{self._path}: line {number}: {len(fields)} columns between tabs, expected {found.width}: "
+                    f"{line[:60]!r}: correct the line, or take it out"
+                )
+            row = Row(fields[found.text].strip(), fields[found.target].strip())
+            if not row.target:
+                self.counts["without_target"] += 1
+            elif not row.text:
+                self.counts["without_text"] += 1
+            else:
+                self.counts["rows"] += 1
+                yield row
+
+    def _find(self, fields: list[str]) -> tuple[Columns, bool]:
+        """Where the columns are, and whether *fields*, of the first line, only name them."""
+        lower = [field.strip().lower() for field in fields]
+        wanted = [name.lower() for name in self._columns or self._names]
+        is_heading = all(name in lower for name in wanted)
+        if is_heading:
+            places = [lower.index(name) for name in wanted]
+        elif self._columns:
+            if not all(name.isdigit() for name in self._columns):
+                raise StreamvecError(
+                    f"{self._path}: line 1: no columns called {' and '.join(self._columns)}, found "
+                    f"{', '.join(fields)[:80]!r}: give --columns as in the first line, or as numbers"
+                )
+            places = [int(name) - 1 for name in self._columns]
+        elif len(fields) == 2:
+            places = list(self._usual)
+        else:
+            raise StreamvecError(
+                f"{self._path}: line 1: {len(fields)} columns between tabs, expected {' and '.join(self._order)}: say "
+                "which with --columns, by numbers from 1, or name them in a first line"
+            )
+        if max(places) >= len(fields) or min(places) < 0:
+            raise StreamvecError(
+                f"{self._path}: line 1: {len(fields)} columns, --columns asks for {' and '.join(self._columns)}"
+            )
+        return Columns(places[0], places[1], len(fields)), is_heading
+
+    @property
+    def _order(self) -> list[str]:
+        """The names in the order that they usually stand in."""
+        return [name for _, name in sorted(zip(self._usual, self._names, strict=True))]

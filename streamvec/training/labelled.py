@@ -1,0 +1,251 @@
+"""The first half of training on labelled examples: their words and labels, vectors known from elsewhere, and ids."""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamvec.corpus.examples import ExampleBatch, Examples, ExampleWriter, Ragged
+from streamvec.corpus.labels import Labels
+from streamvec.corpus.layout import COUNTING
+from streamvec.corpus.pipeline import Progress as Counted
+from streamvec.corpus.prepare import count_words
+from streamvec.corpus.release import give_memory_back
+from streamvec.corpus.shardfiles import INDEX
+from streamvec.corpus.sources import inspect
+from streamvec.corpus.tokens import Tokenizer
+from streamvec.corpus.tsv import Row
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.corpus.wordids import WordIds
+from streamvec.disk.files import whole_folder
+from streamvec.errors import Interrupted, StreamvecError
+from streamvec.training.labelledrows import Rows, in_batches, read_rows, some_of, write_rows
+from streamvec.training.options import LabelledOptions, MachineOptions
+from streamvec.training.progress import Progress, Reporter
+from streamvec.training.run import EXAMPLES, HELD_OUT, KNOWN, LABELS, ROWS, TARGETS, Run
+from streamvec.vectors.keyedvectors import KeyedVectors
+
+
+class Shape(NamedTuple):
+    """What the examples of a task are made of."""
+
+    words_are_given: bool  # one by one, between spaces: of a tagger
+    is_spelled: bool  # whether the letters of words are kept
+    targets: str  # "label", "tags" or "words"
+
+
+class Ids:
+    """Rows as examples: the same while training, while measuring, and when somebody asks."""
+
+    def __init__(
+        self, shape: Shape, words: WordIds, labels: Labels | None, target_words: WordIds | None, most: int
+    ) -> None:
+        """labels: where targets are labels or tags; target_words: where they are words."""
+        self.shape, self.words, self.labels, self.target_words, self._most = shape, words, labels, target_words, most
+
+    @property
+    def targets(self) -> int:
+        """How many labels, or words of the target, there are."""
+        found = self.target_words.size if self.target_words is not None else len(self.labels or ())
+        return found
+
+    def of(self, rows: Sequence[Row]) -> ExampleBatch:
+        """The examples of some rows; targets are -1 where they are unknown, and empty where rows have none."""
+        nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(rows), np.int64))
+        no_letters = Ragged(np.zeros(0, np.uint8), nothing.lengths)
+        if not self.shape.words_are_given:
+            words = self.words.of_texts([row.text for row in rows])
+            return ExampleBatch(words, self._targets(rows), nothing, no_letters)
+        given = [row.text.split(" ") for row in rows]
+        words, tags = self.words.of_words(given), self._targets(rows)
+        if not self.shape.is_spelled:
+            return ExampleBatch(words, tags, nothing, no_letters)
+        raw = [[word.encode() for word in sequence[: self._most]] for sequence in given]
+        spelled = Ragged.of([np.array([len(word) for word in sequence], np.int32) for sequence in raw])
+        letters = [np.frombuffer(b"".join(sequence), np.uint8) for sequence in raw]
+        return ExampleBatch(words, tags, spelled, Ragged.of(letters, np.uint8))
+
+    def _targets(self, rows: Sequence[Row]) -> Ragged:
+        targets = [row.target for row in rows]
+        if self.target_words is not None:
+            found = self.target_words.of_texts(targets)
+            return ended(found, self.target_words.symbols.end)
+        assert self.labels is not None
+        divided = [[target] if self.shape.targets == "label" else target.split(" ")[: self._most] for target in targets]
+        return self.labels.ids(divided)
+
+
+def ended(ids: Ragged, end: int) -> Ragged:
+    """Each row with *end* behind it."""
+    places = np.cumsum(ids.lengths)
+    return Ragged(np.insert(ids.values, places, end).astype(np.int32), ids.lengths + 1)
+
+
+class Prepared(NamedTuple):
+    """What a task trains on."""
+
+    vocabulary: Vocabulary
+    ids: Ids
+    examples: Examples
+    held_out: Examples | None
+    known: KeyedVectors | None
+
+
+def load_ids(run: Run, shape: Shape, options: LabelledOptions) -> tuple[Vocabulary, Ids, KeyedVectors | None]:
+    """What rows are numbered by, of a RUN that has been prepared."""
+    vocabulary = Vocabulary.load(run.vocabulary)
+    known = KeyedVectors.load(run.folder / KNOWN) if (run.folder / KNOWN).exists() else None
+    tokenizer = words_tokenizer(shape, options)
+    words = WordIds(vocabulary, tokenizer, options.max_length, known.words.ranks if known is not None else None)
+    labels = target_words = None
+    if shape.targets == "words":
+        target_words = WordIds(Vocabulary.load(run.folder / TARGETS), options.tokenizer, options.max_length)
+    else:
+        labels = Labels.load(run.folder / LABELS)
+    return vocabulary, Ids(shape, words, labels, target_words, options.max_length), known
+
+
+def words_tokenizer(shape: Shape, options: LabelledOptions) -> Tokenizer:
+    """What divides a text into words: given ones stand between spaces."""
+    return Tokenizer("whitespace", options.keep_case) if shape.words_are_given else options.tokenizer
+
+
+def prepare_examples(
+    run: Run,
+    shape: Shape,
+    rows: Callable[[str], Rows],
+    options: LabelledOptions,
+    keep_vectors: Callable[[Path], None] | None,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+) -> Prepared:
+    """All that a RUN trains on, made or taken as it is. rows: those of a path; keep_vectors: writes known.arrow.
+
+    What is not finished is made again. Raises Interrupted when *stop* says so, StreamvecError for what is wrong with
+    the files; a RUN that holds nothing to go on with is then removed.
+    """
+    try:
+        folder = run.folder
+        if not (folder / EXAMPLES / INDEX).exists():
+            _read(run, shape, rows(run.sources[0].path), options, keep_vectors, machine, report, stop)
+        vocabulary, ids, known = load_ids(run, shape, options)
+        about: dict[str, Any] = {"vocabulary_checksum": vocabulary.checksum, "vocabulary_size": len(vocabulary)}
+        if not (folder / EXAMPLES / INDEX).exists():
+            _write(folder / EXAMPLES, ids, read_rows(folder / ROWS), {}, about)
+            _tell(Examples.open(folder / EXAMPLES), report, "train on", run.sources[0].path)
+        (folder / ROWS).unlink(missing_ok=True)
+        valid = run.about.get("valid")
+        if valid is not None and not (folder / HELD_OUT / INDEX).exists():
+            held_out = rows(valid)
+            _write(folder / HELD_OUT, ids, in_batches(held_out, stop, valid), held_out.counts, about)
+            _tell(Examples.open(folder / HELD_OUT), report, "measure on", valid)
+        examples = Examples.open(folder / EXAMPLES)
+        if examples.vocabulary_checksum != vocabulary.checksum:
+            raise StreamvecError(
+                f"{folder}: its examples were made with another vocabulary: train again with --overwrite"
+            )
+        held = Examples.open(folder / HELD_OUT) if valid is not None else None
+    except Interrupted:
+        raise
+    except StreamvecError:
+        if not run.checkpoints.paths():
+            run.remove()
+        raise
+    give_memory_back()
+    return Prepared(vocabulary, ids, examples, held, known)
+
+
+def _read(
+    run: Run,
+    shape: Shape,
+    rows: Rows,
+    options: LabelledOptions,
+    keep_vectors: Callable[[Path], None] | None,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+) -> None:
+    """The rows, and all that they are numbered by."""
+    folder, path = run.folder, run.sources[0].path
+    for name in (ROWS, LABELS, TARGETS, run.vocabulary.name):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / COUNTING, ignore_errors=True)
+    chosen = some_of(rows, options.train_size, run.about["config"]["seed"])
+    number = write_rows(folder / ROWS, in_batches(chosen, stop, path))
+    if not number:
+        raise StreamvecError(f"{path}: there are no examples in it: name another file")
+    for name, count in rows.counts.items():
+        if count and name != "rows":
+            report.note(f"{path}: {count:,} {_SAID.get(name, name.replace('_', ' '))}")
+    if options.train_size is not None and number < options.train_size:
+        report.note(f"{path}: has only {number:,} examples, fewer than --train-size {options.train_size:,}")
+
+    def count(column: str, out: Path, tokenizer: Tokenizer) -> None:
+        count_words(
+            inspect(str(folder / ROWS)),
+            column,
+            out,
+            tokenizer,
+            min_count=options.min_count,
+            max_vocab=options.max_vocab,
+            memory=machine.memory_bytes,
+            threads=machine.cores,
+            report=lambda now: _told(now, report),
+            stop=stop,
+        )
+
+    count("text", run.vocabulary, words_tokenizer(shape, options))
+    if shape.targets == "words":
+        count("target", folder / TARGETS, options.tokenizer)
+    else:
+        divide = (lambda target: [target]) if shape.targets == "label" else (lambda target: target.split(" "))
+        Labels.of(divide(row.target) for batch in read_rows(folder / ROWS) for row in batch).save(folder / LABELS)
+    if keep_vectors is not None:
+        keep_vectors(folder / KNOWN)
+
+
+_SAID = {
+    "empty_lines": "empty lines were passed over",
+    "without_text": "lines without text were passed over",
+    "without_target": "lines without a label or target were passed over",
+}
+
+
+def _told(now: Counted, report: Reporter) -> None:
+    report.progress(Progress(now.stage, None, megabytes_per_second=None))
+
+
+def _write(
+    folder: Path, ids: Ids, batches: Iterable[list[Row]], passed_over: dict[str, int], about: dict[str, Any]
+) -> None:
+    """Numbers rows and writes them as examples; the folder appears whole."""
+    for each in (ids.words, ids.target_words):
+        if each is not None:
+            each.counts.update(dict.fromkeys(each.counts, 0))
+    counts: dict[str, int] = {}
+    with whole_folder(folder) as beside, ExampleWriter(beside, **about, counts=counts) as writer:
+        unknown = 0
+        for rows in batches:
+            batch = ids.of(rows)
+            unknown += int(np.count_nonzero(batch.targets.values < 0))
+            writer.add(batch)
+        counts.update(ids.words.counts | {"unknown_targets": unknown} | passed_over)
+        if ids.target_words is not None:
+            counts["targets_cut"] = ids.target_words.counts["cut"]
+            counts["unknown_targets"] = ids.target_words.counts["unknown"]
+
+
+def _tell(examples: Examples, report: Reporter, what: str, path: str) -> None:
+    """Says what there is, and what of it was lost."""
+    counts = examples.counts
+    report.note(
+        f"{path}: {examples.examples:,} examples to {what}, {counts['tokens']:,} tokens, {counts['unknown']:,} of them "
+        "unknown"
+    )
+    if counts["cut"] or counts.get("targets_cut"):
+        report.note(f"{counts['cut'] + counts.get('targets_cut', 0):,} sequences were longer than --max-length and cut")
+    if counts["unknown_targets"]:
+        report.note(f"{counts['unknown_targets']:,} labels or target words are not known from the training data")
