@@ -1,5 +1,7 @@
 """Sequences of words on their way into recurrent layers: padded, their vectors picked, dropout drawn."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from streamvec.corpus.examples import Ragged
@@ -36,7 +38,7 @@ class SequenceEncoder:
         self._out_mask = mask(first + shape.layers, steps, lanes, shape.outputs)
         return out if self._out_mask is None else out * self._out_mask
 
-    def backward(self, parameters: Parameters, gradients: dict[str, np.ndarray], d_out: np.ndarray) -> Part:
+    def backward(self, parameters: Parameters, gradients: Mapping[str, np.ndarray], d_out: np.ndarray) -> Part:
         """Writes the gradients of the layers; returns those of the vectors. d_out: zeros behind a sequence's end."""
         if self._out_mask is not None:
             d_out = d_out * self._out_mask

@@ -19,7 +19,7 @@ class WordInput:
         """words: V; known: the vectors of ids from V on."""
         self._words, self._dim, self._known = words, dim, known
         self._met = np.zeros(0, np.int64)
-        self.places = np.zeros(0, np.int32)
+        self.places: np.ndarray = np.zeros(0, np.int32)
 
     def rows(self, parameters: Parameters, ids: np.ndarray) -> np.ndarray:
         """The vectors of the different ids among int32[...]: float32[n, dim rounded up]; *places*, of the shape of

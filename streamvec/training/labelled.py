@@ -177,9 +177,9 @@ def _read(
     number = write_rows(folder / ROWS, in_batches(chosen, stop, path))
     if not number:
         raise StreamvecError(f"{path}: there are no examples in it: name another file")
-    for name, count in rows.counts.items():
-        if count and name != "rows":
-            report.note(f"{path}: {count:,} {_SAID.get(name, name.replace('_', ' '))}")
+    for name, many in rows.counts.items():
+        if many and name != "rows":
+            report.note(f"{path}: {many:,} {_SAID.get(name, name.replace('_', ' '))}")
     if options.train_size is not None and number < options.train_size:
         report.note(f"{path}: has only {number:,} examples, fewer than --train-size {options.train_size:,}")
 

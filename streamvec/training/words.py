@@ -240,6 +240,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
             elif run.sources[0].kind == COOCCURRENCES and isinstance(config, GloveConfig):
                 train_entries(run, config, machine, report, stop)
             else:
+                assert isinstance(text, TextOptions)
                 _from_text(run, config, text, machine, report, stop)
     except Interrupted as interrupted:
         if not run.folder.exists():  # stopped before there was anything to go on with
