@@ -20,6 +20,7 @@ VERBS = {
     "analogy": ("lookup", "man is to king as woman is to ...?"),
     "similarity": ("lookup", "Cosine similarity of two words."),
     "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
+    "predict": ("predict", "What a trained task says of each line."),
     "generate": ("generate", "Text from a language model."),
     "plot": ("plot", "A picture of how far back gradients reach."),
     "export": ("convert", "Write vectors in another tool's format."),

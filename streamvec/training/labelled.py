@@ -51,15 +51,15 @@ class Ids:
         found = self.target_words.size if self.target_words is not None else len(self.labels or ())
         return found
 
-    def of(self, rows: Sequence[Row]) -> ExampleBatch:
-        """The examples of some rows; targets are -1 where they are unknown, and empty where rows have none."""
+    def of(self, rows: Sequence[Row], untold: bool = False) -> ExampleBatch:
+        """The examples of some rows; targets are -1 where they are unknown, and empty where they are *untold*."""
         nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(rows), np.int64))
         no_letters = Ragged(np.zeros(0, np.uint8), nothing.lengths)
         if not self.shape.words_are_given:
             words = self.words.of_texts([row.text for row in rows])
-            return ExampleBatch(words, self._targets(rows), nothing, no_letters)
+            return ExampleBatch(words, nothing if untold else self._targets(rows), nothing, no_letters)
         given = [row.text.split(" ") for row in rows]
-        words, tags = self.words.of_words(given), self._targets(rows)
+        words, tags = self.words.of_words(given), nothing if untold else self._targets(rows)
         if not self.shape.is_spelled:
             return ExampleBatch(words, tags, nothing, no_letters)
         raw = [[word.encode() for word in sequence[: self._most]] for sequence in given]
@@ -134,13 +134,13 @@ def prepare_examples(
         vocabulary, ids, known = load_ids(run, shape, options)
         about: dict[str, Any] = {"vocabulary_checksum": vocabulary.checksum, "vocabulary_size": len(vocabulary)}
         if not (folder / EXAMPLES / INDEX).exists():
-            _write(folder / EXAMPLES, ids, read_rows(folder / ROWS), {}, about)
+            write_examples(folder / EXAMPLES, ids, read_rows(folder / ROWS), {}, about)
             _tell(Examples.open(folder / EXAMPLES), report, "train on", run.sources[0].path)
         (folder / ROWS).unlink(missing_ok=True)
         valid = run.about.get("valid")
         if valid is not None and not (folder / HELD_OUT / INDEX).exists():
             held_out = rows(valid)
-            _write(folder / HELD_OUT, ids, in_batches(held_out, stop, valid), held_out.counts, about)
+            write_examples(folder / HELD_OUT, ids, in_batches(held_out, stop, valid), held_out.counts, about)
             _tell(Examples.open(folder / HELD_OUT), report, "measure on", valid)
         examples = Examples.open(folder / EXAMPLES)
         if examples.vocabulary_checksum != vocabulary.checksum:
@@ -218,10 +218,10 @@ def _told(now: Counted, report: Reporter) -> None:
     report.progress(Progress(now.stage, None, megabytes_per_second=None))
 
 
-def _write(
+def write_examples(
     folder: Path, ids: Ids, batches: Iterable[list[Row]], passed_over: dict[str, int], about: dict[str, Any]
 ) -> None:
-    """Numbers rows and writes them as examples; the folder appears whole."""
+    """Numbers rows and writes them as examples, with what was *passed_over* before; the folder appears whole."""
     for each in (ids.words, ids.target_words):
         if each is not None:
             each.counts.update(dict.fromkeys(each.counts, 0))

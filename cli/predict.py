@@ -1,0 +1,32 @@
+"""``streamvec predict``: what a classifier, a tagger or a translator says of what comes in."""
+
+import json
+import sys
+
+import click
+
+from .options import json_option
+from .watching import Lines
+
+
+@click.command("predict")
+@click.argument("run", type=click.Path())
+@json_option
+def predict_(run: str, as_json: bool) -> None:
+    """What a trained task says of each line of standard input.
+
+    A classifier: the label, a tab, and its probability.
+
+    \b
+    Example:
+      streamvec predict sentiment < reviews.txt
+    """
+    from streamvec.tasks.predicting import predictions
+    from streamvec.tasks.trained import TrainedTask
+    from streamvec.training.run import Run
+
+    at_once = 1 if sys.stdin.isatty() else 64  # who types waits for an answer
+    with TrainedTask(Run.open(run), report=Lines()) as trained:
+        lines = (line.rstrip("\r\n") for line in sys.stdin)
+        for found in predictions(trained, lines, at_once):
+            click.echo(json.dumps(found.said, ensure_ascii=False) if as_json else found.line)
