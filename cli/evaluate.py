@@ -1,15 +1,14 @@
 """evaluate: similarity sets and analogies, as a table for people or a JSON object a line."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .evaluaterun import evaluate_run
 from .options import json_option
-from .watching import Lines
 
 if TYPE_CHECKING:
     from streamvec.vectors.evaluation import AnalogyScores, SectionScore, SimilarityScore
@@ -69,7 +68,9 @@ def evaluate_(
     case_sensitive: bool,
     as_json: bool,
 ) -> None:
-    """How good VECTORS are, by files of other people's judgement; or how well a language model expects a TEXT.
+    """How good VECTORS are, by files of other people's judgement; or how well a trained model tells or expects a TEXT.
+
+    For a RUN of a task (classifier, tagger, translator) and TEXTs, files like those it was trained on: its scores.
 
     For a RUN of kind lm and TEXTs: perplexity of a token, bits per character (line breaks included), and the share
     of words that the model does not know. Each TEXT is read as one sequence (as documents, by a model that was trained
@@ -87,10 +88,14 @@ def evaluate_(
       streamvec evaluate wiki-run --similarity wordsim353.tsv simlex999.tsv --analogies questions-words.txt
     """
     if texts:
-        return _language_model(vectors, texts, bool(similarity or analogies), as_json)
+        if similarity or analogies:
+            raise click.UsageError(
+                "TEXT is for a trained model, --similarity and --analogies for vectors: ask one by one"
+            )
+        return evaluate_run(vectors, texts, as_json)
     if not similarity and not analogies:
         raise click.UsageError(
-            "nothing to evaluate by: give --similarity F, --analogies F, or both; to a language model, TEXT"
+            "nothing to evaluate by: give --similarity F, --analogies F, or both; to a trained model, TEXT"
         )
     from streamvec.vectors import KeyedVectors
     from streamvec.vectors.evaluation import evaluate_analogies, evaluate_similarity
@@ -121,26 +126,6 @@ def evaluate_(
         _name_missing(score.path, score.missing, f"the {len(opened):,} words")
     for scores in questions:
         _name_missing(scores.path, scores.missing, f"the top {scores.top:,}")
-
-
-def _language_model(run: str, texts: tuple[str, ...], has_sets: bool, as_json: bool) -> None:
-    from streamvec.tasks.lm import TrainedModel
-    from streamvec.training.run import Run
-
-    if has_sets:
-        raise click.UsageError("TEXT is for a language model, --similarity and --analogies for vectors: ask one by one")
-    with TrainedModel(Run.open(run), len(os.sched_getaffinity(0)), Lines()) as trained:
-        for text in texts:
-            found = trained.perplexity(text)
-            share = found.unknown / found.tokens
-            if as_json:
-                record = {"text": text, "perplexity": found.perplexity, "bits_per_character": found.bits_per_character}
-                click.echo(json.dumps({**record, "tokens": found.tokens, "unknown": found.unknown}, ensure_ascii=False))
-            else:
-                click.echo(
-                    f"{text}: perplexity {found.perplexity:.2f}, {found.bits_per_character:.3f} bits per character, "
-                    f"{found.tokens:,} tokens, {share:.1%} of them unknown"
-                )
 
 
 def _similarity_json(score: "SimilarityScore") -> dict[str, Any]:
