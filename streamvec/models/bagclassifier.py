@@ -26,7 +26,7 @@ class BagClassifier:
     def __init__(self, config: ClassifierConfig, words: int, labels: int, known: Rows | None = None) -> None:
         self._config, self._words, self._labels = config, words, labels
         self._input = WordInput(words, config.dim, known)
-        self._classes = Classes(padded(config.dim), labels)
+        self._classes = Classes(padded(config.dim), labels, np.arange(config.dim))
         self.met = frozenset([EMBEDDING, NGRAMS] if config.ngrams > 1 else [EMBEDDING])
 
     @property

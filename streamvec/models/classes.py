@@ -14,8 +14,9 @@ WEIGHTS, BIASES = "classes", "classes.b"
 class Classes:
     """Scores of *labels* classes from *inputs* numbers; of two, one score says how much likelier the second is."""
 
-    def __init__(self, inputs: int, labels: int) -> None:
-        self._inputs, self._labels = inputs, labels
+    def __init__(self, inputs: int, labels: int, used: np.ndarray) -> None:
+        """used: int64[n], which of the inputs are no padding: weights of the others are zero and stay so."""
+        self._inputs, self._labels, self._used = inputs, labels, used
         self._scores = 1 if labels == 2 else labels
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -29,8 +30,10 @@ class Classes:
 
     def start(self, parameters: Parameters, key: int) -> None:
         """Small uniform weights."""
-        reach = math.sqrt(6 / (self._inputs + self._scores))  # Glorot and Bengio 2010
-        random.uniform_rows(parameters[WEIGHTS], self._scores, -reach, reach, key)
+        reach = math.sqrt(6 / (self._used.size + self._scores))  # Glorot and Bengio 2010
+        weights = np.empty((self._used.size, self._scores), np.float32)
+        random.uniform_rows(weights, self._scores, -reach, reach, key)
+        parameters[WEIGHTS][self._used] = weights
 
     def chances(self, parameters: Parameters, hidden: np.ndarray) -> np.ndarray:
         """The probability of each class, float32[n, labels], from float32[n, inputs]."""

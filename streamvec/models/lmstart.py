@@ -49,7 +49,7 @@ def start_layer(shape: Shape, name: str, array: np.ndarray, key: int) -> None:
     if part == "U" or layer == "0":
         places = np.arange(units if part == "U" else shape.inputs)
     else:  # what each direction of the layer below gives
-        places = np.concatenate([np.arange(units) + hidden * number for number in range(len(shape.directions))])
+        places = shape.units
     gates = array.reshape(len(array), -1, hidden)
     for gate in range(gates.shape[1]):
         values = np.zeros((places.size, units), np.float32)

@@ -24,7 +24,7 @@ class SequenceClassifier:
     def __init__(self, config: ClassifierConfig, words: int, labels: int, known: Rows | None = None) -> None:
         self._config, self._words = config, words
         self._encoder = SequenceEncoder(Stack(config.shape, 1, 1), words, config.dim, known)
-        self._classes = Classes(config.shape.outputs, labels)
+        self._classes = Classes(config.shape.outputs, labels, config.shape.units)
 
     @property
     def loss_at_chance(self) -> float:

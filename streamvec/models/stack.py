@@ -48,6 +48,13 @@ class Shape(NamedTuple):
         """Columns of what the last layer gives: each direction's, padded."""
         return padded(self.hidden) * len(self.directions)
 
+    @property
+    def units(self) -> np.ndarray:
+        """Which of these columns are no padding: int64[n]."""
+        return np.concatenate(
+            [np.arange(self.hidden) + padded(self.hidden) * number for number in range(len(self.directions))]
+        )
+
     def inputs_of(self, layer: int) -> int:
         """Columns of what a layer takes, padded."""
         return self.outputs if layer else padded(self.inputs)

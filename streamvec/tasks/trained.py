@@ -45,20 +45,21 @@ class TrainedTask:
             )
         warm(report or Silence())
         self.run, self.task = run, TASKS[run.kind]
-        self.config: Any = self.task.config(**run.about["config"])
+        config: Any = self.task.config(**run.about["config"])
+        self.config = config
         self.options = LabelledOptions(**run.about["text"])
-        vocabulary, self.ids, known = load_ids(run, self.task.shape(self.config), self.options)
+        vocabulary, self.ids, known = load_ids(run, self.task.shape(config), self.options)
         self._about: dict[str, Any] = {
             "vocabulary_checksum": vocabulary.checksum,
             "vocabulary_size": len(vocabulary),
         }
         rows = known.rows if known is not None else None
         self.learner = Learner(
-            self.config,
-            lambda: self.task.network(self.config, self.ids, rows),
+            config,
+            lambda: self.task.network(config, self.ids, rows),
             1,
             threads,
-            dim=self.config.dim,
+            dim=config.dim,
             trains=False,
         )
         checkpoints.verify(paths[0])
