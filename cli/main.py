@@ -19,6 +19,8 @@ VERBS = {
     "nn": ("lookup", "Nearest neighbours of words."),
     "analogy": ("lookup", "man is to king as woman is to ...?"),
     "similarity": ("lookup", "Cosine similarity of two words."),
+    "embed": ("sentences", "A line in, its vector out."),
+    "summarize": ("sentences", "The sentences that say most of a document."),
     "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
     "predict": ("predict", "What a trained task says of each line."),
     "generate": ("generate", "Text from a language model."),

@@ -16,6 +16,8 @@ from streamvec.processor import choose_products
 choose_products()  # before anything imports numpy
 _HOMES = {
     "KeyedVectors": "streamvec.vectors",
+    "SentenceVectors": "streamvec.vectors",
+    "summarize": "streamvec.vectors",
     "StreamvecError": "streamvec.errors",
     "Interrupted": "streamvec.errors",
     "train_skipgram": "streamvec.training.words",

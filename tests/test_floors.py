@@ -177,6 +177,14 @@ def test_look_ups_load_neither_the_compiler_nor_the_trainers(finished_run: Path,
     assert "rich" not in modules
 
 
+@pytest.mark.parametrize("verb", ["embed", "summarize"])
+def test_sentences_load_neither_the_compiler_nor_the_trainers(finished_run: Path, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "text.txt").write_text("king river\n")
+    modules = loaded_by(RUN, verb, finished_run, tmp_path / "text.txt")
+    assert "streamvec.vectors.sentences" in modules
+    assert not heavy(modules) and not {name for name in modules if room(name) == "streamvec.training"}
+
+
 def test_looking_at_a_run_loads_neither_the_compiler_nor_a_model(finished_run: Path) -> None:
     for path in (finished_run, finished_run / "vectors.arrow"):
         modules = loaded_by(RUN, "info", path)

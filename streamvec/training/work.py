@@ -15,6 +15,8 @@ from streamvec.training.reading import Batches
 from streamvec.training.run import Run
 from streamvec.training.start import Fillable, fill, start_of
 
+_PATTERN = 4096  # characters of a pattern for tokens that are told beside the vectors
+
 
 class Trained(loop.Model[loop.SomeBatch_contra], Fillable, Protocol[loop.SomeBatch_contra]):
     """A model that can be trained, and begin from vectors."""
@@ -43,8 +45,15 @@ class Work(NamedTuple):
         return Load(words or len(self.vocabulary), self.vocabulary.mean_bytes, self.text_bytes, started=started)
 
     def info(self) -> dict[str, Any]:
-        """What vectors.arrow says of how it was made."""
-        return {"streamvec": version("streamvec"), "kind": self.run.kind, **self.run.about["config"]}
+        """What vectors.arrow says of how it was made; ``text`` is how lines become words, for who asks with lines.
+
+        A pattern for tokens that is very long is left out with it: what is said must fit.
+        """
+        text = self.run.about.get("text") or {}
+        told = {name: text[name] for name in ("tokens", "keep_case", "token_pattern", "phrases") if name in text}
+        about = {"streamvec": version("streamvec"), "kind": self.run.kind, **self.run.about["config"]}
+        fits = told and len(told.get("token_pattern") or "") <= _PATTERN
+        return {**about, "text": told} if fits else about
 
     def train(
         self,

@@ -134,8 +134,12 @@ class KeyedVectors:
         rank = self.words.rank(word)
         return self.row(rank) if rank >= 0 else self._unseen(word)
 
+    def composed(self, word: str) -> np.ndarray | None:
+        """float32[dim] of a word that has no rank, made of its n-grams; None where there is nothing to make it of."""
+        return self._subwords.unseen(word) if self._subwords else None
+
     def _unseen(self, word: str) -> np.ndarray:
-        vector = self._subwords.unseen(word) if self._subwords else None
+        vector = self.composed(word)
         if vector is None:
             raise UnknownWord(word, self.name, self.words.suggest(word))
         return vector
