@@ -46,10 +46,8 @@ def start_layer(shape: Shape, name: str, array: np.ndarray, key: int) -> None:
     if part not in "WU":
         return
     reach = 1 / math.sqrt(units) * (_RECURRENT if part == "U" and shape.cell == "rnn-relu" else 1)
-    if part == "U" or layer == "0":
-        places = np.arange(units if part == "U" else shape.inputs)
-    else:  # what each direction of the layer below gives
-        places = shape.units
+    lowest = np.arange(shape.inputs) if layer == "0" else shape.units  # what each direction of the layer below gives
+    places = np.arange(units) if part == "U" else lowest
     gates = array.reshape(len(array), -1, hidden)
     for gate in range(gates.shape[1]):
         values = np.zeros((places.size, units), np.float32)

@@ -1,7 +1,10 @@
 """The classifier as a task: a label and a text a line, told by the text's words."""
 
+from typing import Any
+
 import numpy as np
 
+from streamvec.corpus.classscores import ClassCounts, ClassScores
 from streamvec.corpus.examples import Examples
 from streamvec.corpus.lines import Lines
 from streamvec.corpus.sources import inspect
@@ -16,6 +19,8 @@ from streamvec.training.labelled import Ids, Shape
 from streamvec.training.labelledrows import Rows
 from streamvec.training.options import LabelledOptions
 from streamvec.training.task import Scores, Task, answered
+
+_SHOWN = 12  # labels of which the table says what each was told as
 
 
 def _shape(config: ClassifierConfig) -> Shape:
@@ -34,12 +39,41 @@ def _network(config: ClassifierConfig, ids: Ids, known: KnownRows | None) -> Net
 
 def score(learner: Learner, ids: Ids, examples: Examples) -> Scores:
     """Accuracy, F1 and the confusion of labels."""
-    true, told = [], []
+    assert ids.labels is not None
+    counts = ClassCounts(ids.labels.names)
     for batch, answers in answered(learner, examples):
-        true.append(batch.targets.values)
-        told.append(np.argmax(np.stack(answers), axis=1))
-    right = float(np.mean(np.concatenate(true) == np.concatenate(told)))
-    return Scores(right, {"accuracy": right}, [f"accuracy {right:.4f}"])
+        counts.add(batch.targets.values, np.argmax(np.stack(answers), axis=1))
+    found = counts.scores()
+    said: dict[str, Any] = {"accuracy": found.accuracy, "macro_f1": found.macro_f1, "examples": found.examples}
+    said |= {"labels": [label._asdict() for label in found.labels]}
+    if found.confusion is not None:
+        said["confusion"] = found.confusion.tolist()
+    return Scores(found.accuracy or 0.0, said, _lines(found))
+
+
+def _lines(found: ClassScores) -> list[str]:
+    """The scores as a table for people: how each label is told, and as which others."""
+    confusion = found.confusion if len(found.labels) <= _SHOWN else None
+    width = max(5, *(len(label.label) for label in found.labels))
+    heads = [label.label[:8] for label in found.labels] if confusion is not None else []
+    lines = [
+        f"accuracy {_number(found.accuracy)}, macro F1 {_number(found.macro_f1)}, {found.examples:,} examples"
+        + (f", of {found.unknown:,} the label is not known" if found.unknown else ""),
+        f"{'label':<{width}}  precision  recall      F1  examples"
+        + "".join(f" {head:>8}" for head in heads)
+        + ("  (told as)" if confusion is not None else ""),
+    ]
+    for number, label in enumerate(found.labels):
+        told = [f" {count:>8,}" for count in confusion[number].tolist()] if confusion is not None else []
+        lines.append(
+            f"{label.label:<{width}}  {_number(label.precision):>9}  {_number(label.recall):>6}  {_number(label.f1):>6}"
+            f"  {label.true:>8,}" + "".join(told)
+        )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 CLASSIFIER = Task("classifier", ClassifierConfig, _shape, _rows, _network, score)
