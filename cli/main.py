@@ -24,7 +24,7 @@ VERBS = {
     "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
     "predict": ("predict", "What a trained task says of each line."),
     "generate": ("generate", "Text from a language model."),
-    "plot": ("plot", "A picture of how far back gradients reach."),
+    "plot": ("plot", "A picture of gradients, or of what labelled examples bring."),
     "export": ("convert", "Write vectors in another tool's format."),
     "import": ("convert", "Read another tool's vectors into vectors.arrow."),
     "info": ("inspect", "What a RUN or a file holds."),

@@ -13,23 +13,46 @@ from .options import json_option
 @click.command("plot")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(), metavar="RUN...")
 @click.option("--gradients", is_flag=True, help="How large gradients are against their distance in time.")
+@click.option("--learning-curve", is_flag=True, help="Scores of tasks against the number of labelled examples.")
 @click.option("-o", "--out", required=True, metavar="FILE", help="The picture: a name ending in .png, .svg or .pdf.")
 @json_option
-def plot_(runs: tuple[str, ...], gradients: bool, out: str, as_json: bool) -> None:
-    """A picture of how far back in time gradients reach, of language models trained with --report-gradients.
+def plot_(runs: tuple[str, ...], gradients: bool, learning_curve: bool, out: str, as_json: bool) -> None:
+    """A picture of RUNs, several in one: of how far back gradients reach, or of how much labelled examples bring.
 
-    Each layer is a line: the norm of the gradient of the loss at one time step by the layer's state so many steps
-    before it, a mean over the last epoch. A line that falls steeply vanishes, one that rises explodes. Several RUNs
-    are drawn into one picture, so that cells can be compared. FILE is replaced if it is there.
+    --gradients, of language models trained with --report-gradients: each layer is a line, the norm of the gradient of
+    the loss at one time step by the layer's state so many steps before it, a mean over the last epoch. A line that
+    falls steeply vanishes, one that rises explodes.
 
-    --json also prints what is drawn, one line an object; norms that are not finite are null.
+    --learning-curve, of tasks trained with --valid: the score of each RUN's best epoch over the number of its training
+    examples (--train-size). RUNs that differ in nothing else but --seed are a line.
+
+    FILE is replaced if it is there. --json also prints what is drawn, one line an object; norms that are not finite are
+    null.
 
     \b
     Example:
       streamvec plot lstm-run rnn-run --gradients -o gradients.png
+      streamvec plot with-500 with-5000 without-500 without-5000 --learning-curve -o curve.png
     """
-    if not gradients:
-        raise click.UsageError("plot draws gradients: give --gradients", click.get_current_context())
+    if gradients == learning_curve:
+        raise click.UsageError(
+            "plot draws one of two things: give --gradients or --learning-curve", click.get_current_context()
+        )
+    (_gradients if gradients else _learning_curve)(runs, out, as_json)
+
+
+def _learning_curve(runs: tuple[str, ...], out: str, as_json: bool) -> None:
+    from streamvec.tasks.learningcurve import draw_learning_curve, read_points
+
+    points = read_points(runs)
+    draw_learning_curve(points, out)
+    for point in points if as_json else []:
+        click.echo(json.dumps(point._asdict(), ensure_ascii=False))
+    if not as_json:
+        click.echo(f"{out}: {len(points)} RUNs, {len({point.line for point in points})} lines")
+
+
+def _gradients(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     from streamvec.tasks.gradientplot import Line, draw_gradients
     from streamvec.training.gradients import read_curves
 

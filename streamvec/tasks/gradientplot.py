@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamvec.disk.files import whole_file
 from streamvec.errors import StreamvecError
+from streamvec.tasks.pictures import COLOURS, MARKERS, checked, new_figure, plain, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMATS = (".png", ".svg", ".pdf")
-_COLOURS = ("#0b2a5b", "#b5304a", "#2fa292", "#e9a03b", "#7b5ea7", "#8c8c8c")  # from dark to light
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
     (0, ()),
     (0, (6, 2)),
@@ -51,17 +48,11 @@ def draw_gradients(lines: Sequence[Line], path: Path | str) -> None:
     h and, where there is any, c have a half of it each, with one logarithmic axis of at most 12 powers of ten. Raises
     StreamvecError for another ending, where matplotlib is missing, or nothing can be drawn.
     """
-    path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise StreamvecError(f"{path}: pictures end in {', '.join(FORMATS)}: choose such a name")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise StreamvecError("drawing needs matplotlib: pip install 'streamvec[plot]'") from None
+    path = checked(path)
     if not any((line.norms > 0).any() for line in lines):
         raise StreamvecError("no gradient is above 0 and finite: there is nothing to draw on a logarithmic axis")
     states = [state for state in _STATES if any(line.state == state for line in lines)]
-    figure = Figure(figsize=(3.2 + 4.4 * len(states), 4.6), dpi=150, layout="constrained")
+    figure = new_figure(3.2 + 4.4 * len(states), 4.6)
     axes = figure.subplots(1, len(states), sharey=True, squeeze=False)[0]
     for state, ax in zip(states, axes, strict=True):
         _draw(ax, [line for line in lines if line.state == state])
@@ -72,32 +63,28 @@ def draw_gradients(lines: Sequence[Line], path: Path | str) -> None:
     axes[0].set_ylim(max(low, high * _VANISHED), high)
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside right center", frameon=False, fontsize=9, handlelength=4)
-    with whole_file(path) as file:
-        figure.savefig(file, format=path.suffix[1:].lower(), facecolor="white")
+    save(figure, path)
 
 
 def _draw(ax: "Axes", lines: Sequence[Line]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for line in lines:
-        steps, look = len(line.norms), line.training % len(_COLOURS)
+        steps, look = len(line.norms), line.training % len(COLOURS)
         every = max(1, round(steps / _MARKED))
         ax.plot(
             np.arange(steps),
             np.where(line.norms > 0, line.norms, np.nan),  # 0 has no place on a logarithmic axis
-            color=_COLOURS[look],
+            color=COLOURS[look],
             linestyle=_DASHES[line.layer % len(_DASHES)],
             linewidth=1.5,
-            marker=_MARKERS[look],
+            marker=MARKERS[look],
             markersize=5,
-            markerfacecolor=_COLOURS[look] if line.layer % 2 == 0 else "white",
+            markerfacecolor=COLOURS[look] if line.layer % 2 == 0 else "white",
             markevery=(line.layer * every // 2 % every, every),  # layers do not hide each other's
             label=line.label,
         )
     ax.set_yscale("log")
     ax.margins(x=0.02)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(True, which="major", color="#dddddd", linewidth=0.6)
-    ax.set_axisbelow(True)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    plain(ax)
