@@ -6,14 +6,13 @@ softmax over every word, and beside its adaptive one; `lm_perplexity` tells what
 """
 
 import argparse
-import json
 import subprocess
-import venv
 from pathlib import Path
 from typing import Any
 
 from benchmarks import corpora
 from benchmarks.bench import REPOSITORY, Bench, Skip, benchmark, environment, median, show, streamvec_command, worker
+from benchmarks.torch_peer import torch_answer, torch_python
 
 _TORCH = Path(__file__).with_name("torch_task.py")
 _WORDS = {"hidden": 200, "layers": 2, "batch": 20, "bptt": 35, "dropout": 0.2, "optimizer": "sgd", "cutoffs": [4000]}
@@ -48,7 +47,7 @@ def run(bench: Bench) -> dict[str, Any]:
         args.repeat, args.steps = 1, 2
     python, skipped = None, {}
     try:
-        python = _torch(bench)
+        python = torch_python(bench)
     except Skip as reason:
         skipped["torch"] = str(reason)
     texts = {"ptb": _tokens(bench, "ptb"), "characters": _tokens(bench, "characters")}
@@ -64,7 +63,7 @@ def run(bench: Bench) -> dict[str, Any]:
             ours = worker("lm_task", "train", settings)
             once = {"network": name, "streamvec": trained / ours["seconds"], "loss": ours["loss"]}
             if python is not None:
-                theirs = _peer(python, settings)
+                theirs = torch_answer(python, _TORCH, settings)
                 once |= {
                     "torch": trained / theirs["seconds"],
                     "torch_loss": theirs["loss"],
@@ -137,32 +136,6 @@ def _tokens(bench: Bench, text: str) -> dict[str, Any]:
     asked = {"run": str(folder), "tokens": str(kept), "batch": network["batch"], "bptt": network["bptt"]}
     made = worker("lm_task", "tokens", {**asked, "steps": steps})
     return {"tokens": str(kept), "words": made["words"], "most": made["steps"]}
-
-
-def _torch(bench: Bench) -> str:
-    """A python that has torch; Skip where there is none."""
-    if bench.args.torch:
-        return str(bench.args.torch)
-    if bench.quick:
-        raise Skip("a quick run has no network")
-    bench.say("installing torch beside")
-    folder = bench.work / "torch"
-    venv.create(folder, with_pip=True, clear=True)
-    python = str(folder / "bin" / "python")
-    done = subprocess.run([python, "-m", "pip", "install", "-q", "torch", "numpy"], capture_output=True, text=True)
-    if done.returncode:
-        raise Skip(f"torch: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
-    return python
-
-
-def _peer(python: str, settings: dict[str, Any]) -> dict[str, Any]:
-    done = subprocess.run(
-        [python, str(_TORCH), json.dumps(settings)], env=environment(), capture_output=True, text=True
-    )
-    if done.returncode:
-        raise RuntimeError(f"torch failed with status {done.returncode}:\n{done.stderr[-4000:]}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
 
 
 if __name__ == "__main__":

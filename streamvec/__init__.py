@@ -24,6 +24,7 @@ _HOMES = {
     "train_cbow": "streamvec.training.words",
     "train_glove": "streamvec.training.words",
     "train_lm": "streamvec.training.words",
+    "train_task": "streamvec.training.words",
     "resume": "streamvec.training.words",
     "SkipGramConfig": "streamvec.models.wordconfig",
     "CbowConfig": "streamvec.models.wordconfig",
