@@ -1,5 +1,6 @@
 """``streamvec train classifier``, ``tagger``, ``translator``: labelled examples in, a model that tells them out."""
 
+import inspect
 import json
 import shlex
 from typing import Any
@@ -17,7 +18,7 @@ from .watching import StopRequest, watching
 def task_command(kind: str, config: type[Learning], about: str) -> click.Command:
     """``train KIND``: tasks differ in their options and their help alone."""
 
-    @click.command(kind, help=about)
+    @click.command(kind, help=inspect.cleandoc(about))
     @click.option("--train", "train_path", required=True, metavar="FILE", help="The examples to train on.")
     @click.option(
         "--valid", metavar="FILE", help="Examples that are measured on after each epoch; the best epoch is the model."

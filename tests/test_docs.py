@@ -46,7 +46,7 @@ def calls(text: str) -> list[str]:
 
 
 EXAMPLES = calls(fenced("sh"))
-KINDS = ["train skipgram", "train cbow", "train glove", "train lm"]
+KINDS = ["train skipgram", "train cbow", "train glove", "train lm", "train classifier"]
 HELP_EXAMPLES = {name: command.help or "" for name in [*VERBS, *KINDS] for command in [command_of(name.split())[0]]}
 
 
@@ -106,6 +106,7 @@ def test_examples_of_the_help_parse(name: str) -> None:
 def test_the_python_example_runs(tmp_path: Path) -> None:
     code = fenced("python")
     (tmp_path / "wiki.txt").write_text(two_topics(500) + "man woman man woman\n" * 20, encoding="utf-8")
+    (tmp_path / "reviews.tsv").write_text("good\tsuch a fine film\nbad\ta film so bad\n" * 20, encoding="utf-8")
     (tmp_path / "example.py").write_text(code, encoding="utf-8")
     ended = subprocess.run(
         [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300
