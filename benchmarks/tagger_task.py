@@ -4,11 +4,11 @@ import time
 from typing import Any
 
 import numpy as np
-from streamvec.models.letters import different
 
 from benchmarks.bench import answer
 from streamvec.corpus.examples import Examples
 from streamvec.corpus.shuffled import Shuffled
+from streamvec.models.letters import different
 from streamvec.models.step import Position
 from streamvec.training.labelled import Prepared, load_ids
 from streamvec.training.options import LabelledOptions

@@ -11,15 +11,19 @@ from .watching import Lines
 
 @click.command("predict")
 @click.argument("run", type=click.Path())
+@click.option("--text", "as_text", is_flag=True, help="For a tagger: a sentence a line, not a word.")
 @json_option
-def predict_(run: str, as_json: bool) -> None:
+def predict_(run: str, as_text: bool, as_json: bool) -> None:
     """What a trained task says of each line of standard input.
 
-    A classifier: the label, a tab, and its probability.
+    A classifier: the label, a tab, and its probability. A tagger reads a word a line (in the column that training read
+    it from) and an empty line behind each sentence: each word, its tag and the probability of that, between tabs.
 
     \b
     Example:
       streamvec predict sentiment < reviews.txt
+      streamvec predict ner < eng.testb
+      echo "Peter Blackburn lives in Brussels." | streamvec predict ner --text --json
     """
     from streamvec.tasks.predicting import predictions
     from streamvec.tasks.trained import TrainedTask
@@ -28,5 +32,8 @@ def predict_(run: str, as_json: bool) -> None:
     at_once = 1 if sys.stdin.isatty() else 64  # who types waits for an answer
     with TrainedTask(Run.open(run), report=Lines()) as trained:
         lines = (line.rstrip("\r\n") for line in sys.stdin)
-        for found in predictions(trained, lines, at_once):
-            click.echo(json.dumps(found.said, ensure_ascii=False) if as_json else found.line)
+        try:
+            for found in predictions(trained, lines, at_once, as_text):
+                click.echo(json.dumps(found.said, ensure_ascii=False) if as_json else found.line)
+        except ValueError as problem:
+            raise click.UsageError(str(problem)) from None

@@ -9,6 +9,7 @@ import click
 
 from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.learning import Learning
+from streamvec.models.taggerconfig import TaggerConfig
 from streamvec.training.options import LabelledOptions, MachineOptions, pick
 
 from .options import given, json_option, options_of, out_option, overwrite_option, vectors_option
@@ -100,5 +101,21 @@ classifier_ = task_command(
     Example:
       streamvec train classifier --train train.tsv --valid dev.tsv --out sentiment
       streamvec train classifier --train train.tsv --encoder lstm --bidirectional --vectors wiki-run --out sentiment
+    """,
+)
+
+tagger_ = task_command(
+    "tagger",
+    TaggerConfig,
+    """A tagger of words: named entities, chunks, parts of speech.
+
+    A file has a word a line, its tag in the last column (or --columns WORD,TAG, by number), and an empty line behind
+    each sentence, as CoNLL's have. Whether entities are in IOB1, IOB2, BIOES or BILOU is told by the tags; answers have
+    the scheme of the file.
+
+    \b
+    Example:
+      streamvec train tagger --train eng.train --valid eng.testa --vectors glove.6B.50d.txt --out ner
+      streamvec train tagger --train train.conllu --columns 2,4 --cell gru --output softmax --out pos
     """,
 )

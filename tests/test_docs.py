@@ -46,7 +46,7 @@ def calls(text: str) -> list[str]:
 
 
 EXAMPLES = calls(fenced("sh"))
-KINDS = ["train skipgram", "train cbow", "train glove", "train lm", "train classifier"]
+KINDS = ["train skipgram", "train cbow", "train glove", "train lm", "train classifier", "train tagger"]
 HELP_EXAMPLES = {name: command.help or "" for name in [*VERBS, *KINDS] for command in [command_of(name.split())[0]]}
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -47,13 +48,22 @@ class Labels:
 
     def save(self, path: Path) -> None:
         """Writes labels.json, whole or not at all."""
-        write_json(path, {"labels": self.names, "counts": self.counts})
+        write_json(path, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """What labels.json holds."""
+        return {"labels": self.names, "counts": self.counts}
 
     @classmethod
-    def load(cls, path: Path) -> "Labels":
+    def of_json(cls, content: dict[str, Any]) -> Self:
+        """What `to_json` gave; KeyError where something is missing."""
+        return cls(content["labels"], content["counts"])
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
         """Reads what `save` wrote; StreamvecError where it is missing or damaged."""
         content = read_json(path)
         try:
-            return cls(content["labels"], content["counts"])
+            return cls.of_json(content)
         except KeyError as problem:
             raise StreamvecError(f"{path}: {problem} is missing: train again with --overwrite") from None

@@ -136,7 +136,7 @@ class TagSurvey:
                 self._counts[tag] = 0
                 self._places[tag] = f"{sentence.path}: line {line}"
             self._counts[tag] += 1
-        known = [tag if _is_known(tag) else OUTSIDE for tag in sentence.tags]
+        known = [tag if is_tag(tag) else OUTSIDE for tag in sentence.tags]
         entities = spans(known)
         for scheme in _LETTERS:
             for place, meant in _written(entities, scheme):
@@ -169,14 +169,15 @@ class TagSurvey:
         return TagSet(scheme, counts, types, self._repaired[scheme], self._first_repaired[scheme])
 
     def _are_plain(self) -> bool:
-        if any(_is_known(tag) and "-" in tag for tag in self._counts):
+        if any(is_tag(tag) and "-" in tag for tag in self._counts):
             return False
-        bare = OUTSIDE in self._counts and all(_is_known(tag) for tag in self._counts)  # O, B and I alone
+        bare = OUTSIDE in self._counts and all(is_tag(tag) for tag in self._counts)  # O, B and I alone
         return not bare
 
 
 @functools.lru_cache(MOST_TAGS)
-def _is_known(tag: str) -> bool:
+def is_tag(tag: str) -> bool:
+    """Whether a tag is of a scheme of entities."""
     try:
         split_tag(tag)
     except StreamvecError:

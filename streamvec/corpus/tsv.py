@@ -1,8 +1,9 @@
 """Pairs from a file of columns between tabs: a label and a text, or two texts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from streamvec.corpus.labels import Labels
 from streamvec.corpus.lines import Lines
 from streamvec.errors import StreamvecError
 
@@ -37,7 +38,7 @@ class TsvRows:
         self.counts = {"rows": 0, "empty_lines": 0, "without_text": 0, "without_target": 0}
 
     def __iter__(self) -> Iterator[Row]:
-        self.counts = dict.fromkeys(self.counts, 0)
+        self.counts.update(dict.fromkeys(self.counts, 0))  # whoever asked for them has the same ones
         found: Columns | None = None
         for number, line in self._lines:
             if not line.strip():
@@ -61,6 +62,10 @@ class TsvRows:
             else:
                 self.counts["rows"] += 1
                 yield row
+
+    def labels(self, rows: Iterable[Row]) -> Labels:
+        """The labels of *rows*."""
+        return Labels.of([row.target] for row in rows)
 
     def _find(self, fields: list[str]) -> tuple[Columns, bool]:
         """Where the columns are, and whether *fields*, of the first line, only name them."""

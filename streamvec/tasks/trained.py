@@ -83,7 +83,7 @@ class TrainedTask:
 
     def score(self, path: str, stop: Callable[[], bool] = lambda: False) -> tuple[Scores, dict[str, int], float | None]:
         """(how well the examples at *path* are told, what was passed over, cut or unknown by name, the mean loss)."""
-        rows = self.task.rows(path, self.options)
+        rows = self.task.rows(path, self.config, self.options)
         with TemporaryDirectory() as folder:
             write_examples(Path(folder) / "x", self.ids, in_batches(rows, stop, path), rows.counts, self._about)
             examples = Examples.open(Path(folder) / "x")

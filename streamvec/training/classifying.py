@@ -27,7 +27,7 @@ def _shape(config: ClassifierConfig) -> Shape:
     return Shape(words_are_given=False, is_spelled=False, targets="label")
 
 
-def _rows(path: str, options: LabelledOptions) -> Rows:
+def _rows(path: str, config: ClassifierConfig, options: LabelledOptions) -> Rows:
     lines = Lines(inspect(path), options.encoding)
     return TsvRows(lines, path, ("text", "label"), (1, 0), options.column_names)
 

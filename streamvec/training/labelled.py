@@ -15,6 +15,7 @@ from streamvec.corpus.prepare import count_words
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.sources import inspect
+from streamvec.corpus.taglabels import TagLabels
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.tsv import Row
 from streamvec.corpus.vocabulary import Vocabulary
@@ -103,7 +104,7 @@ def load_ids(run: Run, shape: Shape, options: LabelledOptions) -> tuple[Vocabula
     if shape.targets == "words":
         target_words = WordIds(Vocabulary.load(run.folder / TARGETS), options.tokenizer, options.max_length)
     else:
-        labels = Labels.load(run.folder / LABELS)
+        labels = (TagLabels if shape.targets == "tags" else Labels).load(run.folder / LABELS)
     return vocabulary, Ids(shape, words, labels, target_words, options.max_length), known
 
 
@@ -141,6 +142,7 @@ def prepare_examples(
         if valid is not None and not (folder / HELD_OUT / INDEX).exists():
             held_out = rows(valid)
             write_examples(folder / HELD_OUT, ids, in_batches(held_out, stop, valid), held_out.counts, about)
+            _tell_passed_over(held_out, report, valid)
             _tell(Examples.open(folder / HELD_OUT), report, "measure on", valid)
         examples = Examples.open(folder / EXAMPLES)
         if examples.vocabulary_checksum != vocabulary.checksum:
@@ -177,9 +179,9 @@ def _read(
     number = write_rows(folder / ROWS, in_batches(chosen, stop, path))
     if not number:
         raise StreamvecError(f"{path}: there are no examples in it: name another file")
-    for name, many in rows.counts.items():
-        if many and name != "rows":
-            report.note(f"{path}: {many:,} {_SAID.get(name, name.replace('_', ' '))}")
+    if shape.targets != "words":
+        rows.labels(row for batch in read_rows(folder / ROWS) for row in batch).save(folder / LABELS)
+    _tell_passed_over(rows, report, path)
     if options.train_size is not None and number < options.train_size:
         report.note(f"{path}: has only {number:,} examples, fewer than --train-size {options.train_size:,}")
 
@@ -200,9 +202,6 @@ def _read(
     count("text", run.vocabulary, words_tokenizer(shape, options))
     if shape.targets == "words":
         count("target", folder / TARGETS, options.tokenizer)
-    else:
-        divide = (lambda target: [target]) if shape.targets == "label" else (lambda target: target.split(" "))
-        Labels.of(divide(row.target) for batch in read_rows(folder / ROWS) for row in batch).save(folder / LABELS)
     if keep_vectors is not None:
         keep_vectors(folder / KNOWN)
 
@@ -211,7 +210,17 @@ _SAID = {
     "empty_lines": "empty lines were passed over",
     "without_text": "lines without text were passed over",
     "without_target": "lines without a label or target were passed over",
+    "ranges_skipped": "lines of words written as one, or left out, were passed over",
+    "sentences_cut": "sentences were longer than --max-length, and cut into pieces",
+    "replaced_bytes": "bytes could not be decoded and were replaced",
+    "repaired_tags": "tags cannot stand where they do in their scheme, and were read as others",
 }
+
+
+def _tell_passed_over(rows: Rows, report: Reporter, path: str) -> None:
+    for name, many in rows.counts.items():
+        if many and name != "rows":
+            report.note(f"{path}: {many:,} {_SAID.get(name, name.replace('_', ' '))}")
 
 
 def _told(now: Counted, report: Reporter) -> None:

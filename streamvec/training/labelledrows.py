@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from streamvec.corpus.labels import Labels
 from streamvec.corpus.tsv import Row
 from streamvec.disk.arrow import ArrowWriter, read_batches
 from streamvec.errors import Interrupted
@@ -27,6 +28,9 @@ class Rows(Protocol):
     counts: dict[str, int]
 
     def __iter__(self) -> Iterator[Row]: ...
+
+    def labels(self, rows: Iterable[Row]) -> Labels:
+        """The labels or tags of *rows*, some of those that were read last."""
 
 
 def some_of(rows: Iterable[Row], number: int | None, seed: int) -> Iterator[Row]:

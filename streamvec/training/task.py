@@ -30,7 +30,7 @@ class Task(NamedTuple):
     kind: str
     config: type[Learning]
     shape: Callable[[Any], Shape]  # of a config
-    rows: Callable[[str, LabelledOptions], Rows]  # of the file at a path
+    rows: Callable[[str, Any, LabelledOptions], Rows]  # of the file at a path, with a config
     network: Callable[[Any, Ids, KnownRows | None], Network]
     score: Callable[[Learner, Ids, Examples], Scores]
     tokens: Callable[[dict[str, Any]], dict[str, Any]] = dict  # options, with what a token is where it is not said

@@ -1,6 +1,7 @@
 """The tasks on labelled examples, by the kind of their RUNs."""
 
 from streamvec.training.classifying import CLASSIFIER
+from streamvec.training.tagging import TAGGER
 from streamvec.training.task import Task
 
-TASKS: dict[str, Task] = {task.kind: task for task in (CLASSIFIER,)}
+TASKS: dict[str, Task] = {task.kind: task for task in (CLASSIFIER, TAGGER)}

@@ -35,7 +35,7 @@ def train_task_run(
     start = run.about.get("vectors")
     keep = None if start is None else lambda path: _keep(FromVectors(**start), path, run, config, report)
     prepared = prepare_examples(
-        run, task.shape(config), lambda path: task.rows(path, options), options, keep, machine, report, stop
+        run, task.shape(config), lambda path: task.rows(path, config, options), options, keep, machine, report, stop
     )
     examples, vocabulary = Shuffled(prepared.examples, config.batch, config.seed), prepared.vocabulary
     learner = new_learner(task, config, prepared, examples.batches, machine.cores)

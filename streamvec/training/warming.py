@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,29 @@ import pyarrow as pa
 
 from streamvec.corpus.compiling import compile_cooccurrences, compile_entries, compile_kernels
 from streamvec.corpus.cooccurrences import Entries
+from streamvec.corpus.examples import ExampleBatch, Ragged
 from streamvec.corpus.lanes import LaneBatch
 from streamvec.corpus.shards import TokenBatch
+from streamvec.corpus.shuffled import drawn
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.kernels import random
 from streamvec.kernels.streams import streamed
+from streamvec.models.bagclassifier import BagClassifier
 from streamvec.models.cells import CELLS
+from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.glove import Glove
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.languagemodel import LanguageModel
+from streamvec.models.learner import Learner
 from streamvec.models.learning import OPTIMIZERS
 from streamvec.models.lmconfig import LmConfig
+from streamvec.models.network import Network
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.subwords import ngrams_of
+from streamvec.models.tagger import Tagger
+from streamvec.models.taggerconfig import TaggerConfig
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.progress import Reporter
 
@@ -67,6 +76,7 @@ def compile_all() -> None:
         model.held_out_loss([(0, TokenBatch(values, offsets))])
     _compile_glove()
     compile_language_model()
+    compile_tasks()
     _mark().touch()
 
 
@@ -101,6 +111,26 @@ def compile_language_model() -> None:
         reader.read(2)
     random.bits(np.uint64(random.stream(1, 0, random.SAMPLE)), np.uint64(0))
     Tokenizer().tokens("a prompt")
+
+
+def compile_tasks() -> None:
+    """Calls each kernel that tasks on labelled examples need besides: to train, to be measured and to answer."""
+    words, spelled, label = (Ragged.of([np.array(row, np.int32)]) for row in ([1, 2, 1], [2, 1, 2], [1]))
+    letters = Ragged.of([np.arange(5, dtype=np.uint8)], np.uint8)
+    tagged, told = (ExampleBatch(words, targets, spelled, letters) for targets in (words, label))
+    classifier = ClassifierConfig(dim=8, ngrams=2, hidden=8)
+    tagger = TaggerConfig(dim=8, hidden=8)
+    _compile_task(classifier, lambda: BagClassifier(classifier, 3, 3), told)
+    drawn(2, 1, 0, 0)
+    _compile_task(tagger, lambda: Tagger(tagger, 3, 3), tagged)
+
+
+def _compile_task(config: ClassifierConfig | TaggerConfig, network: Callable[[], Network], batch: ExampleBatch) -> None:
+    learner = Learner(config, network, 1, dim=config.dim)
+    learner.step(batch, Position(0, 0))
+    learner.loss(batch)
+    learner.answers(batch)
+    learner.close()
 
 
 def _mark() -> Path:
