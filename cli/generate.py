@@ -1,6 +1,7 @@
-"""``streamvec generate``: what a language model writes."""
+"""``streamvec generate``: what a language model writes, or a translator of a label."""
 
 import json
+from collections.abc import Iterator
 
 import click
 
@@ -10,7 +11,7 @@ from .watching import Lines
 
 @click.command("generate")
 @click.argument("run", type=click.Path())
-@click.option("--prompt", default="", help="What it goes on from.")
+@click.option("--prompt", default="", help="What it goes on from; of a translator, what it reads.")
 @click.option("--length", type=click.IntRange(1), default=200, show_default=True, help="Most tokens, or characters.")
 @click.option("--temperature", type=float, default=1.0, show_default=True, help="Below 1 it dares less; 0 never.")
 @click.option("--top-k", type=int, default=0, show_default=True, help="Only so many of the likeliest tokens; 0 is all.")
@@ -24,26 +25,39 @@ def generate_(
 ) -> None:
     """Text from a language model, token after token, until the end of a sentence or --length.
 
-    A model of --level char goes on to --length, if it was not trained with --separate.
+    A model of --level char goes on to --length, if it was not trained with --separate. A translator that was trained
+    on labels, and names or texts of each, writes another one for the label that is its --prompt.
 
     \b
     Example:
       streamvec generate novel-lm --prompt "The ship" --temperature 0.8
+      streamvec generate names --prompt Italian --seed 7
     """
+    from streamvec.tasks import fromlabel
     from streamvec.tasks.generation import Sampling
     from streamvec.tasks.lm import TrainedModel
+    from streamvec.tasks.trained import TrainedTask
     from streamvec.training.run import Run
 
     try:
         sampling = Sampling(temperature, top_k, top_p, seed)
     except ValueError as problem:
         raise click.UsageError(str(problem), click.get_current_context()) from None
-    with TrainedModel(Run.open(run), report=Lines()) as trained:
-        pieces = trained.write(prompt, sampling, length)
-        if as_json:
-            click.echo(json.dumps({"prompt": prompt, "text": "".join(pieces)}, ensure_ascii=False))
-            return
-        click.echo(prompt, nl=False)
-        for piece in pieces:
-            click.echo(piece, nl=False)
-        click.echo()
+    opened = Run.open(run)
+    if opened.kind == "translator":
+        with TrainedTask(opened, report=Lines()) as task:
+            _show("", fromlabel.write(task, prompt, sampling, length), prompt if as_json else None)
+        return
+    with TrainedModel(opened, report=Lines()) as trained:
+        _show(prompt, trained.write(prompt, sampling, length), prompt if as_json else None)
+
+
+def _show(before: str, pieces: Iterator[str], json_of: str | None) -> None:
+    """Prints text piece by piece, as it comes, behind *before*; or as JSON of the prompt *json_of*."""
+    if json_of is not None:
+        click.echo(json.dumps({"prompt": json_of, "text": "".join(pieces)}, ensure_ascii=False))
+        return
+    click.echo(before, nl=False)
+    for piece in pieces:
+        click.echo(piece, nl=False)
+    click.echo()

@@ -12,18 +12,26 @@ from .watching import Lines
 @click.command("predict")
 @click.argument("run", type=click.Path())
 @click.option("--text", "as_text", is_flag=True, help="For a tagger: a sentence a line, not a word.")
+@click.option(
+    "--beam",
+    type=click.IntRange(1),
+    help="Of a translator: so many beginnings are kept at each step; with --json, as many translations.",
+)
 @json_option
-def predict_(run: str, as_text: bool, as_json: bool) -> None:
+def predict_(run: str, as_text: bool, beam: int | None, as_json: bool) -> None:
     """What a trained task says of each line of standard input.
 
     A classifier: the label, a tab, and its probability. A tagger reads a word a line (in the column that training read
-    it from) and an empty line behind each sentence: each word, its tag and the probability of that, between tabs.
+    it from) and an empty line behind each sentence: each word, its tag and the probability of that, between tabs. A
+    translator: the translation, a tab, and the probability of all its tokens together; without --beam each is the
+    likeliest behind those before.
 
     \b
     Example:
       streamvec predict sentiment < reviews.txt
       streamvec predict ner < eng.testb
       echo "Peter Blackburn lives in Brussels." | streamvec predict ner --text --json
+      streamvec predict english-french --beam 5 < lines.txt
     """
     from streamvec.tasks.predicting import predictions
     from streamvec.tasks.trained import TrainedTask
@@ -33,7 +41,7 @@ def predict_(run: str, as_text: bool, as_json: bool) -> None:
     with TrainedTask(Run.open(run), report=Lines()) as trained:
         lines = (line.rstrip("\r\n") for line in sys.stdin)
         try:
-            for found in predictions(trained, lines, at_once, as_text):
+            for found in predictions(trained, lines, at_once, as_text, beam):
                 click.echo(json.dumps(found.said, ensure_ascii=False) if as_json else found.line)
         except ValueError as problem:
-            raise click.UsageError(str(problem)) from None
+            raise click.UsageError(str(problem), click.get_current_context()) from None

@@ -25,7 +25,7 @@ from .options import (
     vectors_option,
     vocab_option,
 )
-from .traintask import classifier_, tagger_
+from .traintask import classifier_, tagger_, translator_
 from .watching import StopRequest, watching
 
 
@@ -111,6 +111,7 @@ _verb(
 
 train_.add_command(classifier_)
 train_.add_command(tagger_)
+train_.add_command(translator_)
 
 
 @train_.command("lm")

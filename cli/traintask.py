@@ -10,6 +10,7 @@ import click
 from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.learning import Learning
 from streamvec.models.taggerconfig import TaggerConfig
+from streamvec.models.translatorconfig import TranslatorConfig
 from streamvec.training.options import LabelledOptions, MachineOptions, pick
 
 from .options import given, json_option, options_of, out_option, overwrite_option, vectors_option
@@ -117,5 +118,20 @@ tagger_ = task_command(
     Example:
       streamvec train tagger --train eng.train --valid eng.testa --vectors glove.6B.50d.txt --out ner
       streamvec train tagger --train train.conllu --columns 2,4 --cell gru --output softmax --out pos
+    """,
+)
+
+translator_ = task_command(
+    "translator",
+    TranslatorConfig,
+    """A translator: a text and its translation a line, between them a tab.
+
+    What is read may be a label, and what is written a name or a text: streamvec generate then writes others. With a
+    first line that names the columns source and target, or with --columns, there may be more columns.
+
+    \b
+    Example:
+      streamvec train translator --train train.tsv --valid dev.tsv --out english-french
+      streamvec train translator --train dates.tsv --valid more-dates.tsv --level char --out dates
     """,
 )

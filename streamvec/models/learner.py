@@ -15,12 +15,13 @@ from streamvec.models.blas import one_thread_a_product
 from streamvec.models.following import SUMS, Gradients, follow, learning_rate
 from streamvec.models.learning import Learning
 from streamvec.models.metrows import MetRows, Part
-from streamvec.models.network import Chance, Network
+from streamvec.models.network import Chance, Network, Parameters
 from streamvec.models.skipgram import new_team
 from streamvec.models.step import Position, StepResult, first_not_finite
 
 EMBEDDING, FROZEN = "embedding", "frozen"
 _MOST = 32  # examples that one thread works on at a time
+Ask = Callable[[Any, Parameters, ExampleBatch], list[Any]]  # of a network and a group of examples: an entry an example
 
 
 class Learner:
@@ -99,9 +100,14 @@ class Learner:
         found = self._each(batch, lambda network, part: network.loss(self.parameters, part, None))
         return sum(loss for loss, _ in found), sum(count for _, count in found)
 
-    def answers(self, batch: ExampleBatch) -> list[Any]:
-        """What the network says of each example."""
-        found = self._each(batch, lambda network, part: network.answers(self.parameters, part))
+    def answers(self, batch: ExampleBatch, ask: Ask | None = None) -> list[Any]:
+        """What the network says of each example; *ask*: by another question than its own."""
+        found = self._each(
+            batch,
+            lambda network, part: (
+                network.answers(self.parameters, part) if ask is None else ask(network, self.parameters, part)
+            ),
+        )
         return [found[place % len(found)][place // len(found)] for place in range(len(batch))]
 
     def vectors(self, start: int, stop: int) -> np.ndarray:

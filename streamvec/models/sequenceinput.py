@@ -1,6 +1,6 @@
 """Sequences of words on their way into recurrent layers: padded, their vectors picked, dropout drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +21,13 @@ class SequenceEncoder:
         self._mask: np.ndarray | None = None
         self._out_mask: np.ndarray | None = None
 
-    def forward(self, parameters: Parameters, words: Ragged, chance: Chance | None) -> np.ndarray:
-        """What the last layer gives of each word: float32[steps, sequences, outputs], zeros behind a sequence's end."""
+    def forward(
+        self, parameters: Parameters, words: Ragged, chance: Chance | None, state: Sequence[np.ndarray] = ()
+    ) -> np.ndarray:
+        """What the last layer gives of each word: float32[steps, sequences, outputs], zeros behind a sequence's end.
+
+        state: what layers begin with, as `Stack.state` has it; zeros where there is none.
+        """
         ids, shape = words.padded(), self.stack.shape
         rows = self._input.rows(parameters, ids)
         steps, lanes = ids.shape
@@ -33,6 +38,8 @@ class SequenceEncoder:
             x = rows[self._input.places] * self._mask
         self._rows = rows
         self.stack.fit(steps, lanes)
+        for first_state, given in zip(self.stack.state(), state, strict=False):
+            first_state[:] = given
         between = [mask(first + layer, steps, lanes, shape.outputs) for layer in range(1, shape.layers)]
         out = self.stack.forward(parameters, x, words.lengths, between)
         self._out_mask = mask(first + shape.layers, steps, lanes, shape.outputs)

@@ -1,14 +1,24 @@
-"""Text from a language model: one token after another is drawn from what the model expects next."""
+"""Text from a model that expects what comes next, token after token: each is drawn from that."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from streamvec.kernels import random
-from streamvec.models.languagemodel import LanguageModel
 
 _TO_UNIT = 2.0**-53
+
+
+class Reader(Protocol):
+    """What expects a token: a language model of one lane, or the decoder of a translator."""
+
+    def forget(self) -> None:
+        """Begins anew."""
+
+    def read(self, token: int) -> np.ndarray:
+        """Reads a token; the logarithm of the chance of each to be the next, float[V]."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ def draw(scores: np.ndarray, sampling: Sampling, number: int) -> int:
 
 
 def generate(
-    model: LanguageModel,
+    model: Reader,
     prompt: Sequence[int],
     sampling: Sampling,
     length: int,
@@ -63,7 +73,7 @@ def generate(
 ) -> Iterator[int]:
     """Up to *length* ids after those of *prompt*, or until *end* (below 0 for none), which is not given.
 
-    model: one of a single lane. *begin* is read before the prompt: what stands before a document. Ids in *never* are
+    *begin* is read before the prompt: what stands before a document. Ids in *never* are
     never drawn, such as that of unknown words.
     """
     model.forget()

@@ -1,14 +1,17 @@
 """What a trained task says of lines that somebody asks about, as text or as JSON."""
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamvec.models.beam import Hypothesis
 from streamvec.tasks.taggedtext import tagged_columns, tagged_texts
 from streamvec.tasks.trained import TrainedTask
 from streamvec.training.tagging import tag_labels
+from streamvec.training.translating import written
 
 
 class Prediction(NamedTuple):
@@ -19,21 +22,25 @@ class Prediction(NamedTuple):
 
 
 def predictions(
-    trained: TrainedTask, lines: Iterable[str], at_once: int = 64, as_text: bool = False
+    trained: TrainedTask, lines: Iterable[str], at_once: int = 64, as_text: bool = False, beam: int | None = None
 ) -> Iterator[Prediction]:
     """An answer for each line (of a tagger each sentence), in order, *at_once* of them read before the first comes.
 
-    A tagger reads columns, and sentences a line with *as_text*. Raises ValueError for *as_text* of another task,
-    StreamvecError for lines that are no columns.
+    A tagger reads columns, and sentences a line with *as_text*. beam: how many beginnings of a translation are kept at
+    each step; --json has as many translations. Raises ValueError for either where it means nothing, StreamvecError for
+    lines that are no columns.
     """
-    if trained.run.kind == "tagger":
+    kind = trained.run.kind
+    if as_text and kind != "tagger":
+        raise ValueError(f"as_text must be False but for a tagger, got True for a {kind}")
+    if beam is not None and kind != "translator":
+        raise ValueError(f"beam is for what a translator writes, and {trained.run.folder} is a {kind}")
+    if kind == "tagger":
         yield from _tags(trained, lines, at_once, as_text)
         return
-    if as_text:
-        raise ValueError(f"as_text must be False but for a tagger, got True for a {trained.run.kind}")
     waiting = iter(lines)
     while some := list(islice(waiting, at_once)):
-        yield from _OF[trained.run.kind](trained, some)
+        yield from _translations(trained, some, beam) if kind == "translator" else _labels(trained, some)
 
 
 def _labels(trained: TrainedTask, texts: list[str]) -> Iterator[Prediction]:
@@ -55,4 +62,21 @@ def _tags(trained: TrainedTask, lines: Iterable[str], at_once: int, as_text: boo
         yield Prediction("\n" * empty + sentence.lines, sentence.said(are_entities))
 
 
-_OF = {"classifier": _labels}
+def _translations(trained: TrainedTask, texts: list[str], beam: int | None) -> Iterator[Prediction]:
+    """The translation of each text and its probability, of all its tokens together."""
+    words = trained.ids.target_words
+    assert words is not None
+    if beam is None:
+        found = [[one] for one in trained.answers(texts)]
+    else:
+        found = trained.answers(texts, lambda network, *group: network.found(*group, beam, beam))
+
+    def told(one: Hypothesis) -> dict[str, Any]:
+        return {"translation": written(words, one.tokens), "probability": math.exp(one.log_chance)}
+
+    for text, several in zip(texts, found, strict=True):
+        all_of_them = [told(one) for one in several] or [{"translation": "", "probability": 0.0}]
+        said: dict[str, Any] = {"text": text, **all_of_them[0]}
+        if beam is not None:
+            said["alternatives"] = all_of_them
+        yield Prediction(f"{said['translation']}\t{said['probability']:.4f}", said)

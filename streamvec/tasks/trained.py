@@ -10,7 +10,8 @@ from streamvec.corpus.examples import Examples
 from streamvec.corpus.tsv import Row
 from streamvec.disk.tensors import Tensors
 from streamvec.errors import StreamvecError
-from streamvec.models.learner import Learner
+from streamvec.models.learner import Ask, Learner
+from streamvec.models.network import Network
 from streamvec.training.checkpoint import ARRAYS, Checkpoints
 from streamvec.training.labelled import load_ids, write_examples
 from streamvec.training.labelledrows import in_batches
@@ -53,10 +54,10 @@ class TrainedTask:
             "vocabulary_checksum": vocabulary.checksum,
             "vocabulary_size": len(vocabulary),
         }
-        rows = known.rows if known is not None else None
+        self._known = known.rows if known is not None else None
         self.learner = Learner(
             config,
-            lambda: self.task.network(config, self.ids, rows),
+            self.network,
             1,
             threads,
             dim=config.dim,
@@ -77,9 +78,14 @@ class TrainedTask:
         """Ends the threads."""
         self.learner.close()
 
-    def answers(self, texts: Sequence[str]) -> list[Any]:
-        """What the network says of each text: see the network of the task. Words of a tagger stand between spaces."""
-        return self.learner.answers(self.ids.of([Row(text, "") for text in texts], untold=True)) if texts else []
+    def network(self) -> Network:
+        """Another network for the parameters of *learner*, to ask what one of a group is not asked."""
+        return self.task.network(self.config, self.ids, self._known)
+
+    def answers(self, texts: Sequence[str], ask: Ask | None = None) -> list[Any]:
+        """What the network says of each text: see the network of the task. Words of a tagger stand between spaces.
+        ask: by another question than its own."""
+        return self.learner.answers(self.ids.of([Row(text, "") for text in texts], untold=True), ask) if texts else []
 
     def score(self, path: str, stop: Callable[[], bool] = lambda: False) -> tuple[Scores, dict[str, int], float | None]:
         """(how well the examples at *path* are told, what was passed over, cut or unknown by name, the mean loss)."""

@@ -27,9 +27,9 @@ _BLOCK = 1 << 20
 _FOLLOWING = [bytes([byte]) for byte in range(0x80, 0xC0)]  # all but the first of a character of several bytes
 
 
-_WORDS = r"<\w+>|\w+(?:['\u2019-]\w+)*|[^\w\s]"  # words, what ties them, and every other mark by itself
+WORDS = r"<\w+>|\w+(?:['\u2019-]\w+)*|[^\w\s]"  # words, what ties them, and every other mark by itself
 _TOKENS: dict[str, dict[str, Any]] = {
-    "word": {"tokens": "regex", "token_pattern": _WORDS},
+    "word": {"tokens": "regex", "token_pattern": WORDS},
     "char": {"tokens": "text", "keep_case": True, "min_count": 1},
 }
 
