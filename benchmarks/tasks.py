@@ -41,6 +41,10 @@ PARTS: dict[str, Part] = {
         0.87,
         "reviews",
     ),
+    "ner-glove": Part("tagger", "ner", "--epochs 20", "f1", 0.86, "glove"),
+    "ner-random": Part("tagger", "ner", "--epochs 20 --dim 50", "f1"),
+    "dates": Part("translator", "dates", "--level char --epochs 4", "exact_match", 0.99),
+    "french": Part("translator", "french", "--epochs 12", "bleu"),
     "sst2-mean": Part("classifier", "sst2", "--encoder mean --epochs 10", "accuracy"),
     "sst2-recurrent": Part(
         "classifier", "sst2", "--encoder lstm --bidirectional --dropout 0.5 --epochs 6", "accuracy", None, "glove"
@@ -105,7 +109,9 @@ def _part(bench: Bench, work: Path, name: str, part: Part) -> dict[str, Any]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     epochs = [line for line in lines if "heldout_loss" in line]
     kept = {key: value for key, value in said.items() if key not in ("text", "counts", "confusion")}
+    more = {"examples": _examples(folder, data / "test")} if part.kind == "translator" else {}
     return {
+        **more,
         "options": part.options,
         "vectors": part.vectors or None,
         "score": part.score,
@@ -117,6 +123,20 @@ def _part(bench: Bench, work: Path, name: str, part: Part) -> dict[str, Any]:
         "held_out_by_epoch": [round(line[f"heldout_{part.score}"], 4) for line in epochs],
         "test": kept,
     }
+
+
+def _examples(folder: Path, test: Path) -> list[dict[str, str]]:
+    """Ten of the test lines, evenly spread, with what the model writes of them by a beam of 5."""
+    lines = test.read_text(encoding="utf-8").splitlines()
+    some = [line.split("\t") for line in lines[:: max(1, len(lines) // 10)][:10]]
+    command = [streamvec_command(), "predict", str(folder), "--beam", "5"]
+    text = "".join(f"{source}\n" for source, _ in some)
+    done = subprocess.run(command, input=text, env=environment(), capture_output=True, text=True, check=True)
+    told = [line.rpartition("\t")[0] for line in done.stdout.splitlines()]
+    return [
+        {"source": source, "reference": reference, "written": answer}
+        for (source, reference), answer in zip(some, told, strict=True)
+    ]
 
 
 def _vectors(bench: Bench, work: Path, name: str) -> Path:
