@@ -91,6 +91,8 @@ def _option(name: str, hint: Any, default: Any, metadata: Any) -> Callable[[Comm
         settings["type"] = Size()
     elif hint is bool:
         settings |= {"is_flag": True, "show_default": False}
+        if default is True:  # what is on unless it is switched off
+            flag += f"/--no-{flag[2:]}"
     elif "choices" in metadata:
         settings["type"] = click.Choice(metadata["choices"])
     else:

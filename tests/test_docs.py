@@ -46,7 +46,15 @@ def calls(text: str) -> list[str]:
 
 
 EXAMPLES = calls(fenced("sh"))
-KINDS = ["train skipgram", "train cbow", "train glove", "train lm", "train classifier", "train tagger"]
+KINDS = [
+    "train skipgram",
+    "train cbow",
+    "train glove",
+    "train lm",
+    "train classifier",
+    "train tagger",
+    "train translator",
+]
 HELP_EXAMPLES = {name: command.help or "" for name in [*VERBS, *KINDS] for command in [command_of(name.split())[0]]}
 
 
@@ -68,7 +76,7 @@ def test_every_option_of_train_is_in_the_readme(kind: str) -> None:
 def test_every_option_the_readme_names_exists() -> None:
     known = {"--debug"}
     for name in HELP_EXAMPLES:
-        known |= {opt for one in command_of(name.split())[0].params for opt in one.opts}
+        known |= {opt for one in command_of(name.split())[0].params for opt in (*one.opts, *one.secondary_opts)}
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose))
     assert len(named) > 20 and named <= known

@@ -153,6 +153,15 @@ def test_bad_files_are_refused(streamvec, tmp_path, text, said):
     assert "Traceback" not in ended.stderr
 
 
+def test_attention_and_a_direction_can_be_left_out(words, streamvec):
+    for options in ([], ["--no-attention", "--no-bidirectional"]):
+        out = words / f"without{len(options)}"
+        ended = streamvec("train", "translator", "--train", words / "train.tsv", *SMALL, *options, "--out", out)
+        assert ended.returncode == 0, ended.stderr
+        config = Run.open(out).about["config"]
+        assert config["attention"] == config["bidirectional"] == (not options)
+
+
 def test_options_that_cannot_be_right(streamvec, tmp_path):
     (tmp_path / "train.tsv").write_text("a\tb\n")
     ended = streamvec("train", "translator", "--train", tmp_path / "train.tsv", "--freeze", "--out", tmp_path / "run")

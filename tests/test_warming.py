@@ -84,6 +84,8 @@ def test_every_kernel_of_a_task_is_compiled_beforehand(tmp_path):
         ("classifier", "texts", "one two", {"encoder": "gru", "bidirectional": True, "pool": "mean"}),
         ("tagger", "tagged", "Oslo sees", {}),
         ("tagger", "tagged", "Oslo sees", {"output": "softmax", "layers": 2, "char_hidden": 0, "optimizer": "sgd"}),
+        ("translator", "texts", "good", {}),
+        ("translator", "texts", "good", {"cell": "lstm", "layers": 2, "attention": False, "level": "char"}),
     ]
     command = [sys.executable, "-c", TASKS, str(tmp_path), repr(each)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -37,8 +37,12 @@ from streamvec.models.step import Position
 from streamvec.models.subwords import ngrams_of
 from streamvec.models.tagger import Tagger
 from streamvec.models.taggerconfig import TaggerConfig
+from streamvec.models.translator import Translator
+from streamvec.models.translatorconfig import TranslatorConfig
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.progress import Reporter
+
+TaskConfig = ClassifierConfig | TaggerConfig | TranslatorConfig
 
 
 def warm(report: Reporter) -> None:
@@ -123,9 +127,11 @@ def compile_tasks() -> None:
     _compile_task(classifier, lambda: BagClassifier(classifier, 3, 3), told)
     drawn(2, 1, 0, 0)
     _compile_task(tagger, lambda: Tagger(tagger, 3, 3), tagged)
+    translator = TranslatorConfig(dim=8, hidden=8)
+    _compile_task(translator, lambda: Translator(translator, 3, 3, end=1, unknown=0), tagged)
 
 
-def _compile_task(config: ClassifierConfig | TaggerConfig, network: Callable[[], Network], batch: ExampleBatch) -> None:
+def _compile_task(config: TaskConfig, network: Callable[[], Network], batch: ExampleBatch) -> None:
     learner = Learner(config, network, 1, dim=config.dim)
     learner.step(batch, Position(0, 0))
     learner.loss(batch)
