@@ -19,15 +19,26 @@ _LOST = (
     ("documents_dropped", "documents without a word of the vocabulary left out"),
     ("documents_split", "documents of more than 65,536 tokens divided"),
     ("repeated_documents", "documents that repeat an earlier one, kept"),
+    ("cut", "sequences of more than --max-length words cut"),
+    ("targets_cut", "targets of more than --max-length words cut"),
+    ("unknown", "tokens unknown"),
+    ("unknown_targets", "labels or target words unknown"),
+    ("empty_lines", "empty lines passed over"),
+    ("without_text", "lines without text passed over"),
+    ("without_target", "lines without a label or target passed over"),
+    ("replaced", "characters that were not text replaced"),
 )
+
+_LABELS = 20  # that are named
+_SIZES = ("examples", "documents", "tokens")
 
 
 @click.command("info")
 @click.argument("path", type=click.Path())
 @json_option
 def info_(path: str, as_json: bool) -> None:
-    """What PATH is: a RUN, vectors of streamvec or of another tool, n-grams, a vocabulary, shards, co-occurrences, a
-    checkpoint.
+    """What PATH is: a RUN, vectors of streamvec or of another tool, n-grams, a vocabulary, shards, co-occurrences,
+    labelled examples, a checkpoint.
 
     \b
     Example:
@@ -92,6 +103,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         "tokens_in_corpus",
         "tokens",
         "documents",
+        "examples",
+        "longest",
         "entries",
         "stored",
         "batches",
@@ -100,6 +113,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
             rows.append((name.replace("_", " "), _shown(found[name])))
     if said := _counted(found.get("counted", {})):
         rows.append(("counted", said))
+    if labels := found.get("labels"):
+        some = ", ".join(f"{label!r} {count:,}" for label, count in [*labels.items()][:_LABELS])
+        rows.append(("labels", some + (f" and {len(labels) - _LABELS:,} more" if len(labels) > _LABELS else "")))
     if found["what"] == "checkpoint":
         rows += [(name, _shown(found[name])) for name in ("epoch", "batch", "bytes")]
     if "most_frequent" in found:
@@ -131,6 +147,10 @@ def _progress(found: dict[str, Any]) -> list[tuple[str, str]]:
     if "files_written" in found:
         stage.append(f"{found['files_written']:,} files written")
     rows.append(("stage", ", ".join(stage) + now))
+    if held_out := found.get("heldout"):
+        rows.append(("held out", ", ".join(f"{held_out[name]:,} {name}" for name in _SIZES if name in held_out)))
+    if found.get("best"):
+        rows.append(("best", " ".join(f"{name}={_shown(value)}" for name, value in found["best"].items())))
     if found.get("metrics"):
         shown = {name: value for name, value in found["metrics"].items() if name != "time" and value is not None}
         rows.append(("metrics", " ".join(f"{name}={_shown(value)}" for name, value in shown.items())))

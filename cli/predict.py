@@ -36,10 +36,11 @@ def predict_(run: str, as_text: bool, beam: int | None, as_json: bool) -> None:
     from streamvec.tasks.predicting import predictions
     from streamvec.tasks.trained import TrainedTask
     from streamvec.training.run import Run
+    from streamvec.vectors.linereader import read_lines
 
     at_once = 1 if sys.stdin.isatty() else 64  # who types waits for an answer
     with TrainedTask(Run.open(run), report=Lines()) as trained:
-        lines = (line.rstrip("\r\n") for line in sys.stdin)
+        lines = (line for some in read_lines([], sys.stdin.buffer) for line in some)
         try:
             for found in predictions(trained, lines, at_once, as_text, beam):
                 click.echo(json.dumps(found.said, ensure_ascii=False) if as_json else found.line)

@@ -8,6 +8,7 @@ from streamvec.training.options import MachineOptions
 
 from .options import json_option, options_of
 from .train import announce
+from .traintask import announce_task
 from .watching import StopRequest, watching
 
 
@@ -24,6 +25,7 @@ def resume_(run: str, as_json: bool, **options: Any) -> None:
     Example:
       streamvec resume wiki-run
     """
+    from streamvec.training.run import Run
     from streamvec.training.words import resume
 
     try:
@@ -32,4 +34,7 @@ def resume_(run: str, as_json: bool, **options: Any) -> None:
         raise click.UsageError(str(problem), click.get_current_context()) from None
     with watching() as report, StopRequest(report.note).listening() as stop:
         vectors = resume(run, report=report, stop=stop, **options)
-    announce(run, vectors, as_json)
+    if Run.open(run).is_labelled:
+        announce_task(run, as_json)
+    else:
+        announce(run, vectors, as_json)

@@ -84,7 +84,9 @@ def announce_task(out: str, as_json: bool) -> None:
         click.echo(json.dumps({"run": str(out), "kind": run.kind, **said}))
         return
     scores = ", ".join(
-        f"{name.removeprefix('heldout_')} {value:.4f}" for name, value in said.items() if name != "epoch"
+        f"{name.removeprefix('heldout_')} {value:.4f}"
+        for name, value in said.items()
+        if name != "epoch" and value is not None  # the loss of examples whose labels are all unknown
     )
     click.echo(f"{out}: a {run.kind}" + (f"; on {run.about['valid']}: {scores}" if scores else ""))
     click.echo(f"try: streamvec predict {shlex.quote(str(out))}")

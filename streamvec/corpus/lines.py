@@ -11,7 +11,8 @@ LONGEST = 1 << 22  # bytes
 
 
 class Lines:
-    """Iterates over (number from 1, line without its end); *replaced* counts what was no text in *encoding*."""
+    """Iterates over (number from 1, line without its end); *replaced* counts what was no text in *encoding*, when they
+    were read last."""
 
     def __init__(self, source: Source, encoding: str = "utf-8") -> None:
         """StreamvecError, when it is read, for what is no plain text, and for a line of more than 4 MB."""
@@ -22,7 +23,7 @@ class Lines:
         path = self._source.path
         if self._source.kind != "text":
             raise StreamvecError(f"{path}: lines of plain text are read here, and this is {self._source.kind}")
-        number = 0
+        number = self.replaced = 0
         for block in read_blocks([self._source], None, self._encoding, block_bytes=LONGEST):
             if block.unfinished:
                 raise StreamvecError(f"{path}: line {number + 1}: longer than {LONGEST:,} bytes: is it the right file?")

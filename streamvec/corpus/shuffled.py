@@ -10,7 +10,7 @@ import numpy as np
 from streamvec.corpus.examples import ROWS, ExampleBatch, Examples, joined
 from streamvec.kernels import random
 
-_WINDOW = 64  # record batches whose examples are mixed
+WINDOW = 64  # record batches whose examples are mixed
 _POOL = 32  # batches that are sorted by length together
 
 
@@ -19,8 +19,8 @@ class Shuffled:
 
     def __init__(self, examples: Examples, batch: int, seed: int) -> None:
         self._examples, self._batch, self._seed = examples, batch, seed
-        self._per_window = -(-_WINDOW * ROWS // batch)
-        whole, rest = divmod(examples.examples, _WINDOW * ROWS)
+        self._per_window = -(-WINDOW * ROWS // batch)
+        whole, rest = divmod(examples.examples, WINDOW * ROWS)
         self.batches = whole * self._per_window + -(-rest // batch)
         self._held: tuple[int, int] | None = None
         self._window: ExampleBatch
@@ -37,7 +37,7 @@ class Shuffled:
     def _load(self, epoch: int, window: int) -> None:
         total = self._examples.batches
         order = np.append(drawn(total - 1, self._seed, epoch, 0), total - 1)  # the last one may have fewer
-        chosen = order[window * _WINDOW : (window + 1) * _WINDOW]
+        chosen = order[window * WINDOW : (window + 1) * WINDOW]
         self._window = joined([self._examples.at(int(number)) for number in chosen])
         mixed = drawn(len(self._window), self._seed, epoch, 2 * window + 1)
         sizes = self._window.words.lengths[mixed] + self._window.targets.lengths[mixed]
@@ -53,11 +53,11 @@ class Shuffled:
 
 
 class InOrder:
-    """Batches of *batch* examples as they are on disk: to measure on."""
+    """Batches of at most *batch* examples as they are on disk, none over the end of a record batch: to measure on."""
 
     def __init__(self, examples: Examples, batch: int) -> None:
-        self._examples, self._per = examples, max(1, ROWS // batch)
-        self._size = -(-ROWS // self._per)
+        self._examples, self._size = examples, batch
+        self._per = -(-ROWS // batch)
         self.batches = examples.batches * self._per
 
     def at(self, epoch: int, batch: int) -> ExampleBatch:

@@ -28,25 +28,27 @@ class TsvRows:
 
     names: what the columns of text and target are called where a first line names them; columns: the two of the
     command line (``--columns``), in that order, by number from 1 or by name. Without either, a line has two columns,
-    *names* in the order of *usual*. Empty lines are passed over and counted, and so are rows without text or target.
+    *names* in the order of *usual*. Empty lines are passed over and counted, and so are rows without text or target;
+    characters that were no text are counted as replaced.
     """
 
     def __init__(
         self, lines: Lines, path: str, names: tuple[str, str], usual: tuple[int, int], columns: Sequence[str] = ()
     ) -> None:
         self._lines, self._path, self._names, self._usual, self._columns = lines, path, names, usual, columns
-        self.counts = {"rows": 0, "empty_lines": 0, "without_text": 0, "without_target": 0}
+        self.counts = {"rows": 0, "empty_lines": 0, "without_text": 0, "without_target": 0, "replaced": 0}
 
     def __iter__(self) -> Iterator[Row]:
         self.counts.update(dict.fromkeys(self.counts, 0))  # whoever asked for them has the same ones
         found: Columns | None = None
         for number, line in self._lines:
+            self.counts["replaced"] = self._lines.replaced
             if not line.strip():
                 self.counts["empty_lines"] += 1
                 continue
             fields = line.split("\t")
             if found is None:
-                found, is_heading = self._find(fields)
+                found, is_heading = self._find(fields, number)
                 if is_heading:
                     continue
             if len(fields) != found.width:
@@ -67,30 +69,33 @@ class TsvRows:
         """The labels of *rows*."""
         return Labels.of([row.target] for row in rows)
 
-    def _find(self, fields: list[str]) -> tuple[Columns, bool]:
-        """Where the columns are, and whether *fields*, of the first line, only name them."""
-        lower = [field.strip().lower() for field in fields]
+    def _find(self, fields: list[str], number: int) -> tuple[Columns, bool]:
+        """Where the columns are, and whether *fields*, of the first line that is not empty, only name them."""
+        lower, where = [field.strip().lower() for field in fields], f"{self._path}: line {number}"
         wanted = [name.lower() for name in self._columns or self._names]
-        is_heading = all(name in lower for name in wanted)
+        by_number = all(name.isdecimal() for name in wanted)
+        is_heading = not by_number and all(name in lower for name in wanted)
         if is_heading:
             places = [lower.index(name) for name in wanted]
+        elif by_number:
+            places = [int(name) - 1 for name in wanted]
+            is_heading = [lower[place] for place in places if 0 <= place < len(lower)] == [*self._names]
         elif self._columns:
-            if not all(name.isdigit() for name in self._columns):
-                raise StreamvecError(
-                    f"{self._path}: line 1: no columns called {' and '.join(self._columns)}, found "
-                    f"{', '.join(fields)[:80]!r}: give --columns as in the first line, or as numbers"
-                )
-            places = [int(name) - 1 for name in self._columns]
+            raise StreamvecError(
+                f"{where}: no columns called {' and '.join(self._columns)}, found "
+                f"{', '.join(fields)[:80]!r}: give --columns as in the first line, or as numbers"
+            )
         elif len(fields) == 2:
             places = list(self._usual)
         else:
             raise StreamvecError(
-                f"{self._path}: line 1: {len(fields)} columns between tabs, expected {' and '.join(self._order)}: say "
+                f"{where}: {len(fields)} columns between tabs, expected {' and '.join(self._order)}: say "
                 "which with --columns, by numbers from 1, or name them in a first line"
             )
         if max(places) >= len(fields) or min(places) < 0:
             raise StreamvecError(
-                f"{self._path}: line 1: {len(fields)} columns, --columns asks for {' and '.join(self._columns)}"
+                f"{where}: {len(fields)} columns, --columns asks for {' and '.join(self._columns)}: "
+                "name columns that are there, from 1"
             )
         return Columns(places[0], places[1], len(fields)), is_heading
 

@@ -41,7 +41,7 @@ class WordIds:
         if self._known is not None and (found.values < 0).any():
             unknown = np.flatnonzero(np.add.reduceat(np.append(found.values < 0, False), _starts(lengths)) > 0)
             for text, start in zip(unknown, _starts(lengths)[unknown], strict=True):
-                self._replace(ids[start : start + lengths[text]], self.tokenizer.tokens(texts[int(text)]))
+                self._replace(ids[start : start + lengths[text]], self.tokenizer.tokens(f"{texts[int(text)]}\n"))
         return self._cut(Ragged(ids, lengths))
 
     def of_words(self, sequences: Sequence[Sequence[str]]) -> Ragged:

@@ -91,7 +91,7 @@ class TrainedTask:
         """(how well the examples at *path* are told, what was passed over, cut or unknown by name, the mean loss)."""
         rows = self.task.rows(path, self.config, self.options)
         with TemporaryDirectory() as folder:
-            write_examples(Path(folder) / "x", self.ids, in_batches(rows, stop, path), rows.counts, self._about)
+            write_examples(Path(folder) / "x", self.ids, in_batches(rows, stop, path), rows, self._about)
             examples = Examples.open(Path(folder) / "x")
             if not examples.examples:
                 raise StreamvecError(f"{path}: there are no examples in it: name another file")

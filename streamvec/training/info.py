@@ -12,6 +12,8 @@ import pyarrow as pa
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.cooccurrences import SCHEMA as ENTRIES
 from streamvec.corpus.cooccurrences import Cooccurrences
+from streamvec.corpus.examples import SCHEMA as EXAMPLES
+from streamvec.corpus.examples import Examples
 from streamvec.corpus.layout import PHRASES, RECORD, RUNS, VOCABULARY_KEY, WORDS
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import MarkedShards, Shards
@@ -21,6 +23,7 @@ from streamvec.disk.files import named_problems, read_json
 from streamvec.errors import StreamvecError
 from streamvec.training.checking import content_of
 from streamvec.training.checkpoint import ARRAYS, STATE
+from streamvec.training.infotask import about_examples, about_task
 from streamvec.training.run import HELD_OUT, RUN_JSON, Run
 from streamvec.vectors.finding import find_vectors
 from streamvec.vectors.ngramfile import about_ngrams, is_ngrams
@@ -32,8 +35,8 @@ _SHOWN = 10  # words that stand for a vocabulary
 
 def info(path: Path) -> dict[str, Any]:
     """What *path* is, as a JSON object whose "what" is "run", "vectors", "n-grams", "vocabulary", "shards",
-    "shard", "co-occurrences", "shard of co-occurrences" or "checkpoint"; "foreign vectors" are another tool's, and are
-    read to be counted, a block at a time.
+    "shard", "co-occurrences", "shard of co-occurrences", "examples", "shard of examples" or "checkpoint"; "foreign
+    vectors" are another tool's, and are read to be counted, a block at a time.
 
     Raises StreamvecError when there is nothing, it is damaged, or it is none of these.
     """
@@ -48,6 +51,8 @@ def _info(path: Path) -> dict[str, Any]:
             return _run(Run.open(path))
         if (path / INDEX).exists() and read_json(path / INDEX).get("kind") == COOCCURRENCES:
             return {"what": "co-occurrences", "path": str(path), **_cooccurrences(Cooccurrences.open(path))}
+        if (path / INDEX).exists() and read_json(path / INDEX).get("kind") == Examples.KIND:
+            return {"what": "examples", "path": str(path), **about_examples(Examples.open(path))}
         if (path / INDEX).exists():
             kind = MarkedShards if read_json(path / INDEX).get("kind") == MarkedShards.KIND else Shards
             return {"what": "shards", "path": str(path), **_shards(kind.open(path))}
@@ -77,10 +82,14 @@ def _run(run: Run) -> dict[str, Any]:
         said["stage"] = "phrases"
     if run.vocabulary.exists():
         said |= {"stage": "encoding", "words": _vocabulary(open_arrow(run.vocabulary), run.vocabulary)["words"]}
-    if run.is_prepared:
+    if run.is_labelled:
+        said |= about_task(run)
+    elif run.is_prepared:
         said |= {"stage": "training", **_shards((MarkedShards if run.is_marked else Shards).open(run.shards))}
     if run.kind == "glove":
         said |= _glove(run, said)
+    elif run.is_labelled:
+        said |= _training(run, said.get("steps"))
     elif run.kind == "lm" and run.is_prepared:
         said |= _language_model(run)
     elif run.is_prepared:
@@ -217,6 +226,8 @@ def _arrow(path: Path) -> dict[str, Any] | None:
     if reader.schema.names == ENTRIES.names:
         stored, batches = _rows(reader), reader.num_record_batches
         return {"what": "shard of co-occurrences", "path": str(path), "stored": stored, "batches": batches}
+    if reader.schema.names == EXAMPLES.names:
+        return {"what": "shard of examples", "path": str(path), "examples": _rows(reader)}
     if reader.schema.names == ["tokens"]:
         tokens = sum(len(batch.column(0).values) for batch in _batches(reader))
         return {

@@ -1,7 +1,8 @@
 """The first half of training on labelled examples: their words and labels, vectors known from elsewhere, and ids."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from streamvec.corpus.pipeline import Progress as Counted
 from streamvec.corpus.prepare import count_words
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shardfiles import INDEX
-from streamvec.corpus.sources import inspect
+from streamvec.corpus.sources import fingerprint, inspect, resolve, without_date
 from streamvec.corpus.taglabels import TagLabels
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.tsv import Row
@@ -22,7 +23,7 @@ from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.corpus.wordids import WordIds
 from streamvec.disk.files import whole_folder
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.training.labelledrows import Rows, in_batches, read_rows, some_of, write_rows
+from streamvec.training.labelledrows import Followed, Rows, in_batches, read_rows, some_of, write_rows
 from streamvec.training.options import LabelledOptions, MachineOptions
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import EXAMPLES, HELD_OUT, KNOWN, LABELS, ROWS, TARGETS, Run
@@ -126,23 +127,26 @@ def prepare_examples(
     """All that a RUN trains on, made or taken as it is. rows: those of a path; keep_vectors: writes known.arrow.
 
     What is not finished is made again. Raises Interrupted when *stop* says so, StreamvecError for what is wrong with
-    the files; a RUN that holds nothing to go on with is then removed.
+    the files, or changed since the RUN was made; a RUN that holds nothing to go on with is then removed.
     """
+    folder, path = run.folder, run.sources[0].path
+    refuse_changed(run)
+    was_read = (folder / EXAMPLES / INDEX).exists()
     try:
-        folder = run.folder
-        if not (folder / EXAMPLES / INDEX).exists():
-            _read(run, shape, rows(run.sources[0].path), options, keep_vectors, machine, report, stop)
+        train = rows(path)
+        number = 0 if was_read else _read(run, shape, train, options, keep_vectors, machine, report, stop)
         vocabulary, ids, known = load_ids(run, shape, options)
         about: dict[str, Any] = {"vocabulary_checksum": vocabulary.checksum, "vocabulary_size": len(vocabulary)}
-        if not (folder / EXAMPLES / INDEX).exists():
-            write_examples(folder / EXAMPLES, ids, read_rows(folder / ROWS), {}, about)
-            _tell(Examples.open(folder / EXAMPLES), report, "train on", run.sources[0].path)
+        if not was_read:
+            told = _told_of(read_rows(folder / ROWS), number, report, stop, path)
+            write_examples(folder / EXAMPLES, ids, told, train, about)
+            _tell(Examples.open(folder / EXAMPLES), report, "train on", path)
         (folder / ROWS).unlink(missing_ok=True)
         valid = run.about.get("valid")
         if valid is not None and not (folder / HELD_OUT / INDEX).exists():
             held_out = rows(valid)
-            write_examples(folder / HELD_OUT, ids, in_batches(held_out, stop, valid), held_out.counts, about)
-            _tell_passed_over(held_out, report, valid)
+            told = _told_of(in_batches(held_out, stop, valid), None, report, stop, valid)
+            write_examples(folder / HELD_OUT, ids, told, held_out, about)
             _tell(Examples.open(folder / HELD_OUT), report, "measure on", valid)
         examples = Examples.open(folder / EXAMPLES)
         if examples.vocabulary_checksum != vocabulary.checksum:
@@ -150,14 +154,32 @@ def prepare_examples(
                 f"{folder}: its examples were made with another vocabulary: train again with --overwrite"
             )
         held = Examples.open(folder / HELD_OUT) if valid is not None else None
+        if held is not None and not held.examples:
+            raise StreamvecError(f"{valid}: {_NONE}")
     except Interrupted:
         raise
     except StreamvecError:
-        if not run.checkpoints.paths():
+        if not was_read and not run.checkpoints.paths():
             run.remove()
         raise
     give_memory_back()
     return Prepared(vocabulary, ids, examples, held, known)
+
+
+_NONE = "there are no examples in it: name another file"
+
+
+def refuse_changed(run: Run) -> None:
+    """StreamvecError where a file that is still to be read is not what it was when the RUN was made."""
+    still = []
+    if not (run.folder / EXAMPLES / INDEX).exists():
+        still.append((run.sources[0].path, run.about["fingerprints"]))
+    if run.about.get("valid") is not None and not (run.folder / HELD_OUT / INDEX).exists():
+        still.append((run.about["valid"], run.about["valid_fingerprints"]))
+    for path, stated in still:
+        found = [fingerprint(source) for source in resolve([path])]
+        if [without_date(one) for one in found] != [without_date(one) for one in stated]:
+            raise StreamvecError(f"{path}: changed since {run.folder} was begun: train again with --overwrite")
 
 
 def _read(
@@ -169,19 +191,28 @@ def _read(
     machine: MachineOptions,
     report: Reporter,
     stop: Callable[[], bool],
-) -> None:
-    """The rows, and all that they are numbered by."""
+) -> int:
+    """The rows, and all that they are numbered by; returns how many rows there are."""
     folder, path = run.folder, run.sources[0].path
     for name in (ROWS, LABELS, TARGETS, run.vocabulary.name):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / COUNTING, ignore_errors=True)
-    chosen = some_of(rows, options.train_size, run.about["config"]["seed"])
+
+    def look() -> None:
+        if stop():
+            raise Interrupted(f"stopped while {path} was read")
+        report.progress(Progress("reading", None))
+
+    chosen = some_of(Followed(rows, look), options.train_size, run.about["config"]["seed"])
     number = write_rows(folder / ROWS, in_batches(chosen, stop, path))
     if not number:
-        raise StreamvecError(f"{path}: there are no examples in it: name another file")
+        raise StreamvecError(f"{path}: {_NONE}")
     if shape.targets != "words":
-        rows.labels(row for batch in read_rows(folder / ROWS) for row in batch).save(folder / LABELS)
-    _tell_passed_over(rows, report, path)
+        try:
+            labels = rows.labels(row for batch in read_rows(folder / ROWS) for row in batch)
+        except StreamvecError as problem:
+            raise StreamvecError(str(problem) if str(problem).startswith(path) else f"{path}: {problem}") from None
+        labels.save(folder / LABELS)
     if options.train_size is not None and number < options.train_size:
         report.note(f"{path}: has only {number:,} examples, fewer than --train-size {options.train_size:,}")
 
@@ -195,7 +226,7 @@ def _read(
             max_vocab=options.max_vocab,
             memory=machine.memory_bytes,
             threads=machine.cores,
-            report=lambda now: _told(now, report),
+            report=_teller(report),
             stop=stop,
         )
 
@@ -204,12 +235,16 @@ def _read(
         count("target", folder / TARGETS, options.tokenizer)
     if keep_vectors is not None:
         keep_vectors(folder / KNOWN)
+    return number
 
 
+_TOLD = ("rows", "tokens", "unknown", "cut", "targets_cut")  # by sentences of their own
 _SAID = {
     "empty_lines": "empty lines were passed over",
     "without_text": "lines without text were passed over",
     "without_target": "lines without a label or target were passed over",
+    "replaced": "characters that were no text in this encoding were replaced",
+    "unknown_targets": "labels or target words are not known from the training data",
     "ranges_skipped": "lines of words written as one, or left out, were passed over",
     "sentences_cut": "sentences were longer than --max-length, and cut into pieces",
     "replaced_bytes": "bytes could not be decoded and were replaced",
@@ -217,20 +252,33 @@ _SAID = {
 }
 
 
-def _tell_passed_over(rows: Rows, report: Reporter, path: str) -> None:
-    for name, many in rows.counts.items():
-        if many and name != "rows":
-            report.note(f"{path}: {many:,} {_SAID.get(name, name.replace('_', ' '))}")
+def _teller(report: Reporter) -> Callable[[Counted], None]:
+    """Tells how fast words are counted."""
+    began = time.monotonic()
+
+    def tell(now: Counted) -> None:
+        rate = now.bytes_read / max(time.monotonic() - began, 1e-3) / 1e6
+        report.progress(Progress(now.stage, None, megabytes_per_second=rate))
+
+    return tell
 
 
-def _told(now: Counted, report: Reporter) -> None:
-    report.progress(Progress(now.stage, None, megabytes_per_second=None))
+def _told_of(
+    batches: Iterable[list[Row]], number: int | None, report: Reporter, stop: Callable[[], bool], what: str
+) -> Iterator[list[Row]]:
+    """The same batches, of *number* rows if that is known, and how far they are; Interrupted when *stop* says so."""
+    done = 0
+    for rows in batches:
+        if stop():
+            raise Interrupted(f"stopped while {what} was numbered")
+        done += len(rows)
+        report.progress(Progress("numbering", done / number if number else None))
+        yield rows
 
 
-def write_examples(
-    folder: Path, ids: Ids, batches: Iterable[list[Row]], passed_over: dict[str, int], about: dict[str, Any]
-) -> None:
-    """Numbers rows and writes them as examples, with what was *passed_over* before; the folder appears whole."""
+def write_examples(folder: Path, ids: Ids, batches: Iterable[list[Row]], source: Rows, about: dict[str, Any]) -> None:
+    """Numbers rows and writes them as examples, with what was counted when they were read from *source*; the folder
+    appears whole."""
     for each in (ids.words, ids.target_words):
         if each is not None:
             each.counts.update(dict.fromkeys(each.counts, 0))
@@ -241,7 +289,7 @@ def write_examples(
             batch = ids.of(rows)
             unknown += int(np.count_nonzero(batch.targets.values < 0))
             writer.add(batch)
-        counts.update(ids.words.counts | {"unknown_targets": unknown} | passed_over)
+        counts.update(ids.words.counts | {"unknown_targets": unknown} | source.counts)
         if ids.target_words is not None:
             counts["targets_cut"] = ids.target_words.counts["cut"]
             counts["unknown_targets"] = ids.target_words.counts["unknown"]
@@ -255,6 +303,8 @@ def _tell(examples: Examples, report: Reporter, what: str, path: str) -> None:
         "unknown"
     )
     if counts["cut"] or counts.get("targets_cut"):
-        report.note(f"{counts['cut'] + counts.get('targets_cut', 0):,} sequences were longer than --max-length and cut")
-    if counts["unknown_targets"]:
-        report.note(f"{counts['unknown_targets']:,} labels or target words are not known from the training data")
+        cut = counts["cut"] + counts.get("targets_cut", 0)
+        report.note(f"{path}: {cut:,} sequences were longer than --max-length and cut")
+    for name in counts:
+        if counts[name] and name not in _TOLD:
+            report.note(f"{path}: {counts[name]:,} {_SAID.get(name, name.replace('_', ' '))}")

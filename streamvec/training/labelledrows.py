@@ -19,6 +19,7 @@ from streamvec.errors import Interrupted
 from streamvec.kernels import random
 
 _BATCH = 256
+_CHARACTERS = 1 << 22  # of a batch's rows
 _SCHEMA = pa.schema([pa.field(name, pa.large_string(), nullable=False) for name in ("text", "target")])
 
 
@@ -31,6 +32,19 @@ class Rows(Protocol):
 
     def labels(self, rows: Iterable[Row]) -> Labels:
         """The labels or tags of *rows*, some of those that were read last."""
+
+
+class Followed:
+    """The same rows, *look* being called before the first one and every 256."""
+
+    def __init__(self, rows: Iterable[Row], look: Callable[[], None]) -> None:
+        self._rows, self._look = rows, look
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, row in enumerate(self._rows):
+            if number % _BATCH == 0:
+                self._look()
+            yield row
 
 
 def some_of(rows: Iterable[Row], number: int | None, seed: int) -> Iterator[Row]:
@@ -54,15 +68,17 @@ def some_of(rows: Iterable[Row], number: int | None, seed: int) -> Iterator[Row]
 
 
 def in_batches(rows: Iterable[Row], stop: Callable[[], bool], what: str) -> Iterator[list[Row]]:
-    """256 rows at a time; Interrupted, naming *what* is read, when *stop* says so."""
+    """256 rows at a time, fewer of long ones; Interrupted, naming *what* is read, when *stop* says so."""
     waiting: list[Row] = []
+    size = 0
     for row in rows:
         waiting.append(row)
-        if len(waiting) == _BATCH:
+        size += len(row.text) + len(row.target)
+        if len(waiting) == _BATCH or size >= _CHARACTERS:
             if stop():
                 raise Interrupted(f"stopped while {what} was read")
             yield waiting
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield waiting
 

@@ -84,6 +84,8 @@ class LabelledOptions:
             raise ValueError(f"max_length must be at most {_LONGEST}, got {self.max_length}")
         if len(self.column_names) not in (0, 2):
             raise ValueError(f"columns must be two, like text,label or 2,1, got {self.columns!r}")
+        if self.column_names and len(set(self.column_names)) < 2:
+            raise ValueError(f"columns must be two different ones, got {self.columns!r}")
         _ = self.tokenizer  # refuses a kind or a pattern that cannot be right
         try:
             "".encode(self.encoding)

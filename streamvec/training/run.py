@@ -21,9 +21,10 @@ RUN_JSON, VECTORS, METRICS, CHECKPOINTS = "run.json", "vectors.arrow", "metrics.
 NGRAMS = "vectors.ngrams.arrow"
 GRADIENTS = "gradients.jsonl"  # of a language model: norms by distance in time
 BEST = "best"
-HELD_OUT = "heldout"  # of a language model: shards of the text that it is measured on
+HELD_OUT = "heldout"  # what a language model or a task is measured on: shards of that text, or examples
 EXAMPLES, LABELS, TARGETS = "examples", "labels.json", "targets.arrow"  # of tasks on labelled examples
 KNOWN, ROWS = "known.arrow", "rows.arrow"  # of these: vectors that training began with; rows while they are numbered
+LABELLED = ("classifier", "tagger", "translator")  # kinds of RUNs that learn from labelled examples
 _FORMAT = 1
 _OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, GRADIENTS, CHECKPOINTS, BEST, "lock", "input.zst", HELD_OUT}
 _OWN |= {EXAMPLES, LABELS, TARGETS, KNOWN, ROWS}
@@ -104,9 +105,20 @@ class Run:
         return self.kind == "lm"
 
     @property
+    def is_labelled(self) -> bool:
+        """Whether it learns from labelled examples, and has these in place of shards."""
+        return self.kind in LABELLED
+
+    @property
+    def examples(self) -> Path:
+        """The folder of labelled examples."""
+        return self.folder / EXAMPLES
+
+    @property
     def is_prepared(self) -> bool:
-        """Whether its vocabulary and shards are complete, so that the text is not needed any more."""
-        return self.vocabulary.exists() and (self.shards / INDEX).exists()
+        """Whether its vocabulary and shards, or examples, are complete, so that the text is not needed any more."""
+        folder = self.examples if self.is_labelled else self.shards
+        return self.vocabulary.exists() and (folder / INDEX).exists()
 
     @property
     def sources(self) -> list[Source]:

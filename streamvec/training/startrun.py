@@ -41,9 +41,9 @@ class FromRun:
             raise StreamvecError(f"{folder}: not a RUN of streamvec: vectors alone are begun from with --vectors")
         run = Run.open(folder)
         about, where = run.about, shlex.quote(str(folder))
-        if run.kind == "glove":
+        if run.kind == "glove" or run.is_labelled:
             raise StreamvecError(
-                f"{folder}: was trained by glove, whose rows are not those of {kind}: take its vectors alone: "
+                f"{folder}: was trained by {run.kind}, whose rows are not those of {kind}: take its vectors alone: "
                 f"--vectors {where}"
             )
         if run.kind != kind:

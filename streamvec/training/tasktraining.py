@@ -10,13 +10,16 @@ from streamvec.corpus.examples import Examples
 from streamvec.corpus.lookup import Lookup
 from streamvec.corpus.shuffled import InOrder, Shuffled
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.arrow import verify_arrow
 from streamvec.models.learner import Learner
+from streamvec.models.network import Network
 from streamvec.training.labelled import Prepared, prepare_examples
 from streamvec.training.options import LabelledOptions, MachineOptions
 from streamvec.training.progress import Reporter
 from streamvec.training.run import KNOWN, Run
 from streamvec.training.startvectors import FromVectors
 from streamvec.training.task import MEASURED, Task
+from streamvec.training.taskneeds import Told, refuse_too_large
 from streamvec.training.watch import Patience
 from streamvec.training.work import Work
 from streamvec.vectors.store import VectorsWriter, read_chunks, write_vectors
@@ -38,9 +41,10 @@ def train_task_run(
         run, task.shape(config), lambda path: task.rows(path, config, options), options, keep, machine, report, stop
     )
     examples, vocabulary = Shuffled(prepared.examples, config.batch, config.seed), prepared.vocabulary
+    work = Work(run, vocabulary, 0, machine, report, stop)
+    _refuse_too_large(task, config, prepared, work)
     learner = new_learner(task, config, prepared, examples.batches, machine.cores)
     watch = ScoreWatch(learner, run, vocabulary, task, prepared)
-    work = Work(run, vocabulary, 0, machine, report, stop)
     try:
         if prepared.known is not None:
             _begin_with(learner, vocabulary, run.folder / KNOWN, report)
@@ -53,6 +57,17 @@ def train_task_run(
         write_vectors(run.vectors, symbols.names, counts, learner.vectors, work.info())
     finally:
         learner.close()
+
+
+def _refuse_too_large(task: Task, config: Any, prepared: Prepared, work: Work) -> None:
+    found, known = prepared.examples, 0 if prepared.known is None else len(prepared.known)
+    measured = prepared.held_out.longest if prepared.held_out is not None else 0
+    told = Told(found.examples, found.tokens, found.longest, known, measured)
+
+    def make(tried: Any) -> Network:
+        return task.network(tried, prepared.ids, None)
+
+    refuse_too_large(config, make, work.machine, work.load(prepared.ids.words.size), told)
 
 
 def new_learner(task: Task, config: Any, prepared: Prepared, steps: int, threads: int, trains: bool = True) -> Learner:
@@ -72,13 +87,19 @@ def new_learner(task: Task, config: Any, prepared: Prepared, steps: int, threads
 
 def _keep(start: FromVectors, path: Path, run: Run, config: Any, report: Reporter) -> None:
     """Writes the vectors that training begins with into the RUN, which is then whole by itself."""
+    vocabulary, read, found = Vocabulary.load(run.vocabulary), 0, 0
+    lookup = Lookup(vocabulary)
     with VectorsWriter(path, config.dim, {"from": start.path}) as writer:
         for _, words, rows in start.blocks(run.folder, config, report.note):
             writer.write(words, rows)
+            read, found = read + len(words), found + int(np.count_nonzero(lookup.numbers(words) >= 0))
+    start.notes(config, len(vocabulary), found, read)  # refuses vectors that know none of the words
 
 
 def _begin_with(learner: Learner, vocabulary: Vocabulary, path: Path, report: Reporter) -> None:
-    """Gives the words that are among the vectors at *path* those, the first where one comes twice."""
+    """Gives the words that are among the vectors at *path* those, the first where one comes twice; StreamvecError
+    where the file is damaged."""
+    verify_arrow(path)
     lookup, done = Lookup(vocabulary), np.zeros(len(vocabulary), bool)
     for chunk in read_chunks(path):
         numbers = lookup.numbers(chunk.words)

@@ -42,7 +42,12 @@ def resolve_inputs(inputs: Sequence[str], text: TextOptions) -> list[Source]:
         return [Source(str(Path(inputs[0]).absolute()), "run", "", None)]
     for name in inputs:
         if (Path(name) / RUN_JSON).is_file():
-            from_text = not any(source.kind == COOCCURRENCES for source in Run.open(name).sources)
+            run = Run.open(name)
+            if run.is_labelled:
+                raise StreamvecError(
+                    f"{name}: a RUN of {run.kind}, which learns from labelled examples and keeps no shards: name text"
+                )
+            from_text = not any(source.kind == COOCCURRENCES for source in run.sources)
             what = "its shards are not finished: streamvec resume goes on with them" if from_text else _NO_SHARDS
             raise StreamvecError(f"{name}: a RUN whose shards cannot be taken: {what}")
     if inputs.count("-") > 1:

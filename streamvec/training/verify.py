@@ -26,7 +26,18 @@ from streamvec.training.checking import (
     unfinished,
 )
 from streamvec.training.checkpoint import ARRAYS, STATE, Checkpoints
-from streamvec.training.run import BEST, CHECKPOINTS, GRADIENTS, HELD_OUT, METRICS, NGRAMS, RUN_JSON, VECTORS
+from streamvec.training.run import (
+    BEST,
+    CHECKPOINTS,
+    GRADIENTS,
+    HELD_OUT,
+    LABELLED,
+    LABELS,
+    METRICS,
+    NGRAMS,
+    RUN_JSON,
+    VECTORS,
+)
 from streamvec.training.verifystages import (
     check_cooccurrences,
     check_counting,
@@ -36,8 +47,9 @@ from streamvec.training.verifystages import (
     counted_again,
     is_cooccurrences,
 )
+from streamvec.training.verifytask import check_task
 
-_JSON = (RUN_JSON, PREPARED, INDEX, RECORD, STATE)
+_JSON = (RUN_JSON, PREPARED, INDEX, RECORD, STATE, LABELS)
 _KEPT = 2  # checkpoints that a trainer keeps
 _END = 1 << 16  # the schema with the checksum lies within so many bytes of either end of an Arrow file
 _FOREIGN = "written by another program, which kept none: streamvec import makes a file that carries one"
@@ -73,11 +85,10 @@ def _run(run: Path) -> Iterator[Checked]:
     about = content_of(run / RUN_JSON)
     done = (run / VECTORS).exists()
     yield check_json(run / RUN_JSON, f"nothing else says how this RUN was made: {AGAIN}")
-    yield from _preparation(run, about, done)
-    if about.get("kind") == "glove" or (run / COOCCURRENCES).exists():
-        yield from _pairs(run, done)
-    if about.get("valid") is not None or (run / HELD_OUT).exists():
-        yield from _held_out(run, done)
+    if about.get("kind") in LABELLED or (run / LABELS).exists():
+        yield from check_task(run, about, done)
+    else:
+        yield from _before_training(run, about, done)
     for folder in [*Checkpoints(run / CHECKPOINTS).paths(), *Checkpoints(run / BEST).paths()]:
         yield from _checkpoint(folder)
     for log in (METRICS, GRADIENTS):
@@ -96,6 +107,15 @@ def _run(run: Path) -> Iterator[Checked]:
     ]
     for piece in sorted(pieces):  # os.walk, unlike rglob, does not mind folders that go while it looks
         yield unfinished(piece, "left by a write that was interrupted, or one that goes on: not needed")
+
+
+def _before_training(run: Path, about: dict[str, Any], done: bool) -> Iterator[Checked]:
+    """What trainers that read text leave before they train."""
+    yield from _preparation(run, about, done)
+    if about.get("kind") == "glove" or (run / COOCCURRENCES).exists():
+        yield from _pairs(run, done)
+    if about.get("valid") is not None or (run / HELD_OUT).exists():
+        yield from _held_out(run, done)
 
 
 def _preparation(run: Path, about: dict[str, Any], done: bool) -> Iterator[Checked]:

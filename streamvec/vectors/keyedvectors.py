@@ -65,7 +65,7 @@ class KeyedVectors:
         place, ours = find_vectors(path)
         if ours:
             found = open_vectors(place)
-            ngrams = StoredNGrams(place, found.info, found.dim) if CHECKSUM in found.info else None
+            ngrams = StoredNGrams(place, found.info, found.dim) if isinstance(found.info.get(CHECKSUM), str) else None
             return cls(found, str(path), subwords=ngrams)
         from streamvec.vectors.formats import detect, open_subwords, read_vectors
 
