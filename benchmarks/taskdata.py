@@ -15,9 +15,9 @@ def imdb(bench: Bench, folder: Path) -> None:
     heading = "label\ttext"
     if bench.quick:
         made = [f"{number % 2}\t{'good' if number % 2 else 'bad'} film number {number}" for number in range(_MADE)]
-        return _split(folder, made, made, 10, heading)
+        return _split(folder, made, made, heading)
     train, test = (_reviews(bench, part) for part in ("train", "test"))
-    _split(folder, train, test, 10, heading)
+    _split(folder, train, test, heading)
 
 
 def sst2(bench: Bench, folder: Path) -> None:
@@ -40,20 +40,20 @@ def ner(bench: Bench, folder: Path) -> None:
 
 
 def dates(bench: Bench, folder: Path) -> None:
-    """Every tenth date is tested on, every fiftieth chooses the epoch."""
+    """Every tenth date is tested on, every fiftieth chooses the epoch; a date that comes again stays where it was."""
     if bench.quick:
         lines = [f"{number % 28 + 1}/3/{1970 + number % 50}\t{1970 + number % 50}-03" for number in range(_MADE)]
     else:
         raw = bench.data("pairs/dates/date.txt").read_text(encoding="utf-8").splitlines()
         lines = ["\t".join(part.strip() for part in line.split("_")) for line in raw]
-    _split(folder, lines, None, 50)
+    _split_by_source(folder, lines)
 
 
 def french(bench: Bench, folder: Path) -> None:
-    """Every tenth pair is tested on, every fiftieth chooses the epoch."""
+    """Every tenth English sentence is tested on, every fiftieth chooses the epoch, with all its translations."""
     if bench.quick:
         return dates(bench, folder)
-    _split(folder, bench.data("pairs/eng-fra-40k.tsv").read_text(encoding="utf-8").splitlines(), None, 50)
+    _split_by_source(folder, bench.data("pairs/eng-fra-40k.tsv").read_text(encoding="utf-8").splitlines())
 
 
 def reviews(bench: Bench, path: Path) -> None:
@@ -71,23 +71,25 @@ def _reviews(bench: Bench, part: str) -> Iterator[str]:
             yield f"{label}\t{review}"
 
 
-def _split(
-    folder: Path, lines: Iterable[str], test: Iterable[str] | None, every: int, heading: str | None = None
-) -> None:
-    """Each line that *every* divides, but for 3, into valid; without other *test* lines, each tenth into test."""
+def _split_by_source(folder: Path, lines: Iterable[str]) -> None:
+    """Of different sources, in the order in which they first come, each tenth goes to test, each fiftieth to valid,
+    with all lines that it is in."""
+    places: dict[str, int] = {}
+    parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    for line in lines:
+        number = places.setdefault(line.partition("\t")[0], len(places))
+        parts["test" if number % 10 == 0 else "valid" if number % 50 == 3 else "train"].append(line)
+    for name, some in parts.items():
+        _write(folder / name, some)
 
-    def is_valid(number: int) -> bool:
-        return number % every == 3
 
-    def is_test(number: int) -> bool:
-        return test is None and number % 10 == 0
-
-    lines, head = list(lines), [heading] if heading else []
-    kept = [line for number, line in enumerate(lines) if not is_valid(number) and not is_test(number)]
-    _write(folder / "train", head + kept)
-    _write(folder / "valid", head + [line for number, line in enumerate(lines) if is_valid(number)])
-    tested = [line for number, line in enumerate(lines) if is_test(number)] if test is None else test
-    _write(folder / "test", [*head, *tested])
+def _split(folder: Path, lines: Iterable[str], test: Iterable[str], heading: str) -> None:
+    """Each tenth line chooses the epoch; *test* lines are what is tested on."""
+    parts: dict[str, list[str]] = {"train": [heading], "valid": [heading]}
+    for number, line in enumerate(lines):
+        parts["valid" if number % 10 == 3 else "train"].append(line)
+    for name, some in {**parts, "test": [heading, *test]}.items():
+        _write(folder / name, some)
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

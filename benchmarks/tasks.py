@@ -43,8 +43,8 @@ PARTS: dict[str, Part] = {
     ),
     "ner-glove": Part("tagger", "ner", "--epochs 20", "f1", 0.86, "glove"),
     "ner-random": Part("tagger", "ner", "--epochs 20 --dim 50", "f1"),
-    "dates": Part("translator", "dates", "--level char --epochs 4", "exact_match", 0.99),
-    "french": Part("translator", "french", "--epochs 12", "bleu"),
+    "dates": Part("translator", "dates", "--level char --epochs 4 --decay 0.5", "exact_match", 0.99),
+    "french": Part("translator", "french", "--epochs 12 --decay 0.7 --decay-after 6", "bleu"),
     "sst2-mean": Part("classifier", "sst2", "--encoder mean --epochs 10", "accuracy"),
     "sst2-recurrent": Part(
         "classifier", "sst2", "--encoder lstm --bidirectional --dropout 0.5 --epochs 6", "accuracy", None, "glove"

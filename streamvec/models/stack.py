@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from streamvec.kernels.memory import Room
-from streamvec.kernels.products import pack_transposed
+from streamvec.kernels.products import pack, pack_transposed
 from streamvec.kernels.rows import add_rows, pick
 from streamvec.models.cells import CELLS
 
@@ -97,13 +97,13 @@ class _Layer:
     def __init__(self, shape: Shape, steps: int, lanes: int) -> None:
         self.cell = CELLS[shape.cell]
         self._hidden = padded(shape.hidden)
-        self._rooms = [Room() for _ in range(7)]
+        self._rooms = [Room() for _ in range(9)]
         self.fit(steps, lanes)
 
     def fit(self, steps: int, lanes: int) -> None:
         """Has it hold so many time steps of so many sequences, with a state of zeros before the first."""
         hidden, columns = self._hidden, self.cell.gates * self._hidden
-        pre, recurrent, h, c, d_h, d_c, room = self._rooms
+        pre, recurrent, h, c, d_h, d_c, room, *_ = self._rooms
         self.pre = pre.shaped(steps, lanes, columns)
         many = steps if self.cell.has_recurrent_bias else 1  # what h U is at each step is needed again
         self.recurrent = recurrent.shaped(many, lanes, columns)
@@ -131,10 +131,15 @@ class _Layer:
         else:
             np.matmul(_flat(x), parameters[name + "W"], out=_flat(pre))
             pre += parameters[name + "b"]
-        weights = packed.forward[name + "U"] if packed is not None else parameters[name + "U"].reshape(-1)
+        weights, is_packed = parameters[name + "U"].reshape(-1), packed is not None or steps > 1
+        if packed is not None:
+            weights = packed.forward[name + "U"]
+        elif is_packed:
+            weights = self._rooms[7].shaped(weights.size)
+            pack(parameters[name + "U"], weights)
         bias = parameters[name + "d"] if cell.has_recurrent_bias else _NOTHING
         ends = np.full(pre.shape[1], steps) if lengths is None else lengths
-        cell.forward(pre, self.recurrent, self.h, self.c, weights, packed is not None, bias, ends)
+        cell.forward(pre, self.recurrent, self.h, self.c, weights, is_packed, bias, ends)
         return self.h[1 : steps + 1]
 
     def backward(
@@ -155,7 +160,7 @@ class _Layer:
         if packed is not None:
             back = packed.back[name + "U"]
         else:
-            back = np.empty(parameters[name + "U"].size, np.float32)
+            back = self._rooms[8].shaped(parameters[name + "U"].size)
             pack_transposed(parameters[name + "U"], back)
         self.d_h[:], self.d_c[:] = 0, 0
         arrays = self.pre, self.recurrent, self.h, self.c, back, d_out, self.d_h, self.d_c, self.room
