@@ -86,7 +86,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _part(bench: Bench, work: Path, name: str, part: Part) -> dict[str, Any]:
-    data = work / part.data
+    data = work / f"data-{part.data}"
     if not (data / "done").exists():
         data.mkdir(exist_ok=True)
         getattr(taskdata, part.data)(bench, data)

@@ -22,6 +22,8 @@ FIGURES = {  # program -> what its record must hold, and how many
     "reproducible": ("threads", 3),
     "lm_perplexity": ("parts", 9),
     "lm_vs_torch": ("repetitions", 5),
+    "tasks": ("parts", 9),
+    "tagger_vs_torch": ("repetitions", 3),
 }
 
 
