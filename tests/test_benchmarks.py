@@ -44,7 +44,8 @@ def test_quick_run_keeps_figures(program: str, tmp_path: Path) -> None:
     assert record["quick"] and record["machine"]["cores"] >= 1 and record["machine"]["versions"]["numpy"]
     key, number = FIGURES[program]
     assert len(record[key]) == number, record[key]
-    assert _numbers(record[key]) and min(_numbers(record[key])) > 0
+    lowest = min(_numbers(record[key]))
+    assert lowest >= 0 if program == "tasks" else lowest > 0  # what a network has not learnt in a moment scores 0
 
 
 def _numbers(found: Any) -> list[float]:
