@@ -33,7 +33,9 @@ def random_parameters(network: Network, seed: int = 1, scale: float = 0.3) -> di
     parameters = {name: aligned_zeros(shape) for name, shape in network.shapes().items()}
     network.start(parameters, 1)
     rng = np.random.default_rng(seed)
-    for array in parameters.values():
+    for name, array in parameters.items():
+        if name in network.fixed:
+            continue
         used = array != 0 if array.any() else np.ones(array.shape, bool)
         array[used] = rng.normal(0, scale, int(used.sum()))
     return parameters
@@ -75,7 +77,7 @@ def gradients_of(
     network: Network, parameters: dict[str, np.ndarray], batch: ExampleBatch, chance: Chance | None = None
 ) -> dict[str, np.ndarray]:
     """The gradient by each parameter, as whole arrays."""
-    gradients = {name: np.zeros_like(array) for name, array in parameters.items()}
+    gradients = {name: np.zeros_like(array) for name, array in parameters.items() if name not in network.fixed}
     network.loss(parameters, batch, chance)
     for name, parts in network.backward(parameters, gradients, 1.0).items():
         for ids, rows in parts:

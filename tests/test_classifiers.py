@@ -103,3 +103,19 @@ def test_a_label_that_is_not_known_has_no_part_in_the_loss():
         assert count == 2
         assert loss == pytest.approx(alone, rel=1e-5)
         assert net.loss(parameters, examples(TEXTS, [[-1]] * 4), None) == (0.0, 0)
+
+
+def test_means_are_standardised_by_the_texts_that_are_given():
+    net = network(2, encoder="mean")
+    parameters = random_parameters(net)
+    parameters["embedding"][:, :5] += 30  # what all have in common
+    batch = examples(TEXTS, [[1], [0], [0], [1]])
+    net.standardise(parameters, [batch.take(np.array([0, 1])), batch.take(np.array([2, 3]))])
+    hidden = np.stack([parameters["embedding"][text].mean(axis=0) for text in TEXTS])
+    np.testing.assert_allclose(parameters["means.center"], hidden.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(parameters["means.scale"][:5], 1 / hidden.std(axis=0)[:5], rtol=1e-3)
+    assert not parameters["means.scale"][5:].any()  # padding
+    scores = ((hidden - hidden.mean(axis=0))[:, :5] / hidden.std(axis=0)[:5]) @ parameters["classes"][:5, 0]
+    chances = 1 / (1 + np.exp(-(scores + parameters["classes.b"][0])))
+    np.testing.assert_allclose([answer[1] for answer in net.answers(parameters, batch)], chances, rtol=2e-3)
+    check_gradients(net, parameters, batch, step=1e-3)

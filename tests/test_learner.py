@@ -77,9 +77,8 @@ def test_a_step_goes_along_the_gradient_of_one_group(options, size):
         batch.words.values.size,
     )
     for name, array in model.parameters.items():
-        np.testing.assert_allclose(
-            array, before[name] - 0.5 * gradients[name] / count, rtol=1e-4, atol=1e-6, err_msg=name
-        )
+        gradient = gradients.get(name, np.zeros(array.shape))  # none for what is fixed
+        np.testing.assert_allclose(array, before[name] - 0.5 * gradient / count, rtol=1e-4, atol=1e-6, err_msg=name)
     model.close()
 
 

@@ -1,9 +1,12 @@
 """A classifier that tells a text by the mean, or the sum, of its words' vectors (Joulin et al. 2016, arXiv:1607.01759).
 
 With n-grams, neighbouring words together have vectors, too: rows of a table that they share by hash.
+
+Vectors that were learnt elsewhere have much in common, beside which what tells texts apart is small: where training
+begins with some, the means of texts are standardised, by the mean and deviation of each number over training texts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -18,10 +21,13 @@ from streamvec.models.stack import padded
 from streamvec.models.wordinput import EMBEDDING, WordInput
 
 NGRAMS = "ngrams"
+CENTER, SCALE = "means.center", "means.scale"  # of each number of a text's mean; nothing trains them
 
 
 class BagClassifier:
     """One pass of a group of texts; see `streamvec.models.network`."""
+
+    fixed = frozenset([CENTER, SCALE])
 
     def __init__(self, config: ClassifierConfig, words: int, labels: int, known: Rows | None = None) -> None:
         self._config, self._words, self._labels = config, words, labels
@@ -40,12 +46,24 @@ class BagClassifier:
         tables = {EMBEDDING: (self._words, columns)}
         if self._config.ngrams > 1:
             tables[NGRAMS] = (self._config.buckets, columns)
-        return {**tables, **self._classes.shapes()}
+        return {**tables, CENTER: (columns,), SCALE: (columns,), **self._classes.shapes()}
 
     def start(self, parameters: Parameters, seed: int) -> None:
         """Small uniform vectors; those of n-grams begin with zeros."""
         random.uniform_rows(parameters[EMBEDDING], self._config.dim, -0.1, 0.1, seed * 1_000_003)
         self._classes.start(parameters, seed * 1_000_003 + 1)
+        parameters[SCALE][: self._config.dim] = 1
+
+    def standardise(self, parameters: Parameters, batches: Iterable[ExampleBatch]) -> None:
+        """Has the numbers of the means of these texts have a mean of 0 and a deviation of 1."""
+        total, squares, count = np.zeros(padded(self._config.dim)), np.zeros(padded(self._config.dim)), 0
+        for batch in batches:
+            found = self._hidden(parameters, batch.words).astype(np.float64)
+            total, squares, count = total + found.sum(axis=0), squares + (found**2).sum(axis=0), count + len(found)
+        mean = total / max(1, count)
+        deviation = np.sqrt(np.maximum(squares / max(1, count) - mean**2, 0))
+        parameters[CENTER][:] = mean
+        parameters[SCALE][:] = np.where(deviation > 0, 1 / np.maximum(deviation, 1e-30), 0)
 
     def loss(self, parameters: Parameters, batch: ExampleBatch, chance: Chance | None) -> tuple[float, int]:
         """The cross-entropies of all texts whose label is known."""
@@ -66,6 +84,7 @@ class BagClassifier:
         d_hidden = self._classes.backward(parameters, gradients, self._dropped, self._d_scores)
         if self._mask is not None:
             d_hidden *= self._mask
+        d_hidden *= parameters[SCALE]
         d_hidden *= self._shares[:, None]
         d_rows = np.zeros(self._rows.shape, np.float32)
         spread_bags(d_rows, self._input.places, self._lengths, d_hidden)
@@ -82,7 +101,7 @@ class BagClassifier:
         return list(self._classes.chances(parameters, self._hidden(parameters, batch.words)))
 
     def _hidden(self, parameters: Parameters, words: Ragged) -> np.ndarray:
-        """The mean or sum of each text's vectors, float32[texts, dim rounded up]; zeros for one without words."""
+        """The mean or sum of each text's vectors, standardised: float32[texts, dim rounded up]."""
         config, self._lengths = self._config, words.lengths
         self._rows = self._input.rows(parameters, words.values)
         out = np.zeros((len(words.lengths), padded(config.dim)), np.float32)
@@ -96,6 +115,8 @@ class BagClassifier:
         if config.encoder == "mean":
             self._shares /= np.maximum(number, 1).astype(np.float32)
         out *= self._shares[:, None]
+        out -= parameters[CENTER]
+        out *= parameters[SCALE]
         return out
 
 

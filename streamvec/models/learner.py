@@ -4,7 +4,7 @@ How a batch is divided into groups depends on its size alone, threads take whole
 bytes are the same for any number of threads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,13 @@ class Learner:
         if not trains:
             return
         first.start(self.parameters, config.seed)
-        for name, parameter in self.parameters.items():
+        trained = {name: array for name, array in self.parameters.items() if name not in first.fixed}
+        for name, parameter in trained.items():
             for part in SUMS[config.optimizer]:
                 self.arrays[f"{name}.{part}"] = aligned_zeros(parameter.shape)
         if freezes:
             self.arrays[FROZEN] = np.zeros(len(self.parameters[EMBEDDING]), np.uint8)
-        whole = [name for name in self.parameters if name not in first.met]
+        whole = [name for name in trained if name not in first.met]
         self._gradients = [{name: aligned_zeros(self.parameters[name].shape) for name in whole} for _ in self._networks]
 
     @property
@@ -90,6 +91,12 @@ class Learner:
         number = position.epoch * self.steps + position.batch + 1
         follow(self.config, self.arrays, Gradients(self._gradients[0], rows), position, number, self.team)
         return StepResult(sum(loss for loss, _ in found), sum(count for _, count in found), batch.words.values.size)
+
+    def standardise(self, batches: Iterable[ExampleBatch]) -> None:
+        """Where the network has something to standardise, does so by some examples, before anything is trained."""
+        standardise = getattr(self._networks[0], "standardise", None)
+        if standardise is not None:
+            standardise(self.parameters, batches)
 
     def learning_rate(self, position: Position) -> float:
         """The learning rate at a position."""

@@ -49,6 +49,10 @@ class Network(Protocol):
         """Names of the parameters of which a step meets some rows: `backward` returns their gradients."""
 
     @property
+    def fixed(self) -> frozenset[str]:
+        """Names of the parameters that are set once and not trained."""
+
+    @property
     def loss_at_chance(self) -> float:
         """Loss of one example, as `loss` counts them, of a network that knows nothing."""
 

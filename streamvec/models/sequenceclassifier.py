@@ -20,6 +20,7 @@ class SequenceClassifier:
     """One pass of a group of texts; see `streamvec.models.network`."""
 
     met = frozenset([EMBEDDING])
+    fixed: frozenset[str] = frozenset()
 
     def __init__(self, config: ClassifierConfig, words: int, labels: int, known: Rows | None = None) -> None:
         self._config, self._words = config, words

@@ -24,6 +24,7 @@ class Tagger:
     """One pass of a group of sentences; see `streamvec.models.network`. Losses are counted a word."""
 
     met = frozenset([EMBEDDING])
+    fixed: frozenset[str] = frozenset()
 
     def __init__(self, config: TaggerConfig, words: int, tags: int, known: Rows | None = None) -> None:
         self._config, self._words, self._tags = config, words, tags

@@ -34,6 +34,7 @@ class Translator:
     """One pass of a group of pairs; see `streamvec.models.network`."""
 
     met = frozenset([EMBEDDING, TARGET_EMBEDDING])
+    fixed: frozenset[str] = frozenset()
 
     def __init__(
         self, config: TranslatorConfig, words: int, target_words: int, end: int, unknown: int, known: Rows | None = None

@@ -24,6 +24,8 @@ from streamvec.training.watch import Patience
 from streamvec.training.work import Work
 from streamvec.vectors.store import VectorsWriter, read_chunks, write_vectors
 
+_STANDARDISED = 10_000  # examples whose means and deviations are taken
+
 
 def train_task_run(
     run: Run,
@@ -48,6 +50,9 @@ def train_task_run(
     try:
         if prepared.known is not None:
             _begin_with(learner, vocabulary, run.folder / KNOWN, report)
+            if not run.checkpoints.paths():
+                some = min(examples.batches, -(-_STANDARDISED // config.batch))
+                learner.standardise(examples.at(0, number) for number in range(some))
         work.train(learner, examples, examples.batches, watch)
         best = watch.take_best()
         if best is not None:
