@@ -54,7 +54,7 @@ PARTS: dict[str, Part] = {
     "french": Part("translator", "french", "--epochs 12 --decay 0.7 --decay-after 6", "bleu"),
     "sst2-mean": Part("classifier", "sst2", "--encoder mean --epochs 10", "accuracy"),
     "sst2-recurrent": Part(
-        "classifier", "sst2", "--encoder lstm --bidirectional --dropout 0.5 --epochs 6", "accuracy", None, "glove"
+        "classifier", "sst2", "--encoder lstm --bidirectional --dropout 0.5 --epochs 8", "accuracy", None, "reviews"
     ),
     **{
         f"reviews-{size}-{name}-{seed}": Part(
