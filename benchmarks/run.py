@@ -27,6 +27,8 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "lm_bounded_memory": ("bounded_memory", ["--kind", "lm", "--size", "1000000000"]),
     "lm_vs_torch": ("lm_vs_torch", []),
     "lm_perplexity": ("lm_perplexity", []),
+    "tagger_vs_torch": ("tagger_vs_torch", []),
+    "tasks": ("tasks", []),
 }
 
 
