@@ -10,7 +10,8 @@ from streamvec.corpus.examples import Examples
 from streamvec.corpus.shuffled import Shuffled
 from streamvec.models.letters import different
 from streamvec.models.step import Position
-from streamvec.training.labelled import Prepared, load_ids
+from streamvec.training.exampleids import load_ids
+from streamvec.training.labelled import Prepared
 from streamvec.training.options import LabelledOptions
 from streamvec.training.run import EXAMPLES, Run
 from streamvec.training.tasks import TASKS

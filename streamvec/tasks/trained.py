@@ -13,7 +13,8 @@ from streamvec.errors import StreamvecError
 from streamvec.models.learner import Ask, Learner
 from streamvec.models.network import Network
 from streamvec.training.checkpoint import ARRAYS, Checkpoints
-from streamvec.training.labelled import load_ids, write_examples
+from streamvec.training.exampleids import load_ids
+from streamvec.training.labelled import write_examples
 from streamvec.training.labelledrows import in_batches
 from streamvec.training.options import LabelledOptions
 from streamvec.training.progress import Reporter, Silence

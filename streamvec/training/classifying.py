@@ -15,7 +15,7 @@ from streamvec.models.learner import Learner
 from streamvec.models.network import Network
 from streamvec.models.network import Rows as KnownRows
 from streamvec.models.sequenceclassifier import SequenceClassifier
-from streamvec.training.labelled import Ids, Shape
+from streamvec.training.exampleids import Ids, Shape
 from streamvec.training.labelledrows import Rows
 from streamvec.training.options import LabelledOptions
 from streamvec.training.task import Scores, Task, answered

@@ -1,88 +1,31 @@
-"""The first half of training on labelled examples: their words and labels, vectors known from elsewhere, and ids."""
+"""The first half of training on labelled examples: their words and labels, vectors known from elsewhere, examples."""
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamvec.corpus.examples import ExampleBatch, Examples, ExampleWriter, Ragged
-from streamvec.corpus.labels import Labels
+from streamvec.corpus.examples import Examples, ExampleWriter
 from streamvec.corpus.layout import COUNTING
 from streamvec.corpus.pipeline import Progress as Counted
 from streamvec.corpus.prepare import count_words
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.sources import fingerprint, inspect, resolve, without_date
-from streamvec.corpus.taglabels import TagLabels
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.tsv import Row
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.corpus.wordids import WordIds
 from streamvec.disk.files import whole_folder
 from streamvec.errors import Interrupted, StreamvecError
+from streamvec.training.exampleids import Ids, Shape, load_ids, words_tokenizer
 from streamvec.training.labelledrows import Followed, Rows, in_batches, read_rows, some_of, write_rows
 from streamvec.training.options import LabelledOptions, MachineOptions
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import EXAMPLES, HELD_OUT, KNOWN, LABELS, ROWS, TARGETS, Run
 from streamvec.vectors.keyedvectors import KeyedVectors
-
-
-class Shape(NamedTuple):
-    """What the examples of a task are made of."""
-
-    words_are_given: bool  # one by one, between spaces: of a tagger
-    is_spelled: bool  # whether the letters of words are kept
-    targets: str  # "label", "tags" or "words"
-
-
-class Ids:
-    """Rows as examples: the same while training, while measuring, and when somebody asks."""
-
-    def __init__(
-        self, shape: Shape, words: WordIds, labels: Labels | None, target_words: WordIds | None, most: int
-    ) -> None:
-        """labels: where targets are labels or tags; target_words: where they are words."""
-        self.shape, self.words, self.labels, self.target_words, self._most = shape, words, labels, target_words, most
-
-    @property
-    def targets(self) -> int:
-        """How many labels, or words of the target, there are."""
-        found = self.target_words.size if self.target_words is not None else len(self.labels or ())
-        return found
-
-    def of(self, rows: Sequence[Row], untold: bool = False) -> ExampleBatch:
-        """The examples of some rows; targets are -1 where they are unknown, and empty where they are *untold*."""
-        nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(rows), np.int64))
-        no_letters = Ragged(np.zeros(0, np.uint8), nothing.lengths)
-        if not self.shape.words_are_given:
-            words = self.words.of_texts([row.text for row in rows])
-            return ExampleBatch(words, nothing if untold else self._targets(rows), nothing, no_letters)
-        given = [row.text.split(" ") for row in rows]
-        words, tags = self.words.of_words(given), nothing if untold else self._targets(rows)
-        if not self.shape.is_spelled:
-            return ExampleBatch(words, tags, nothing, no_letters)
-        raw = [[word.encode() for word in sequence[: self._most]] for sequence in given]
-        spelled = Ragged.of([np.array([len(word) for word in sequence], np.int32) for sequence in raw])
-        letters = [np.frombuffer(b"".join(sequence), np.uint8) for sequence in raw]
-        return ExampleBatch(words, tags, spelled, Ragged.of(letters, np.uint8))
-
-    def _targets(self, rows: Sequence[Row]) -> Ragged:
-        targets = [row.target for row in rows]
-        if self.target_words is not None:
-            found = self.target_words.of_texts(targets)
-            return ended(found, self.target_words.symbols.end)
-        assert self.labels is not None
-        divided = [[target] if self.shape.targets == "label" else target.split(" ")[: self._most] for target in targets]
-        return self.labels.ids(divided)
-
-
-def ended(ids: Ragged, end: int) -> Ragged:
-    """Each row with *end* behind it."""
-    places = np.cumsum(ids.lengths)
-    return Ragged(np.insert(ids.values, places, end).astype(np.int32), ids.lengths + 1)
 
 
 class Prepared(NamedTuple):
@@ -93,25 +36,6 @@ class Prepared(NamedTuple):
     examples: Examples
     held_out: Examples | None
     known: KeyedVectors | None
-
-
-def load_ids(run: Run, shape: Shape, options: LabelledOptions) -> tuple[Vocabulary, Ids, KeyedVectors | None]:
-    """What rows are numbered by, of a RUN that has been prepared."""
-    vocabulary = Vocabulary.load(run.vocabulary)
-    known = KeyedVectors.load(run.folder / KNOWN) if (run.folder / KNOWN).exists() else None
-    tokenizer = words_tokenizer(shape, options)
-    words = WordIds(vocabulary, tokenizer, options.max_length, known.words.ranks if known is not None else None)
-    labels = target_words = None
-    if shape.targets == "words":
-        target_words = WordIds(Vocabulary.load(run.folder / TARGETS), options.tokenizer, options.max_length)
-    else:
-        labels = (TagLabels if shape.targets == "tags" else Labels).load(run.folder / LABELS)
-    return vocabulary, Ids(shape, words, labels, target_words, options.max_length), known
-
-
-def words_tokenizer(shape: Shape, options: LabelledOptions) -> Tokenizer:
-    """What divides a text into words: given ones stand between spaces."""
-    return Tokenizer("whitespace", options.keep_case) if shape.words_are_given else options.tokenizer
 
 
 def prepare_examples(

@@ -13,7 +13,7 @@ from streamvec.models.network import Network
 from streamvec.models.network import Rows as KnownRows
 from streamvec.models.tagger import Tagger
 from streamvec.models.taggerconfig import TaggerConfig
-from streamvec.training.labelled import Ids, Shape
+from streamvec.training.exampleids import Ids, Shape
 from streamvec.training.labelledrows import Rows
 from streamvec.training.options import LabelledOptions, pick
 from streamvec.training.task import Scores, Task, answered

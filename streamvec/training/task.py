@@ -9,7 +9,7 @@ from streamvec.models.learner import Learner
 from streamvec.models.learning import Learning
 from streamvec.models.network import Network
 from streamvec.models.network import Rows as KnownRows
-from streamvec.training.labelled import Ids, Shape
+from streamvec.training.exampleids import Ids, Shape
 from streamvec.training.labelledrows import Rows
 from streamvec.training.options import LabelledOptions
 

@@ -22,7 +22,7 @@ from streamvec.models.network import Network
 from streamvec.models.network import Rows as KnownRows
 from streamvec.models.translator import Translator
 from streamvec.models.translatorconfig import TranslatorConfig
-from streamvec.training.labelled import Ids, Shape
+from streamvec.training.exampleids import Ids, Shape
 from streamvec.training.labelledrows import Rows
 from streamvec.training.lmtext import WORDS
 from streamvec.training.options import LabelledOptions
