@@ -25,7 +25,7 @@ import streamvec as sv
         (["generate", "word", "--length", "0"], 2, "length"),
         (["generate", "none"], 1, "not a RUN"),
         (["evaluate", "word"], 2, "nothing to evaluate by"),
-        (["evaluate", "word", "text.txt", "--similarity", "x"], 2, "TEXT is for a language model"),
+        (["evaluate", "word", "text.txt", "--similarity", "x"], 2, "TEXT is for a trained model"),
         (["evaluate", "word", "none.txt"], 1, "none.txt"),
     ],
     ids=lambda value: " ".join(value[-4:]) if isinstance(value, list) else None,
