@@ -63,7 +63,7 @@ class BagClassifier:
         mean = total / max(1, count)
         deviation = np.sqrt(np.maximum(squares / max(1, count) - mean**2, 0))
         parameters[CENTER][:] = mean
-        parameters[SCALE][:] = np.where(deviation > 0, 1 / np.maximum(deviation, 1e-30), 0)
+        parameters[SCALE][:] = np.where(deviation > 1e-6 * np.abs(mean), 1 / np.maximum(deviation, 1e-30), 0)
 
     def loss(self, parameters: Parameters, batch: ExampleBatch, chance: Chance | None) -> tuple[float, int]:
         """The cross-entropies of all texts whose label is known."""
@@ -117,6 +117,7 @@ class BagClassifier:
         out *= self._shares[:, None]
         out -= parameters[CENTER]
         out *= parameters[SCALE]
+        out[number == 0] = 0  # a text without words is told by the biases
         return out
 
 

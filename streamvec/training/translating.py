@@ -47,6 +47,8 @@ def _rows(path: str, config: TranslatorConfig, options: LabelledOptions) -> Rows
 
 def _tokens(options: dict[str, Any]) -> dict[str, Any]:
     """The options with what a token is, where that is not said: it follows from the level."""
+    if options.get("tokens") == "text":
+        raise ValueError("tokens of a translator must end with its text, which text does not tell: give characters")
     usual = _TOKENS.get(options.get("level", "word"), {})
     if "tokens" in options or "token_pattern" in options:
         usual = {name: value for name, value in usual.items() if name not in ("tokens", "token_pattern")}

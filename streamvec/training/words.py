@@ -192,6 +192,8 @@ def train_task(
     format, that words found among them begin with; options: fields of the kind's configuration, LabelledOptions and
     MachineOptions. Returns the words' vectors, and raises as `train_skipgram`.
     """
+    if kind not in TASKS:
+        raise ValueError(f"kind must be {' or '.join(TASKS)}, got {kind!r}")
     report = report or Silence()
     settings, source, machine = asked_of_task(TASKS[kind], str(train), valid, vectors, options)
     folder = Path(out)
