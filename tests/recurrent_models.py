@@ -7,7 +7,7 @@ from streamvec.corpus.lanes import LaneBatch
 from streamvec.models.cells import CELLS
 from streamvec.models.languagemodel import LanguageModel
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.stack import padded
+from streamvec.models.shape import padded
 
 
 def places(config, name, shape):

@@ -5,7 +5,7 @@ import pytest
 from naive_recurrent import central_differences
 
 from streamvec.models.attention import COMBINE, SCORE, Attention
-from streamvec.models.stack import Shape, padded
+from streamvec.models.shape import Shape, padded
 
 ENCODER, DECODER, UNITS = Shape("gru", 2, 3, 1, True), Shape("gru", 2, 4, 1), 5
 STEPS, LENGTHS = 3, np.array([4, 1, 2])

@@ -16,7 +16,8 @@ from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.cells import CELLS
 from streamvec.models.languagemodel import LanguageModel
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.stack import Shape, Stack, padded
+from streamvec.models.shape import Shape, padded
+from streamvec.models.stack import Stack
 from streamvec.models.step import Position
 from streamvec.tasks.gradientplot import Line, draw_gradients
 from streamvec.training.checking import DAMAGED, NO_CHECKSUM

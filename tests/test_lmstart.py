@@ -14,7 +14,7 @@ from streamvec.models.languagemodel import LanguageModel
 from streamvec.models.learning import OPTIMIZERS
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmstart import start_layer
-from streamvec.models.stack import Shape
+from streamvec.models.shape import Shape
 
 COUNTS = np.array([0, 50, 20, 10, 10, 5, 3, 2, 1, 1])
 

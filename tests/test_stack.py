@@ -6,7 +6,8 @@ import pytorch_cells
 from naive_recurrent import central_differences, run
 
 from streamvec.models.cells import CELLS
-from streamvec.models.stack import Picked, Shape, Stack, padded
+from streamvec.models.shape import Shape, padded
+from streamvec.models.stack import Picked, Stack
 
 LENGTHS = np.array([5, 3, 1])
 

@@ -8,7 +8,7 @@ from networks import check_gradients, check_padding, examples, gradients_of, ran
 
 from streamvec.models.letters import different
 from streamvec.models.network import Chance
-from streamvec.models.stack import padded
+from streamvec.models.shape import padded
 from streamvec.models.tagger import Tagger
 from streamvec.models.taggerconfig import TaggerConfig
 

@@ -15,8 +15,8 @@ from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team, wait_for_team
 from streamvec.models.head import Given
 from streamvec.models.metrows import Part
+from streamvec.models.shape import padded
 from streamvec.models.softmaxhead import SoftmaxHead
-from streamvec.models.stack import padded
 from streamvec.models.step import Position
 
 _SHRINKS = 4  # a cluster's projection has a quarter of the numbers of that before it

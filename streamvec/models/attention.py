@@ -15,7 +15,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from streamvec.kernels import random
-from streamvec.models.stack import Shape, padded
+from streamvec.models.shape import Shape, padded
+from streamvec.models.stack import flat
 
 SCORE, COMBINE = "attention.W", "attention.C"
 
@@ -39,7 +40,7 @@ class Attention:
 
     def start(self, parameters: Mapping[str, np.ndarray], key: int) -> None:
         """Uniform weights (Glorot and Bengio 2010), where it is not padding. Fills zeros."""
-        memory, queries = _units_of(self._encoder), _units_of(self._decoder)
+        memory, queries = self._encoder.units, self._decoder.units
         both = np.concatenate([memory, queries + self._encoder.outputs])
         for number, (name, rows, columns) in enumerate(
             ((SCORE, memory, queries), (COMBINE, both, np.arange(self._units)))
@@ -102,7 +103,7 @@ class Attention:
         """
         _, queries = self._divided(self._both)
         d_sum = d_out * (1 - self._out * self._out)
-        np.matmul(_flat(self._both).T, _flat(d_sum), out=gradients[COMBINE])
+        np.matmul(flat(self._both).T, flat(d_sum), out=gradients[COMBINE])
         d_both = _times(d_sum, parameters[COMBINE].T)
         d_context, d_queries = self._divided(d_both)
         by_lane = d_context.transpose(1, 0, 2)
@@ -112,7 +113,7 @@ class Attention:
         d_scores -= self._softmax * d_scores.sum(axis=2, keepdims=True)
         d_queries = d_queries + (d_scores @ self._keys.transpose(1, 0, 2)).transpose(1, 0, 2)
         d_keys = np.ascontiguousarray((d_scores.transpose(0, 2, 1) @ queries.transpose(1, 0, 2)).transpose(1, 0, 2))
-        np.matmul(_flat(self._memory).T, _flat(d_keys), out=gradients[SCORE])
+        np.matmul(flat(self._memory).T, flat(d_keys), out=gradients[SCORE])
         d_memory = _times(d_keys, parameters[SCORE].T)
         d_memory += (self._softmax.transpose(0, 2, 1) @ by_lane).transpose(1, 0, 2)
         return d_queries, d_memory
@@ -122,17 +123,6 @@ class Attention:
         return both[:, :, : self._encoder.outputs], both[:, :, self._encoder.outputs :]
 
 
-def _units_of(shape: Shape) -> np.ndarray:
-    """Which columns of what a stack gives are not padding."""
-    places = [np.arange(shape.hidden) + padded(shape.hidden) * number for number in range(len(shape.directions))]
-    return np.concatenate(places)
-
-
 def _times(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """[steps, lanes, n] times [n, m], as one product."""
-    return (_flat(x) @ weights).reshape(*x.shape[:2], -1)
-
-
-def _flat(x: np.ndarray) -> np.ndarray:
-    """[steps, lanes, n] as [steps * lanes, n], a view."""
-    return x.reshape(-1, x.shape[-1])
+    return (flat(x) @ weights).reshape(*x.shape[:2], -1)

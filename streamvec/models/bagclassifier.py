@@ -16,8 +16,8 @@ from streamvec.kernels.bags import add_bags, hash_ngrams, spread_bags
 from streamvec.models.classes import Classes
 from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.metrows import Part
-from streamvec.models.network import Chance, Parameters, Rows
-from streamvec.models.stack import padded
+from streamvec.models.network import Chance, KnownRows, Parameters
+from streamvec.models.shape import padded
 from streamvec.models.wordinput import EMBEDDING, WordInput
 
 NGRAMS = "ngrams"
@@ -29,7 +29,7 @@ class BagClassifier:
 
     fixed = frozenset([CENTER, SCALE])
 
-    def __init__(self, config: ClassifierConfig, words: int, labels: int, known: Rows | None = None) -> None:
+    def __init__(self, config: ClassifierConfig, words: int, labels: int, known: KnownRows | None = None) -> None:
         self._config, self._words, self._labels = config, words, labels
         self._input = WordInput(words, config.dim, known)
         self._classes = Classes(padded(config.dim), labels, np.arange(config.dim))

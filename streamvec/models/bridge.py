@@ -1,7 +1,6 @@
 """What a decoder begins with: of each of its layers tanh of a linear map of what the encoder ended with.
 
-An lstm's c begins at zero. The encoder's end is the last state of its forward direction and, of the reverse one, that
-at the first word: both have read everything.
+An lstm's c begins at zero. The encoder's ends are those of `streamvec.models.ends`.
 """
 
 import math
@@ -11,8 +10,9 @@ import numpy as np
 
 from streamvec.kernels import random
 from streamvec.models.cells import CELLS
+from streamvec.models.ends import ends_of, spread_ends
 from streamvec.models.network import Parameters
-from streamvec.models.stack import Shape, padded
+from streamvec.models.shape import Shape, padded
 
 WEIGHTS, BIASES = "bridge", "bridge.b"
 
@@ -42,10 +42,8 @@ class Bridge:
     def forward(self, parameters: Parameters, out: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
         """The first state of the decoder, as `Stack.state` has it, of all that the encoder gave, float32[steps, lanes,
         outputs], which is zero behind *lengths* int64[lanes]."""
-        half, self._lengths, self._shape = padded(self._encoder.hidden), lengths, out.shape
-        self._ends = np.empty(out.shape[1:], np.float32)
-        self._ends[:, :half] = out[np.maximum(lengths, 1) - 1, np.arange(len(lengths)), :half]
-        self._ends[:, half:] = out[0, :, half:]
+        self._lengths, self._steps = lengths, len(out)
+        self._ends = ends_of(self._encoder, out, lengths)
         self._states: np.ndarray = np.tanh(self._ends @ parameters[WEIGHTS] + parameters[BIASES])
         states = np.split(self._states, self._decoder.layers, axis=1)
         return [part for h in states for part in (h, np.zeros_like(h))[: self._parts]]
@@ -60,9 +58,4 @@ class Bridge:
         d_sum = np.concatenate(d_states[:: self._parts], axis=1) * (1 - self._states * self._states)
         np.matmul(self._ends.T, d_sum, out=gradients[WEIGHTS])
         np.sum(d_sum, axis=0, out=gradients[BIASES])
-        d_ends = d_sum @ parameters[WEIGHTS].T
-        d_ends[self._lengths == 0] = 0
-        half, d_out = padded(self._encoder.hidden), np.zeros(self._shape, np.float32)
-        d_out[np.maximum(self._lengths, 1) - 1, np.arange(len(self._lengths)), :half] = d_ends[:, :half]
-        d_out[0, :, half:] = d_ends[:, half:]
-        return d_out
+        return spread_ends(self._encoder, d_sum @ parameters[WEIGHTS].T, self._steps, self._lengths)

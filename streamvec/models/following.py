@@ -11,7 +11,7 @@ from streamvec.kernels import optimizers
 from streamvec.kernels.team import Team, wait_for_team
 from streamvec.models.learning import Learning
 from streamvec.models.metrows import MetRows
-from streamvec.models.stack import LANES
+from streamvec.models.shape import LANES
 from streamvec.models.step import Position
 
 _STRETCH = 1 << 16  # numbers whose squares one thread adds up

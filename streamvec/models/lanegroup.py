@@ -8,7 +8,8 @@ from streamvec.kernels import random
 from streamvec.kernels.dropout import fill_mask
 from streamvec.kernels.rows import pick
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.stack import Inputs, Packed, Picked, Stack, padded
+from streamvec.models.shape import padded
+from streamvec.models.stack import Inputs, Packed, Picked, Stack
 from streamvec.models.step import Position
 
 _REPEATED = 2  # times that each word occurs, on average, where it is worth to multiply each only once

@@ -25,8 +25,8 @@ from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmstart import start
 from streamvec.models.metrows import MetRows
 from streamvec.models.packedweights import PackedWeights
+from streamvec.models.shape import padded
 from streamvec.models.skipgram import new_team
-from streamvec.models.stack import padded
 from streamvec.models.step import Position, StepResult, first_not_finite
 
 EMBEDDING = "embedding"

@@ -11,9 +11,11 @@ import numpy as np
 from streamvec.corpus.examples import Ragged, places_of
 from streamvec.kernels import random
 from streamvec.kernels.rows import add_rows
+from streamvec.models.ends import ends_of, spread_ends
 from streamvec.models.lmstart import start_layer
 from streamvec.models.network import Parameters
-from streamvec.models.stack import Picked, Shape, Stack, padded
+from streamvec.models.shape import Shape, padded
+from streamvec.models.stack import Picked, Stack
 
 LETTERS = "letters"
 _MOST = 64  # bytes of a word that are read
@@ -40,23 +42,17 @@ class Letters:
     def forward(self, parameters: Parameters, spelled: np.ndarray, letters: np.ndarray) -> np.ndarray:
         """What each word's spelling tells: float32[words, outputs], of their lengths int[words] and all bytes uint8."""
         spellings, self._which = different(spelled, letters)
-        ids, lengths, half = spellings.padded(), spellings.lengths, padded(self._shape.hidden)
+        ids, lengths = spellings.padded(), spellings.lengths
         self._stack.fit(*ids.shape)
         out = self._stack.forward(self._parts(parameters), Picked(parameters[LETTERS], ids), lengths)
-        self._ends, self._out_shape = np.maximum(lengths, 1) - 1, out.shape
-        told = np.empty(out.shape[1:], np.float32)
-        told[:, :half] = out[self._ends, np.arange(len(lengths)), :half]
-        told[:, half:] = out[0, :, half:]  # where the other direction ends
-        return told[self._which]
+        self._lengths, self._steps = lengths, len(out)
+        return ends_of(self._shape, out, lengths)[self._which]
 
     def backward(self, parameters: Parameters, gradients: Mapping[str, np.ndarray], d_told: np.ndarray) -> None:
         """Writes the gradients of all its parameters, from those by what `forward` gave."""
-        half = padded(self._shape.hidden)
-        d_each = np.zeros(self._out_shape[1:], np.float32)
+        d_each = np.zeros((len(self._lengths), d_told.shape[1]), np.float32)
         add_rows(d_each, self._which, np.ascontiguousarray(d_told))
-        d_out = np.zeros(self._out_shape, np.float32)
-        d_out[self._ends, np.arange(len(self._ends)), :half] = d_each[:, :half]
-        d_out[0, :, half:] = d_each[:, half:]
+        d_out = spread_ends(self._shape, d_each, self._steps, self._lengths)
         gradients[LETTERS][:] = self._stack.backward(self._parts(parameters), self._parts(gradients), d_out)
 
     def _parts(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from streamvec.models.cells import CELLS
 from streamvec.models.learning import OPTIMIZERS, Learning
 from streamvec.models.options import check, option
-from streamvec.models.stack import Shape
+from streamvec.models.shape import Shape
 
 # The learning rates that suit each cell, in the order of OPTIMIZERS: the largest of a few that learn steadily on Penn
 # Treebank, with two layers of 200. Cells without gates bear less, and one without bounds the least.

@@ -11,7 +11,7 @@ from streamvec.models.adaptivehead import rows_at_once, width_of
 from streamvec.models.cells import CELLS
 from streamvec.models.following import SUMS
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.stack import padded
+from streamvec.models.shape import padded
 from streamvec.models.wordconfig import LANES, SOFTMAX_BLOCK
 
 _FLOAT = 4

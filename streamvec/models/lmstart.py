@@ -13,7 +13,7 @@ import numpy as np
 
 from streamvec.kernels import random
 from streamvec.models.lmconfig import LmConfig
-from streamvec.models.stack import Shape, padded
+from streamvec.models.shape import Shape, padded
 
 _FORGET = 1  # the place of an lstm's forget gate
 _RECURRENT = 0.5  # times as large are the recurrent weights of rnn-relu

@@ -15,7 +15,7 @@ from streamvec.kernels.dropout import fill_mask
 from streamvec.models.metrows import Part
 
 Parameters = Mapping[str, np.ndarray]
-Rows = Callable[[np.ndarray], np.ndarray]  # float32[n, dim] of rows int64[n]
+KnownRows = Callable[[np.ndarray], np.ndarray]  # float32[n, dim] of rows int64[n]
 
 
 class Chance(NamedTuple):

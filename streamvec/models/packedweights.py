@@ -6,7 +6,7 @@ import numpy as np
 
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.products import pack, pack_transposed
-from streamvec.models.stack import Shape
+from streamvec.models.shape import Shape
 
 
 class PackedWeights:

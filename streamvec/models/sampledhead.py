@@ -25,7 +25,7 @@ from streamvec.models.exactsoftmax import ExactSoftmax
 from streamvec.models.head import Given
 from streamvec.models.metrows import Part
 from streamvec.models.sampler import Sampler
-from streamvec.models.stack import padded
+from streamvec.models.shape import padded
 from streamvec.models.step import Position
 
 _ROWS, _SAMPLES = 64, 128  # hidden vectors, and samples, that a thread takes at a time

@@ -8,11 +8,13 @@ from streamvec.corpus.examples import ExampleBatch, Ragged
 from streamvec.kernels import random
 from streamvec.models.classes import Classes
 from streamvec.models.classifierconfig import ClassifierConfig
+from streamvec.models.ends import ends_of, spread_ends
 from streamvec.models.lmstart import start_layer
 from streamvec.models.metrows import Part
-from streamvec.models.network import Chance, Parameters, Rows
+from streamvec.models.network import Chance, KnownRows, Parameters
 from streamvec.models.sequenceinput import SequenceEncoder
-from streamvec.models.stack import Stack, padded
+from streamvec.models.shape import padded
+from streamvec.models.stack import Stack
 from streamvec.models.wordinput import EMBEDDING
 
 
@@ -22,7 +24,7 @@ class SequenceClassifier:
     met = frozenset([EMBEDDING])
     fixed: frozenset[str] = frozenset()
 
-    def __init__(self, config: ClassifierConfig, words: int, labels: int, known: Rows | None = None) -> None:
+    def __init__(self, config: ClassifierConfig, words: int, labels: int, known: KnownRows | None = None) -> None:
         self._config, self._words = config, words
         self._encoder = SequenceEncoder(Stack(config.shape, 1, 1), words, config.dim, known)
         self._classes = Classes(config.shape.outputs, labels, config.shape.units)
@@ -71,7 +73,7 @@ class SequenceClassifier:
         """One vector of each text, float32[texts, outputs]; zeros for one without words."""
         out, lengths = self._encoder.forward(parameters, words, chance), words.lengths
         self._lengths, self._out_shape = lengths, out.shape
-        pool, half = self._config.pool, padded(self._config.hidden)
+        pool = self._config.pool
         if pool == "mean":
             hidden = out.sum(axis=0) / np.maximum(lengths, 1)[:, None].astype(np.float32)
         elif pool == "max":
@@ -80,22 +82,18 @@ class SequenceClassifier:
             self._largest = out.argmax(axis=0)
             hidden = np.take_along_axis(out, self._largest[None], axis=0)[0]
         else:
-            hidden = np.empty(out.shape[1:], np.float32)
-            hidden[:, :half] = out[np.maximum(lengths, 1) - 1, np.arange(len(lengths)), :half]
-            hidden[:, half:] = out[0, :, half:]  # where the other direction ends
+            hidden = ends_of(self._config.shape, out, lengths)
         self._hidden_of_texts = hidden
         return hidden
 
     def _spread(self, d_hidden: np.ndarray) -> np.ndarray:
         """The gradient of `_hidden` by what the layers give, zeros behind a text's end."""
-        d_out, lengths = np.zeros(self._out_shape, np.float32), self._lengths
-        pool, half = self._config.pool, padded(self._config.hidden)
+        d_out, lengths, pool = np.zeros(self._out_shape, np.float32), self._lengths, self._config.pool
+        if pool == "last":
+            return spread_ends(self._config.shape, d_hidden, len(d_out), lengths)
         if pool == "mean":
             d_out += d_hidden / np.maximum(lengths, 1)[:, None].astype(np.float32)
-        elif pool == "max":
-            np.put_along_axis(d_out, self._largest[None], d_hidden[None], axis=0)
         else:
-            d_out[np.maximum(lengths, 1) - 1, np.arange(len(lengths)), :half] = d_hidden[:, :half]
-            d_out[0, :, half:] = d_hidden[:, half:]
+            np.put_along_axis(d_out, self._largest[None], d_hidden[None], axis=0)
         d_out[np.arange(len(d_out))[:, None] >= lengths] = 0
         return d_out

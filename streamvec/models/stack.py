@@ -18,60 +18,9 @@ from streamvec.kernels.memory import Room
 from streamvec.kernels.products import pack, pack_transposed
 from streamvec.kernels.rows import add_rows, pick
 from streamvec.models.cells import CELLS
+from streamvec.models.shape import FORWARD, Shape, padded
 
-LANES = 16
 _NOTHING = np.zeros(0, np.float32)
-FORWARD, REVERSE = "forward", "reverse"
-
-
-def padded(units: int) -> int:
-    """Units rounded up to whole vectors of 16 floats."""
-    return -(-units // LANES) * LANES
-
-
-class Shape(NamedTuple):
-    """What a stack is made of."""
-
-    cell: str  # a name of CELLS
-    inputs: int
-    hidden: int
-    layers: int
-    bidirectional: bool = False
-
-    @property
-    def directions(self) -> tuple[str, ...]:
-        """Their names."""
-        return (FORWARD, REVERSE) if self.bidirectional else (FORWARD,)
-
-    @property
-    def outputs(self) -> int:
-        """Columns of what the last layer gives: each direction's, padded."""
-        return padded(self.hidden) * len(self.directions)
-
-    @property
-    def units(self) -> np.ndarray:
-        """Which of these columns are no padding: int64[n]."""
-        return np.concatenate(
-            [np.arange(self.hidden) + padded(self.hidden) * number for number in range(len(self.directions))]
-        )
-
-    def inputs_of(self, layer: int) -> int:
-        """Columns of what a layer takes, padded."""
-        return self.outputs if layer else padded(self.inputs)
-
-    def parameters(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter by its name."""
-        cell, hidden = CELLS[self.cell], padded(self.hidden)
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer in range(self.layers):
-            for direction in self.directions:
-                name = f"{layer}.{direction}."
-                shapes[name + "W"] = self.inputs_of(layer), cell.gates * hidden
-                shapes[name + "U"] = hidden, cell.gates * hidden
-                shapes[name + "b"] = (cell.gates * hidden,)
-                if cell.has_recurrent_bias:
-                    shapes[name + "d"] = (cell.gates * hidden,)
-        return shapes
 
 
 class Picked(NamedTuple):
@@ -127,9 +76,9 @@ class _Layer:
         if isinstance(x, Picked):
             product = x.rows @ parameters[name + "W"]
             product += parameters[name + "b"]
-            pick(product, x.ids.reshape(-1), _flat(pre))
+            pick(product, x.ids.reshape(-1), flat(pre))
         else:
-            np.matmul(_flat(x), parameters[name + "W"], out=_flat(pre))
+            np.matmul(flat(x), parameters[name + "W"], out=flat(pre))
             pre += parameters[name + "b"]
         weights, is_packed = parameters[name + "U"].reshape(-1), packed is not None or steps > 1
         if packed is not None:
@@ -170,15 +119,15 @@ class _Layer:
             for step in reversed(range(steps)):
                 self._note(norms, name, step, d_out[step], steps)
                 cell.backward(*arrays, step, step + 1)
-        by_pre = _flat(self.pre[:steps])
-        by_recurrent = _flat(self.recurrent[:steps]) if cell.has_recurrent_bias else by_pre
+        by_pre = flat(self.pre[:steps])
+        by_recurrent = flat(self.recurrent[:steps]) if cell.has_recurrent_bias else by_pre
         if isinstance(x, Picked):
             rows, by_w = x.rows, np.zeros((len(x.rows), by_pre.shape[1]), np.float32)
             add_rows(by_w, x.ids.reshape(-1), by_pre)
         else:
-            rows, by_w = _flat(x), by_pre
+            rows, by_w = flat(x), by_pre
         np.matmul(rows.T, by_w, out=gradients[name + "W"])
-        np.matmul(_flat(self.h[:steps]).T, by_recurrent, out=gradients[name + "U"])
+        np.matmul(flat(self.h[:steps]).T, by_recurrent, out=gradients[name + "U"])
         np.sum(by_pre, axis=0, out=gradients[name + "b"])
         if cell.has_recurrent_bias:
             np.sum(by_recurrent, axis=0, out=gradients[name + "d"])
@@ -320,6 +269,6 @@ def _steps(x: Inputs) -> int:
     return len(x.ids) if isinstance(x, Picked) else len(x)
 
 
-def _flat(x: np.ndarray) -> np.ndarray:
+def flat(x: np.ndarray) -> np.ndarray:
     """[steps, lanes, n] as [steps * lanes, n], a view."""
     return x.reshape(-1, x.shape[-1])

@@ -7,15 +7,16 @@ import numpy as np
 
 from streamvec.corpus.examples import ExampleBatch
 from streamvec.kernels import random
-from streamvec.kernels.rows import add_rows
 from streamvec.models.letters import Letters
 from streamvec.models.lmstart import start_layer
 from streamvec.models.metrows import Part
-from streamvec.models.network import Chance, Parameters, Rows
-from streamvec.models.stack import Stack, padded
+from streamvec.models.network import Chance, KnownRows, Parameters
+from streamvec.models.sequenceinput import SequenceEncoder
+from streamvec.models.shape import padded
+from streamvec.models.stack import Stack
 from streamvec.models.taggerconfig import TaggerConfig
 from streamvec.models.tagoutputs import CrfOutput, SoftmaxOutput, TagOutput, chance_loss
-from streamvec.models.wordinput import EMBEDDING, WordInput
+from streamvec.models.wordinput import EMBEDDING
 
 WEIGHTS, BIASES = "tags", "tags.b"
 
@@ -26,11 +27,10 @@ class Tagger:
     met = frozenset([EMBEDDING])
     fixed: frozenset[str] = frozenset()
 
-    def __init__(self, config: TaggerConfig, words: int, tags: int, known: Rows | None = None) -> None:
+    def __init__(self, config: TaggerConfig, words: int, tags: int, known: KnownRows | None = None) -> None:
         self._config, self._words, self._tags = config, words, tags
-        self._input = WordInput(words, config.dim, known)
+        self._encoder = SequenceEncoder(Stack(config.shape, 1, 1), words, config.dim, known)
         self._letters = Letters(config.letters) if config.letters is not None else None
-        self._stack = Stack(config.shape, 1, 1)
         self._output: TagOutput = CrfOutput(tags) if config.output == "crf" else SoftmaxOutput()
 
     @property
@@ -92,18 +92,10 @@ class Tagger:
         np.matmul(self._out.reshape(steps * lanes, -1).T, d_scores, out=gradients[WEIGHTS])
         np.sum(d_scores, axis=0, out=gradients[BIASES])
         d_out = (d_scores @ parameters[WEIGHTS].T).reshape(steps, lanes, -1)
-        if self._out_mask is not None:
-            d_out *= self._out_mask
-        d_x = self._stack.backward(parameters, gradients, d_out)
-        if self._in_mask is not None:
-            d_x *= self._in_mask
-        width = padded(self._config.dim)
+        part = self._encoder.backward(parameters, gradients, d_out)
         if self._letters is not None:
-            self._letters.backward(parameters, gradients, d_x.transpose(1, 0, 2)[self._is_word][:, width:])
-        d_rows = np.zeros(self._rows_shape, np.float32)
-        d_words = np.ascontiguousarray(d_x[:, :, :width]).reshape(-1, width)
-        add_rows(d_rows, self._input.places.reshape(-1), d_words)
-        return {EMBEDDING: [self._input.gradients(d_rows)]}
+            self._letters.backward(parameters, gradients, self._encoder.d_beside)
+        return {EMBEDDING: [part]}
 
     def answers(self, parameters: Parameters, batch: ExampleBatch) -> list[tuple[np.ndarray, np.ndarray]]:
         """(the tag of each word int32[n], its probability float32[n]) of each sentence."""
@@ -113,33 +105,10 @@ class Tagger:
 
     def _scores(self, parameters: Parameters, batch: ExampleBatch, chance: Chance | None) -> np.ndarray:
         """float32[steps, sentences, tags]."""
-        x, shape = self._read(parameters, batch), self._config.shape
-        steps, lanes = x.shape[:2]
-        mask = chance.mask if chance is not None else _no_mask
-        self._in_mask = mask(0, *x.shape)
-        if self._in_mask is not None:
-            x *= self._in_mask
-        self._stack.fit(steps, lanes)
-        between = [mask(layer, steps, lanes, shape.outputs) for layer in range(1, shape.layers)]
-        out = self._stack.forward(parameters, x, batch.words.lengths, between)
-        self._out_mask = mask(shape.layers, *out.shape)
-        self._out = out if self._out_mask is None else out * self._out_mask
+        told = None
+        if self._letters is not None:
+            told = self._letters.forward(parameters, batch.spelled.values, batch.letters.values)
+        self._out = self._encoder.forward(parameters, batch.words, chance, beside=told)
+        steps, lanes = self._out.shape[:2]
         scores = self._out.reshape(steps * lanes, -1) @ parameters[WEIGHTS] + parameters[BIASES]
         return scores.reshape(steps, lanes, self._tags)
-
-    def _read(self, parameters: Parameters, batch: ExampleBatch) -> np.ndarray:
-        """What the layers read: float32[steps, sentences, inputs]."""
-        ids, width = batch.words.padded(), padded(self._config.dim)
-        rows = self._input.rows(parameters, ids)
-        self._rows_shape = rows.shape
-        x = np.zeros((*ids.shape, self._config.inputs), np.float32)
-        x[:, :, :width] = rows[self._input.places]
-        if self._letters is not None:
-            self._is_word = np.arange(len(ids)) < batch.words.lengths[:, None]  # of each sentence, of each step
-            told = self._letters.forward(parameters, batch.spelled.values, batch.letters.values)
-            x.transpose(1, 0, 2)[self._is_word, width:] = told
-        return x
-
-
-def _no_mask(number: int, *shape: int) -> None:
-    """Nothing is left out."""

@@ -6,7 +6,7 @@ from streamvec.corpus.tags import SCHEMES
 from streamvec.models.cells import CELLS
 from streamvec.models.learning import Learning
 from streamvec.models.options import check, option
-from streamvec.models.stack import Shape, padded
+from streamvec.models.shape import Shape, padded
 
 OUTPUTS = ("crf", "softmax")
 

@@ -17,9 +17,10 @@ from streamvec.models.bridge import Bridge
 from streamvec.models.decoder import Decoder, greedy
 from streamvec.models.lmstart import start_layer
 from streamvec.models.metrows import Part
-from streamvec.models.network import Chance, Parameters, Rows
+from streamvec.models.network import Chance, KnownRows, Parameters
 from streamvec.models.sequenceinput import SequenceEncoder
-from streamvec.models.stack import Stack, padded
+from streamvec.models.shape import padded
+from streamvec.models.stack import Stack
 from streamvec.models.translatorconfig import TranslatorConfig
 from streamvec.models.wordinput import EMBEDDING
 from streamvec.models.wordsoftmax import WordSoftmax
@@ -37,7 +38,13 @@ class Translator:
     fixed: frozenset[str] = frozenset()
 
     def __init__(
-        self, config: TranslatorConfig, words: int, target_words: int, end: int, unknown: int, known: Rows | None = None
+        self,
+        config: TranslatorConfig,
+        words: int,
+        target_words: int,
+        end: int,
+        unknown: int,
+        known: KnownRows | None = None,
     ) -> None:
         """end: the target's token behind a text, which also stands before it; unknown: the one never written."""
         self._config, self._words, self._target_words = config, words, target_words

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from streamvec.models.cells import CELLS
 from streamvec.models.learning import Learning
 from streamvec.models.options import check, option
-from streamvec.models.stack import Shape
+from streamvec.models.shape import Shape
 
 LEVELS = ("word", "char")
 

@@ -7,7 +7,7 @@ are known from elsewhere and stay.
 import numpy as np
 
 from streamvec.models.metrows import Part
-from streamvec.models.network import Parameters, Rows
+from streamvec.models.network import KnownRows, Parameters
 
 EMBEDDING = "embedding"
 
@@ -15,7 +15,7 @@ EMBEDDING = "embedding"
 class WordInput:
     """The different words of one pass, and their vectors."""
 
-    def __init__(self, words: int, dim: int, known: Rows | None = None) -> None:
+    def __init__(self, words: int, dim: int, known: KnownRows | None = None) -> None:
         """words: V; known: the vectors of ids from V on."""
         self._words, self._dim, self._known = words, dim, known
         self._met = np.zeros(0, np.int64)

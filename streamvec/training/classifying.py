@@ -12,8 +12,7 @@ from streamvec.corpus.tsv import TsvRows
 from streamvec.models.bagclassifier import BagClassifier
 from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.learner import Learner
-from streamvec.models.network import Network
-from streamvec.models.network import Rows as KnownRows
+from streamvec.models.network import KnownRows, Network
 from streamvec.models.sequenceclassifier import SequenceClassifier
 from streamvec.training.exampleids import Ids, Shape
 from streamvec.training.labelledrows import Rows

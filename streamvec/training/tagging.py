@@ -9,8 +9,7 @@ from streamvec.corpus.taggedrows import TaggedRows
 from streamvec.corpus.taglabels import TagLabels
 from streamvec.corpus.tagscores import EntityScores, TagScorer
 from streamvec.models.learner import Learner
-from streamvec.models.network import Network
-from streamvec.models.network import Rows as KnownRows
+from streamvec.models.network import KnownRows, Network
 from streamvec.models.tagger import Tagger
 from streamvec.models.taggerconfig import TaggerConfig
 from streamvec.training.exampleids import Ids, Shape

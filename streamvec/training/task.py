@@ -7,8 +7,7 @@ from streamvec.corpus.examples import ExampleBatch, Examples
 from streamvec.corpus.shuffled import InOrder
 from streamvec.models.learner import Learner
 from streamvec.models.learning import Learning
-from streamvec.models.network import Network
-from streamvec.models.network import Rows as KnownRows
+from streamvec.models.network import KnownRows, Network
 from streamvec.training.exampleids import Ids, Shape
 from streamvec.training.labelledrows import Rows
 from streamvec.training.options import LabelledOptions

@@ -17,7 +17,7 @@ from streamvec.models.cells import CELLS
 from streamvec.models.following import SUMS
 from streamvec.models.learner import groups_of
 from streamvec.models.network import Network
-from streamvec.models.stack import Shape, padded
+from streamvec.models.shape import Shape, padded
 from streamvec.training.needs import Load, any_of, largest_that, prepared_bytes, rows_bytes
 from streamvec.training.options import MachineOptions
 from streamvec.training.task import MEASURED

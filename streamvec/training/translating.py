@@ -18,8 +18,7 @@ from streamvec.corpus.sources import inspect
 from streamvec.corpus.tsv import TsvRows
 from streamvec.corpus.wordids import WordIds
 from streamvec.models.learner import Learner
-from streamvec.models.network import Network
-from streamvec.models.network import Rows as KnownRows
+from streamvec.models.network import KnownRows, Network
 from streamvec.models.translator import Translator
 from streamvec.models.translatorconfig import TranslatorConfig
 from streamvec.training.exampleids import Ids, Shape
