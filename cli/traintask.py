@@ -86,7 +86,7 @@ def announce_task(out: str, as_json: bool) -> None:
     scores = ", ".join(
         f"{name.removeprefix('heldout_')} {value:.4f}"
         for name, value in said.items()
-        if name != "epoch" and value is not None  # the loss of examples whose labels are all unknown
+        if name.startswith("heldout_") and value is not None  # the loss of examples whose labels are all unknown
     )
     click.echo(f"{out}: a {run.kind}" + (f"; on {run.about['valid']}: {scores}" if scores else ""))
     click.echo(f"try: streamvec predict {shlex.quote(str(out))}")

@@ -8,8 +8,9 @@ import pytest
 from stopping import content_of
 
 from streamvec.corpus import prepare as prepare_module
-from streamvec.corpus.prepare import Shares, prepare
+from streamvec.corpus.prepare import prepare
 from streamvec.corpus.shards import Shards
+from streamvec.corpus.shares import Shares
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamvec.corpus.compiling import resident_bytes
-from streamvec.corpus.prepare import shares
+from streamvec.corpus.shares import shares
 
 COMPILED = """
 import sys

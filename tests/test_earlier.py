@@ -14,10 +14,11 @@ from streamvec.corpus import runfiles
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.lookup import Lookup
 from streamvec.corpus.phrases import PhraseOptions
-from streamvec.corpus.prepare import Shares, prepare
+from streamvec.corpus.prepare import prepare
 from streamvec.corpus.runs import merge, write_run
 from streamvec.corpus.sampling import sample_corpus
 from streamvec.corpus.shards import Shards
+from streamvec.corpus.shares import Shares
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary

@@ -65,7 +65,8 @@ def test_what_is_written_is_read_whatever_the_pieces(tmp_path, sizes):
     found = Examples.open(tmp_path / "x")
     assert (found.examples, found.batches) == (sum(sizes), -(-sum(sizes) // ROWS))
     assert found.tokens == sum(len(words) for words, _ in written)
-    assert found.longest == max(len(part) for pair in written for part in pair)
+    assert found.longest == max(len(words) for words, _ in written)
+    assert found.longest_target == max(len(target) for _, target in written)
     assert found.counts == {"cut": 3} and found.vocabulary_size == 1000
 
 

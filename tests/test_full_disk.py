@@ -25,7 +25,8 @@ from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.compression import zstd
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.pipeline import Progress
-from streamvec.corpus.prepare import NO_PHRASES, Shares, prepare
+from streamvec.corpus.prepare import NO_PHRASES, prepare
+from streamvec.corpus.shares import Shares
 from streamvec.corpus.sources import resolve, spool
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.disk.arrow import ArrowWriter

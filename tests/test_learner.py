@@ -7,6 +7,7 @@ import pytest
 from networks import examples, gradients_of
 
 from streamvec.models.bagclassifier import BagClassifier
+from streamvec.models.cells import CELLS
 from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.learner import Learner, groups_of
 from streamvec.models.sequenceclassifier import SequenceClassifier
@@ -27,7 +28,8 @@ def drawn(count, seed=1):
 
 
 def learner(options, threads=1, known=None, **more):
-    config = ClassifierConfig(**{"dim": 6, "hidden": 5, "buckets": 13, "batch": 70, **options})
+    suited = {"hidden": 5} if options["encoder"] in CELLS else {"buckets": 13}
+    config = ClassifierConfig(**{"dim": 6, "batch": 70, **suited, **options})
     kind = SequenceClassifier if config.is_recurrent else BagClassifier
     return Learner(config, lambda: kind(config, WORDS, 3, known), 10, threads, dim=6, **more)
 

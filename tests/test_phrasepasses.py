@@ -21,7 +21,7 @@ from streamvec.corpus import pairpass, pairruns, runfiles
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.phrasestage import refuse_too_many
-from streamvec.corpus.prepare import Shares
+from streamvec.corpus.shares import Shares
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.info import info
 from streamvec.training.progress import Silence

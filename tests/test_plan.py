@@ -15,8 +15,8 @@ from planning import OPTIONS, cli, flags, most_memory, usage, zipf_text
 
 import streamvec
 from streamvec.corpus.counting import Counter, Counting
-from streamvec.corpus.prepare import shares
 from streamvec.corpus.shards import Shards
+from streamvec.corpus.shares import shares
 from streamvec.corpus.sources import resolve
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes

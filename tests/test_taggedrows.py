@@ -7,9 +7,13 @@ import pytest
 
 from streamvec.corpus.conll import Columns
 from streamvec.corpus.sources import inspect
-from streamvec.corpus.taggedrows import TaggedRows
+from streamvec.corpus.taggedrows import TaggedRows, spaced
 from streamvec.corpus.taglabels import TagLabels
 from streamvec.errors import StreamvecError
+from streamvec.models.taggerconfig import TaggerConfig
+from streamvec.training.exampleids import words_tokenizer
+from streamvec.training.options import LabelledOptions
+from streamvec.training.tagging import TAGGER
 
 IOB1 = "Peter I-PER\nBlackburn I-PER\nsaw O\nParis I-LOC\nRome B-LOC\n\nLondon I-LOC\n. O\n"
 
@@ -37,8 +41,14 @@ def test_long_sentences_become_several(tmp_path: Path) -> None:
 
 
 def test_spaces_within_words_do_not_divide_them(tmp_path: Path) -> None:
-    (row,) = rows_of(tmp_path, "10 000\tNUM\nmen\tNOUN\n")
+    (row,) = rows_of(tmp_path, "10 000\tNUM A\nmen\tNOUN\n")
     assert row.text.split(" ") == ["10\u00a0000", "men"]
+    assert [spaced(tag) for tag in row.target.split(" ")] == ["NUM A", "NOUN"]
+
+
+def test_words_with_spaces_are_counted_whole(tmp_path: Path) -> None:
+    tokenizer = words_tokenizer(TAGGER.shape(TaggerConfig()), LabelledOptions())
+    assert tokenizer.tokens("10\u00a0000 men") == ["10\u00a0000", "men"]
 
 
 def test_tags_are_learnt_in_one_scheme_and_told_in_that_of_the_file(tmp_path: Path) -> None:

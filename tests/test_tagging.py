@@ -116,7 +116,7 @@ def test_every_word_of_a_long_sentence_has_a_tag(files, tmp_path):
     ids=["parts of speech", "chunks"],
 )
 def test_other_columns(files, tmp_path, columns, scored, told):
-    run, options = tmp_path / "run", {**SMALL, "output": "softmax", "char_hidden": 0, "cell": "gru"}
+    run, options = tmp_path / "run", {**SMALL, "output": "softmax", "char_hidden": 0, "char_dim": 25, "cell": "gru"}
     train_task("tagger", files / "train", run, valid=files / "valid", columns=columns, epochs=4, **options)
     said = json.loads(ask("evaluate", run, files / "valid", "--json"))
     assert said[scored] == 1.0

@@ -17,7 +17,7 @@ from streamvec.training.taskneeds import Told, refuse_too_large, training_bytes
 from streamvec.training.words import resume, train_task
 
 LOAD = Load(50_000, 7.0)
-TOLD = Told(20_000, 4_000_000, 1000, 0, 60)
+TOLD = Told(20_000, 4_000_000, 1000, 0, 60, nbytes=20_000_000)
 
 
 def make(config):

@@ -8,7 +8,7 @@ from networks import check_gradients, examples, gradients_of, ragged, random_par
 
 from streamvec.models.beam import beam_search
 from streamvec.models.network import Chance
-from streamvec.models.translator import Translator, most_words
+from streamvec.models.translator import Translator
 from streamvec.models.translatorconfig import TranslatorConfig
 from streamvec.models.wordsoftmax import WordSoftmax
 
@@ -17,9 +17,9 @@ TEXTS = [[1, 2, 2, 5], [3], [6, 1, 4, 0, 2], []]
 WRITTEN = [[2, 3, END], [4, 4, 5, 2, END], [END], [3, END]]
 
 
-def network(**options):
+def network(longest=0, **options):
     config = TranslatorConfig(**{"dim": 5, "hidden": 6, **options})
-    return Translator(config, WORDS, TARGETS, END, UNKNOWN)
+    return Translator(config, WORDS, TARGETS, END, UNKNOWN, longest=longest)
 
 
 OPTIONS = [
@@ -116,8 +116,10 @@ def test_an_answer_ends():
     parameters = random_parameters(net)
     parameters["output.b"][END] = -50
     answers = net.answers(parameters, examples(TEXTS, WRITTEN))
-    assert [len(answer.tokens) for answer in answers] == most_words(np.array([4, 1, 5, 0])).tolist()
+    assert [len(answer.tokens) for answer in answers] == [28, 22, 30, 20]
     assert all(answer.cut for answer in answers)
+    long = network(longest=29).answers(parameters, examples(TEXTS, WRITTEN))  # what it was trained on was longer
+    assert [len(answer.tokens) for answer in long] == [29, 29, 30, 29]
 
 
 def test_gradients_do_not_depend_on_how_many_vectors_are_scored_at_once():

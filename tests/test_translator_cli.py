@@ -134,12 +134,12 @@ def test_it_writes_from_a_label(names, streamvec):
 
 
 @pytest.mark.parametrize(
-    ("label", "said"), [("Klingon", "does not know 'klingon': it knows others, vowels"), ("", "give --prompt")]
+    ("label", "said"), [("Klingon", "does not know 'klingon': it knows others, vowels"), ("", "give it a label")]
 )
 def test_another_label_is_refused(names, streamvec, label, said):
-    ended = streamvec("generate", names, "--prompt", label)
-    assert ended.returncode == 1 and said.lower() in ended.stderr.lower()
-    assert "Traceback" not in ended.stderr
+    for ended in (streamvec("generate", names, "--prompt", label), streamvec("predict", names, stdin=f"{label}\n")):
+        assert ended.returncode == 1 and said.lower() in ended.stderr.lower()
+        assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,27 @@ def test_rows_are_found_wherever_they_stand(path, content, columns):
     assert rows.counts["rows"] == 2
 
 
+@pytest.mark.parametrize(
+    ("heading", "columns"), [("sentence\tlabel", ()), ("label\tsentence", ()), ("sentence\tlabel", ("1", "2"))]
+)
+def test_a_first_line_that_names_the_label_is_a_heading(path, heading, columns):
+    at = heading.split("\t").index("label")
+    body = "".join("\t".join((text, label)[:: 1 if at else -1]) + "\n" for text, label in WANTED)
+    rows_of(path, f"{heading}\n{body}")
+    rows = TsvRows(Lines(inspect(str(path)), "utf-8"), str(path), ("text", "label"), (1, 0), columns, are_labels=True)
+    assert list(rows) == WANTED
+
+
+@pytest.mark.parametrize("count", [39, 40])
+def test_labels_that_do_not_come_again_are_refused(path, count):
+    rows = rows_of(path, "".join(f"text {number}\tpos\n" for number in range(count)))
+    if count < 40:
+        assert len(rows.labels(rows)) == count
+    else:
+        with pytest.raises(StreamvecError, match=r"rows.tsv: 40 different labels of 40 rows, such as 'text 0': is the"):
+            rows.labels(rows)
+
+
 def test_numbers_are_no_names(path):
     assert list(rows_of(path, "2\t1\n1\tone more\n", ("2", "1"))) == [Row("1", "2"), Row("one more", "1")]
 

@@ -27,7 +27,7 @@ before = compiled()
 assert sum(before.values()) > 25
 for number, more in enumerate(eval(sys.argv[3])):
     out = f"{sys.argv[2]}{number}"
-    sv.train_lm(sys.argv[1], out, valid=sys.argv[1], epochs=1, batch=3, hidden=8, threads=2, min_count=1, **more)
+    sv.train_lm(sys.argv[1], out, valid=sys.argv[1], epochs=1, batch=3, threads=2, min_count=1, **more)
     with TrainedModel(Run.open(out)) as trained:
         trained.perplexity(sys.argv[1])
         list(trained.write("the", Sampling(), 5))
@@ -69,7 +69,7 @@ compile_tasks()
 before = compiled()
 for number, (kind, file, text, more) in enumerate(eval(sys.argv[2])):
     path, out = f"{sys.argv[1]}/{file}", f"{sys.argv[1]}/{number}"
-    sv.train_task(kind, path, out, valid=path, epochs=1, batch=3, hidden=8, threads=2, min_count=1, **more)
+    sv.train_task(kind, path, out, valid=path, epochs=1, batch=3, threads=2, min_count=1, **more)
     with TrainedTask(Run.open(out)) as trained:
         trained.answers([text])
     assert compiled() == before, {n: (before[n], after) for n, after in compiled().items() if after != before[n]}
@@ -81,11 +81,21 @@ def test_every_kernel_of_a_task_is_compiled_beforehand(tmp_path):
     (tmp_path / "tagged").write_text("Anna I-PER\nsees O\nOslo I-LOC\n\nOslo I-LOC\n")
     each = [
         ("classifier", "texts", "one two", {"ngrams": 2}),
-        ("classifier", "texts", "one two", {"encoder": "gru", "bidirectional": True, "pool": "mean"}),
-        ("tagger", "tagged", "Oslo sees", {}),
-        ("tagger", "tagged", "Oslo sees", {"output": "softmax", "layers": 2, "char_hidden": 0, "optimizer": "sgd"}),
-        ("translator", "texts", "good", {}),
-        ("translator", "texts", "good", {"cell": "lstm", "layers": 2, "attention": False, "level": "char"}),
+        ("classifier", "texts", "one two", {"encoder": "gru", "bidirectional": True, "pool": "mean", "hidden": 8}),
+        ("tagger", "tagged", "Oslo sees", {"hidden": 8}),
+        (
+            "tagger",
+            "tagged",
+            "Oslo sees",
+            {"output": "softmax", "layers": 2, "char_hidden": 0, "optimizer": "sgd", "hidden": 8},
+        ),
+        ("translator", "texts", "good", {"hidden": 8}),
+        (
+            "translator",
+            "texts",
+            "good",
+            {"cell": "lstm", "layers": 2, "attention": False, "level": "char", "hidden": 8},
+        ),
     ]
     command = [sys.executable, "-c", TASKS, str(tmp_path), repr(each)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)

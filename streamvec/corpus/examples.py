@@ -94,7 +94,9 @@ class Examples(ShardFiles):
         super().__init__(folder, index)
         self.examples: int = index["examples"]
         self.tokens: int = index["tokens"]
-        self.longest: int = index["longest"]  # tokens of the longest example, or of its target
+        self.longest: int = index["longest"]  # tokens of the longest example
+        self.longest_target: int = index["longest_target"]
+        self.nbytes: int = index["nbytes"]  # of all, as they are held in memory
         self.counts: dict[str, int] = index["counts"]
 
     def at(self, number: int) -> ExampleBatch:
@@ -117,7 +119,7 @@ class ExampleWriter:
         self._writer: ArrowWriter | None = None
         self._shards: list[dict[str, Any]] = []
         self._shard = {"batches": 0, "examples": 0, "tokens": 0}
-        self._longest = 0
+        self._longest = self._longest_target = self._nbytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +141,9 @@ class ExampleWriter:
         self._shard["batches"] += 1
         self._shard["examples"] += len(batch)
         self._shard["tokens"] += batch.words.values.size
-        self._longest = max(self._longest, *(int(part.lengths.max(initial=0)) for part in (batch.words, batch.targets)))
+        self._longest = max(self._longest, int(batch.words.lengths.max(initial=0)))
+        self._longest_target = max(self._longest_target, int(batch.targets.lengths.max(initial=0)))
+        self._nbytes += sum(column.values.nbytes + column.lengths.nbytes for column in batch)
         if self._shard["batches"] == _SHARD_BATCHES:
             self._finish_shard()
 
@@ -164,6 +168,7 @@ class ExampleWriter:
         self._finish_shard()
         sums = {name: sum(shard[name] for shard in self._shards) for name in self._shard}
         content = {"kind": Examples.KIND, "version": VERSION, **self._about, **sums, "longest": self._longest}
+        content |= {"longest_target": self._longest_target, "nbytes": self._nbytes}
         write_json(self._folder / INDEX, {**content, "counts": self._counts, "shards": self._shards})
 
 

@@ -6,14 +6,12 @@ options, and the work begins anew. While words are counted there is also countin
 
 import contextlib
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from streamvec.corpus.batchpieces import batch_pieces
-from streamvec.corpus.blocks import read_blocks
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
-from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.encoding import Encoding, Expected, TextEncoder
@@ -28,54 +26,19 @@ from streamvec.corpus.phrasestage import (
     marked_ids,
     refuse_too_many,
 )
-from streamvec.corpus.pipeline import AHEAD, READ, Progress, read_ahead
+from streamvec.corpus.pipeline import Progress, read_ahead
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shardfiles import INDEX, VERSION
 from streamvec.corpus.shards import MarkedShards, Shards
+from streamvec.corpus.shares import MERGING, PROCESS, Shares, shares
 from streamvec.corpus.sources import Source, fingerprint, without_date
-from streamvec.corpus.stitch import Piece, Start, whole_tokens
 from streamvec.corpus.tokens import Tokenizer
-from streamvec.corpus.vocabulary import Vocabulary, select
+from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.corpus.vocabularystage import Work, pieces_of, refuse, refuse_unknown, vocabulary_of
 from streamvec.disk.files import named_problems, read_json, sync_folder, write_json
 from streamvec.errors import Interrupted, StreamvecError
 
-_PROCESS = 210 << 20  # the interpreter, pyarrow, and numba with the kernels: where the system does not tell
-_MOST_TAKEN = 400 << 20  # by the process before it begins; what it holds beyond is somebody else's
-_MERGING = 40 << 20  # runs while they are merged, and the hashes of documents
 NO_PHRASES = PhraseOptions()
-_LARGEST_BLOCK, _SMALLEST_BLOCK = 1 << 22, 1 << 16
-
-
-class Shares(NamedTuple):
-    """What a number of bytes of memory is divided into."""
-
-    block_bytes: int
-    table_bytes: int  # for all tables together
-
-
-def shares(memory: int, threads: int, taken: int | None = None) -> Shares:
-    """How *memory*, for the whole process, is divided: what the process itself has *taken* comes first.
-
-    Where little more than that is allowed, there is nothing left to divide, and the smallest sizes are used.
-    """
-    free = max(0, memory - min(taken or _PROCESS, _MOST_TAKEN) - _MERGING)
-    # Waiting blocks are text or ids, those in work also lower-cased text: about so many times a block.
-    blocks = 2 * (threads + AHEAD + READ) + 2 * threads
-    block_bytes = min(_LARGEST_BLOCK, max(_SMALLEST_BLOCK, free // 3 // blocks))
-    return Shares(block_bytes, max(threads << 20, free - blocks * block_bytes))
-
-
-class _Work(NamedTuple):
-    """What both stages need."""
-
-    folder: Path
-    tokenizer: Tokenizer
-    table_bytes: int
-    memory: int
-    threads: int
-    pieces: Callable[[Start], Generator[Piece, None, None]]
-    report: Callable[[Progress], None]
-    stop: Callable[[], bool]
 
 
 def prepare(
@@ -135,16 +98,10 @@ def prepare(
         if not ((folder / VOCABULARY).exists() and (folder / SHARDS / INDEX).exists()):
             compile_kernels(tokenizer, phrases.passes > 0)
             share = shares(memory, threads, resident_bytes())
-
-        def pieces(start: Start) -> Generator[Piece, None, None]:
-            # A pattern may match across the cuts within a line longer than a block, so these must not depend on memory.
-            block_bytes = _LARGEST_BLOCK if tokenizer.kind == "regex" else share.block_bytes
-            blocks = read_blocks(sources, column, encoding, start.place, start.number, block_bytes)
-            return read_ahead(whole_tokens(blocks, tokenizer, start.carried))
-
-        work = _Work(folder, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
+        pieces = pieces_of(sources, column, encoding, tokenizer, share.block_bytes)
+        work = Work(folder, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
         if not phrases.passes:
-            vocabulary = _vocabulary(work, folder / VOCABULARY, min_count, max_vocab, earlier)
+            vocabulary = vocabulary_of(work, folder / VOCABULARY, min_count, max_vocab, earlier)
             return vocabulary, _shards(work, vocabulary, MarkedShards if marked else Shards)
         vocabulary = _vocabulary_with_phrases(work, min_count, max_vocab, phrases, earlier)
         return vocabulary, _joined_shards(work, vocabulary)
@@ -153,32 +110,6 @@ def prepare(
     except StreamvecError:
         _leave_nothing_half_written(folder, is_new)
         raise
-
-
-def count_words(
-    source: Source,
-    column: str,
-    path: Path,
-    tokenizer: Tokenizer,
-    *,
-    min_count: int,
-    max_vocab: int | None,
-    memory: int,
-    threads: int,
-    report: Callable[[Progress], None],
-    stop: Callable[[], bool],
-) -> Vocabulary:
-    """Makes the vocabulary of a column of *source* at *path*, or takes it from there; raises as `prepare` does."""
-    compile_kernels(tokenizer, False)
-    share = shares(memory, threads, resident_bytes())
-
-    def pieces(start: Start) -> Generator[Piece, None, None]:
-        block_bytes = _LARGEST_BLOCK if tokenizer.kind == "regex" else share.block_bytes
-        blocks = read_blocks([source], column, "utf-8", start.place, start.number, block_bytes)
-        return read_ahead(whole_tokens(blocks, tokenizer, start.carried))
-
-    work = _Work(path.parent, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
-    return _vocabulary(work, path, min_count, max_vocab, None)
 
 
 def _begin(folder: Path, made_from: dict[str, Any]) -> None:
@@ -200,66 +131,8 @@ def _without_dates(made_from: dict[str, Any]) -> dict[str, Any]:
     return {**made_from, "sources": [without_date(found) for found in made_from["sources"]]}
 
 
-def _vocabulary(
-    work: _Work, path: Path, min_count: int, max_vocab: int | None, earlier: Earlier | None, is_final: bool = True
-) -> Vocabulary:
-    """The words that are frequent enough, made at *path* or taken from there.
-
-    is_final: otherwise words of the *earlier* training are there, too, and their counts are those of the text alone.
-    """
-    folder = work.folder / COUNTING
-    if not path.exists():
-        counting = Counting(folder, work.tokenizer, work.table_bytes, work.threads)
-        with contextlib.closing(work.pieces(counting.start)) as pieces:
-            counting.run(pieces, work.report, work.stop)
-        counts = counting.counts
-        selection = select(counting.merged(*(earlier.runs(folder, is_final) if earlier else ())), min_count, max_vocab)
-        if not (len(selection.words) and counts.tokens):
-            shutil.rmtree(folder)
-            _refuse(counts, selection.distinct, selection.highest, min_count)
-        about = {
-            "tokens_in_corpus": selection.tokens,
-            "distinct_words": selection.distinct,
-            "min_count": min_count,
-            "max_vocab": max_vocab,
-            "tokenizer": work.tokenizer.to_json(),
-            "counts": counts.to_json(),
-        }
-        vocabulary = Vocabulary(selection.words, selection.counts, about)
-        if earlier is not None and is_final:
-            about |= earlier.share_of(vocabulary, counts.tokens)
-        if not vocabulary.in_text:
-            shutil.rmtree(folder)
-            _refuse_unknown(counts, min_count)
-        vocabulary.save(path)
-    if folder.exists():
-        shutil.rmtree(folder)
-    vocabulary = Vocabulary.load(path)
-    give_memory_back()
-    return vocabulary
-
-
-def _refuse(counts: Counts, distinct: int, highest: int, min_count: int) -> None:
-    if counts.tokens == 0:
-        raise StreamvecError(
-            f"the input holds no words: {counts.bytes_read} bytes, {counts.documents} documents, "
-            f"{counts.dropped_long} tokens longer than 1,000 bytes: name other input, or choose other tokens"
-        )
-    raise StreamvecError(
-        f"no word occurs {min_count} times: {counts.tokens} tokens in {counts.documents} documents, {distinct} "
-        f"different words, the most frequent {highest} times: give more text, or --min-count {highest} or less"
-    )
-
-
-def _refuse_unknown(counts: Counts, min_count: int) -> None:
-    raise StreamvecError(
-        f"no token of the text is a word of the earlier training, or occurs {min_count} times: {counts.tokens} tokens "
-        f"in {counts.documents} documents: give more text, or text of the same kind, or a lower --min-count"
-    )
-
-
 def _vocabulary_with_phrases(
-    work: _Work, min_count: int, max_vocab: int | None, options: PhraseOptions, earlier: Earlier | None
+    work: Work, min_count: int, max_vocab: int | None, options: PhraseOptions, earlier: Earlier | None
 ) -> Vocabulary:
     path, folder = work.folder / VOCABULARY, work.folder / PHRASES
     if path.exists():
@@ -267,8 +140,8 @@ def _vocabulary_with_phrases(
     with named_problems(folder):
         folder.mkdir(exist_ok=True)
     # A word that is rarer than both is in no phrase, and not in the vocabulary: it is left a mark.
-    words = _vocabulary(work, folder / WORDS, min(min_count, options.min_count), None, earlier, is_final=False)
-    refuse_too_many(len(words), words.words.nbytes, work.threads, max(work.memory - _PROCESS, _MERGING))
+    words = vocabulary_of(work, folder / WORDS, min(min_count, options.min_count), None, earlier, is_final=False)
+    refuse_too_many(len(words), words.words.nbytes, work.threads, max(work.memory - PROCESS, MERGING))
     ids = marked_ids(folder)
     if ids is None:
         encoding = marked_encoding(folder, words, work.threads)
@@ -280,7 +153,7 @@ def _vocabulary_with_phrases(
 
     def room() -> int:
         give_memory_back()
-        held = (resident_bytes() or _PROCESS) + _MERGING + 4 * words.words.nbytes  # phrases will be words, too
+        held = (resident_bytes() or PROCESS) + MERGING + 4 * words.words.nbytes  # phrases will be words, too
         return min(work.table_bytes, work.memory - held)
 
     finding.run(room, work.threads, work.report, work.stop)
@@ -291,15 +164,15 @@ def _vocabulary_with_phrases(
         vocabulary.about["phrases"] = finding.found_in(vocabulary)
     if not len(vocabulary):
         shutil.rmtree(folder)
-        _refuse(Counts.from_json(words.about["counts"]), words.about["distinct_words"], highest, min_count)
+        refuse(Counts.from_json(words.about["counts"]), words.about["distinct_words"], highest, min_count)
     if not vocabulary.in_text:
         shutil.rmtree(folder)
-        _refuse_unknown(Counts.from_json(words.about["counts"]), min_count)
+        refuse_unknown(Counts.from_json(words.about["counts"]), min_count)
     vocabulary.save(path)
     return Vocabulary.load(path)
 
 
-def _joined_shards(work: _Work, vocabulary: Vocabulary) -> Shards:
+def _joined_shards(work: Work, vocabulary: Vocabulary) -> Shards:
     folder = work.folder / PHRASES
     shards = _finished_shards(work.folder / SHARDS, vocabulary)
     if shards is None:
@@ -315,7 +188,7 @@ def _joined_shards(work: _Work, vocabulary: Vocabulary) -> Shards:
     return shards
 
 
-def _shards(work: _Work, vocabulary: Vocabulary, kind: type[Shards]) -> Shards:
+def _shards(work: Work, vocabulary: Vocabulary, kind: type[Shards]) -> Shards:
     path = work.folder / SHARDS
     shards = _finished_shards(path, vocabulary, kind)
     if shards is not None:

@@ -1,7 +1,6 @@
 """Rows of a file of tagged sentences: words and tags, each joined by spaces; long sentences become several."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from streamvec.corpus.conll import ColumnCounts, Columns, Sentence, read_columns
 from streamvec.corpus.sources import Source
@@ -9,14 +8,15 @@ from streamvec.corpus.taglabels import TagLabels
 from streamvec.corpus.tags import PLAIN, TagSurvey
 from streamvec.corpus.tsv import Row
 
+_SPACE = "\u00a0"
 _TOLD = ("comments", "ranges_skipped", "replaced_bytes")
 
 
 class TaggedRows:
     """Iterates over the rows of a source; *counts* says what was met, by name.
 
-    A space within a word (of CoNLL-U) becomes U+00A0. A sentence of more than *most* words is cut into pieces of so
-    many, which are counted, and lose only what they say of each other.
+    A space within a word or a tag (of CoNLL-U) becomes U+00A0. A sentence of more than *most* words is cut into pieces
+    of so many, which are counted, and lose only what they say of each other.
     """
 
     def __init__(self, source: Source, columns: Columns, most: int, scheme: str, encoding: str = "utf-8") -> None:
@@ -30,10 +30,11 @@ class TaggedRows:
         self._survey = TagSurvey()
         counts, divided = ColumnCounts(), 0
         for sentence in read_columns([self._source], self._columns, counts, self._encoding):
+            sentence = sentence._replace(tags=[unspaced(tag) for tag in sentence.tags])
             self._survey.add(sentence)
             divided += len(sentence.words) > self._most
             for words, tags in pieces(sentence, self._most):
-                yield Row(joined(words), joined(tags))
+                yield Row(joined(words), " ".join(tags))
         met = counts.to_json()
         self.counts.update({name: met[name] for name in _TOLD})
         self.counts.update(rows=counts.sentences, sentences_cut=divided)
@@ -54,6 +55,16 @@ def pieces(sentence: Sentence, most: int) -> Iterator[tuple[list[str], list[str]
         yield sentence.words[first : first + most], sentence.tags[first : first + most]
 
 
-def joined(words: Sequence[Any]) -> str:
+def joined(words: Sequence[str]) -> str:
     """Words as the text of a row."""
-    return " ".join(word.replace(" ", "\u00a0") for word in words)
+    return " ".join(map(unspaced, words))
+
+
+def unspaced(word: str) -> str:
+    """A word or a tag as it stands in a row, between spaces."""
+    return word.replace(" ", _SPACE)
+
+
+def spaced(tag: str) -> str:
+    """The inverse of `unspaced`."""
+    return tag.replace(_SPACE, " ")

@@ -23,6 +23,9 @@ class Columns(NamedTuple):
     width: int
 
 
+_ENOUGH = 40  # rows that tell whether labels come again
+
+
 class TsvRows:
     """Iterates over the rows of a source; *counts* says what was passed over, by name.
 
@@ -33,8 +36,17 @@ class TsvRows:
     """
 
     def __init__(
-        self, lines: Lines, path: str, names: tuple[str, str], usual: tuple[int, int], columns: Sequence[str] = ()
+        self,
+        lines: Lines,
+        path: str,
+        names: tuple[str, str],
+        usual: tuple[int, int],
+        columns: Sequence[str] = (),
+        are_labels: bool = False,
     ) -> None:
+        """are_labels: whether targets are labels: then a first line whose target's name stands in its place, or beside
+        one other, names columns; and labels must come again."""
+        self._are_labels = are_labels
         self._lines, self._path, self._names, self._usual, self._columns = lines, path, names, usual, columns
         self.counts = {"rows": 0, "empty_lines": 0, "without_text": 0, "without_target": 0, "replaced": 0}
 
@@ -66,8 +78,14 @@ class TsvRows:
                 yield row
 
     def labels(self, rows: Iterable[Row]) -> Labels:
-        """The labels of *rows*."""
-        return Labels.of([row.target] for row in rows)
+        """The labels of *rows*; StreamvecError where hardly one comes twice, which labels do."""
+        found = Labels.of([row.target] for row in rows)
+        if len(found) * 2 > sum(found.counts) >= _ENOUGH:
+            raise StreamvecError(
+                f"{self._path}: {len(found):,} different labels of {sum(found.counts):,} rows, such as "
+                f"{found.names[0][:30]!r}: is the label in the other column (--columns)?"
+            )
+        return found
 
     def _find(self, fields: list[str], number: int) -> tuple[Columns, bool]:
         """Where the columns are, and whether *fields*, of the first line that is not empty, only name them."""
@@ -79,12 +97,16 @@ class TsvRows:
             places = [lower.index(name) for name in wanted]
         elif by_number:
             places = [int(name) - 1 for name in wanted]
-            is_heading = [lower[place] for place in places if 0 <= place < len(lower)] == [*self._names]
+            found = [lower[place] for place in places if 0 <= place < len(lower)]
+            is_heading = found == [*self._names] or (self._are_labels and found[1:] == [self._names[1]])
         elif self._columns:
             raise StreamvecError(
                 f"{where}: no columns called {' and '.join(self._columns)}, found "
                 f"{', '.join(fields)[:80]!r}: give --columns as in the first line, or as numbers"
             )
+        elif len(fields) == 2 and self._are_labels and self._names[1] in lower:
+            is_heading, target = True, lower.index(self._names[1])
+            places = [1 - target, target]
         elif len(fields) == 2:
             places = list(self._usual)
         else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from streamvec.models.cells import CELLS
 from streamvec.models.learning import Learning
-from streamvec.models.options import check, option
+from streamvec.models.options import check, check_idle, option
 from streamvec.models.shape import Shape
 
 ENCODERS = ("mean", "sum", *CELLS)
@@ -44,6 +44,11 @@ class ClassifierConfig(Learning):
             raise ValueError(f"ngrams must be 1 where layers of {self.encoder} read word by word, got {self.ngrams}")
         if self.bidirectional and not self.is_recurrent:
             raise ValueError(f"bidirectional needs an encoder that reads word by word (lstm), got {self.encoder}")
+
+        if not self.is_recurrent:
+            check_idle(self, ("layers", "hidden", "pool"), f"with encoder {self.encoder}")
+        if self.ngrams == 1:
+            check_idle(self, ("buckets",), "without ngrams above 1")
 
     @property
     def is_recurrent(self) -> bool:

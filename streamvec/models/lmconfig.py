@@ -76,9 +76,6 @@ class LmConfig(Learning):
         if self.dim == 0:
             object.__setattr__(self, "dim", self.hidden)
         check(self, ("layers", "hidden", "dim", "samples", "bptt"))
-        if self.learning_rate == 0:
-            rate = _RATES[self.cell][OPTIMIZERS.index(self.optimizer)]
-            object.__setattr__(self, "learning_rate", rate)
         super().__post_init__()
         if not 0 <= self.noise_power < float("inf"):
             raise ValueError(f"noise_power must be at least 0 and finite, got {self.noise_power}")
@@ -89,6 +86,10 @@ class LmConfig(Learning):
         if self.tied and self.freeze:
             raise ValueError("tied vectors are also the weights of the output, which are trained: freeze must be off")
         _ = self.cuts  # refuses what is no list of numbers
+
+    def suited_rate(self) -> float:
+        """The learning rate that suits the cell and the optimizer."""
+        return _RATES[self.cell][OPTIMIZERS.index(self.optimizer)]
 
     @property
     def cuts(self) -> list[int]:

@@ -21,3 +21,10 @@ def check(config: Any, at_least_one: Iterable[str]) -> None:
         choices = chosen.metadata.get("choices", ())
         if choices and getattr(config, chosen.name) not in choices:
             raise ValueError(f"{chosen.name} must be {' or '.join(choices)}, got {getattr(config, chosen.name)!r}")
+
+
+def check_idle(config: Any, names: Iterable[str], why: str) -> None:
+    """ValueError for an option among *names*, which do nothing as things are, that is not as it is by default."""
+    for chosen in fields(config):
+        if chosen.name in names and getattr(config, chosen.name) != chosen.default:
+            raise ValueError(f"{chosen.name} does nothing {why}, got {getattr(config, chosen.name)!r}: leave it out")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from streamvec.corpus.tags import SCHEMES
 from streamvec.models.cells import CELLS
 from streamvec.models.learning import Learning
-from streamvec.models.options import check, option
+from streamvec.models.options import check, check_idle, option
 from streamvec.models.shape import Shape, padded
 
 OUTPUTS = ("crf", "softmax")
@@ -36,7 +36,10 @@ class TaggerConfig(Learning):
     )
     freeze: bool = option(False, "Words found in --vectors keep these as they are.")
     dropout: float = option(0.5, "Share of what goes into each layer, and into the output, that is left out.")
-    learning_rate: float = option(0.005, "Learning rate.")
+    learning_rate: float = option(
+        0.0,
+        "Learning rate; 0 suits --optimizer: 1 with sgd, 0.1 with momentum, 0.02 with adagrad, 0.005 with adam.",
+    )
     batch: int = option(32, "Sentences that a step trains on.")
     epochs: int = option(20, "Passes over the training data.")
 
@@ -45,6 +48,12 @@ class TaggerConfig(Learning):
         check(self, ("dim", "layers", "hidden", "char_dim"))
         if self.char_hidden < 0:
             raise ValueError(f"char_hidden must be at least 0, got {self.char_hidden}")
+        if not self.char_hidden:
+            check_idle(self, ("char_dim",), "without a network of letters (char_hidden)")
+
+    def suited_rate(self) -> float:
+        """The learning rate that suits the optimizer: short sentences bear more than texts."""
+        return 0.005 if self.optimizer == "adam" else super().suited_rate()
 
     @property
     def letters(self) -> Shape | None:

@@ -45,8 +45,11 @@ class Translator:
         end: int,
         unknown: int,
         known: KnownRows | None = None,
+        longest: int = 0,
     ) -> None:
-        """end: the target's token behind a text, which also stands before it; unknown: the one never written."""
+        """end: the target's token behind a text, which also stands before it; unknown: the one never written; longest:
+        tokens of the longest translation that was trained on, as many as any may have."""
+        self._longest = longest
         self._config, self._words, self._target_words = config, words, target_words
         self._end, self._unknown = end, unknown
         encoder, decoder = config.encoder, config.decoder
@@ -120,14 +123,14 @@ class Translator:
     def answers(self, parameters: Parameters, batch: ExampleBatch) -> list[Hypothesis]:
         """The translation of each text, the likeliest word taken each time."""
         decoder = self.decoder(parameters, batch.words)
-        return greedy(decoder, most_words(batch.words.lengths), self._end)
+        return greedy(decoder, self._most(batch.words.lengths), self._end)
 
     def found(self, parameters: Parameters, batch: ExampleBatch, beam: int, best: int = 1) -> list[list[Hypothesis]]:
         """The *best* translations of each text by beam search; one that is long is not favoured over a short one."""
         found = []
         for place in range(len(batch)):
             words = batch.words.take(np.array([place]))
-            most = int(most_words(words.lengths)[0])
+            most = int(self._most(words.lengths)[0])
             decoder = self.decoder(parameters, words)
             found.append(beam_search(decoder.go_on, self._end, self._end, beam, most, 1.0, best))
         return found
@@ -148,15 +151,14 @@ class Translator:
             self._unknown,
         )
 
+    def _most(self, lengths: np.ndarray) -> np.ndarray:
+        """How long a translation of texts of so many words may become, int64[n]."""
+        return np.maximum(2 * lengths + 20, self._longest)
+
     def _of_decoder(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All *arrays* by their names, but "embedding" and layers are the decoder's."""
         own = {name: arrays[_DECODER + name] for name in self._config.decoder.parameters()}
         return {**arrays, EMBEDDING: arrays[TARGET_EMBEDDING], **own} if TARGET_EMBEDDING in arrays else own
-
-
-def most_words(lengths: np.ndarray) -> np.ndarray:
-    """How long a translation of texts of so many words may become, int64[n]."""
-    return 2 * lengths + 20
 
 
 def _behind(targets: Ragged, begin: int) -> np.ndarray:

@@ -20,7 +20,7 @@ def write(trained: TrainedTask, source: str, sampling: Sampling, length: int) ->
     """
     ids, words = trained.ids.of([Row(source, "")], untold=True).words, trained.ids.target_words
     assert words is not None
-    _refuse_unknown(trained, source, ids.values)
+    refuse_unknown(trained, source, ids.values)
     network = trained.network()
     assert isinstance(network, Translator)
     decoder, symbols = network.decoder(trained.learner.parameters, ids), words.symbols
@@ -29,11 +29,12 @@ def write(trained: TrainedTask, source: str, sampling: Sampling, length: int) ->
         yield (words.tokenizer.between if number else "") + symbols.names[token].as_py()
 
 
-def _refuse_unknown(trained: TrainedTask, source: str, ids: np.ndarray) -> None:
+def refuse_unknown(trained: TrainedTask, source: str, ids: np.ndarray) -> None:
+    """StreamvecError where *source*, whose words have *ids*, has a word that is not known, or none."""
     words, folder = trained.ids.words, trained.run.folder
     tokens = source.split(" ") if trained.ids.shape.words_are_given else words.tokenizer.tokens(source)
     if not "".join(tokens).strip():
-        raise StreamvecError(f"{folder}: a translator writes of what it reads, and that is empty: give --prompt")
+        raise StreamvecError(f"{folder}: it writes of what it reads, and that is empty: give it a label (--prompt)")
     unknown = [token for token, known in zip(tokens, ids.tolist(), strict=False) if known == words.symbols.unknown]
     if not unknown:
         return

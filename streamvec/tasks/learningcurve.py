@@ -28,16 +28,20 @@ def read_points(folders: Sequence[str]) -> list[Point]:
     """A point for each RUN, in their order; StreamvecError where one is none of a task, or was not measured."""
     runs = [Run.open(folder) for folder in folders]
     points, about = [], [_about(run) for run in runs]
+    paths = {one["vectors"] for one in about if one["vectors"]}
+    if len({Path(path).name for path in paths}) == len(paths):  # otherwise the whole path tells them apart
+        about = [{**one, "vectors": one["vectors"] and Path(one["vectors"]).name} for one in about]
     for run, mine in zip(runs, about, strict=True):
         scores = run.best_scores()
-        named = [name for name in scores if name.startswith("heldout_") and name != "heldout_loss"]
-        if run.kind not in TASKS or not named:
-            what = "was trained without --valid" if run.kind in TASKS else f"is of kind {run.kind}, no task"
+        if "judged_by" not in scores:
+            what = "has not come to the end of an epoch" if run.about.get("valid") else "was trained without --valid"
+            what = what if run.kind in TASKS else f"is of kind {run.kind}, no task"
             raise StreamvecError(f"{run.folder}: has no score to draw: it {what}")
+        measured = scores["judged_by"]
         differs = [name for name in mine if len({str(other.get(name)) for other in about}) > 1]
         line = ", ".join(_named(name, mine[name]) for name in differs) or _named("vectors", mine["vectors"])
         examples = Examples.open(run.folder / EXAMPLES).examples
-        points.append(Point(str(run.folder), line, examples, scores[named[0]], named[0].removeprefix("heldout_")))
+        points.append(Point(str(run.folder), line, examples, scores[f"heldout_{measured}"], measured))
     if len({point.measured for point in points}) > 1:
         told = sorted({point.measured for point in points})
         raise StreamvecError(f"the RUNs were measured by {' and by '.join(told)}: draw them one by one")
@@ -73,7 +77,7 @@ def _about(run: Run) -> dict[str, Any]:
     options = {**run.about["config"], **run.about["text"]}
     vectors = run.about.get("vectors")
     kept = {name: value for name, value in options.items() if name not in _SAME}
-    return {"kind": run.kind, "vectors": Path(vectors["path"]).name if vectors else None, **kept}
+    return {"kind": run.kind, "vectors": vectors["path"] if vectors else None, **kept}
 
 
 def _named(option: str, value: Any) -> str:

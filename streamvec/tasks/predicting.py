@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamvec.corpus.tsv import Row
 from streamvec.models.beam import Hypothesis
+from streamvec.tasks.fromlabel import refuse_unknown
 from streamvec.tasks.taggedtext import tagged_columns, tagged_texts
 from streamvec.tasks.trained import TrainedTask
 from streamvec.training.tagging import tag_labels
@@ -27,8 +29,8 @@ def predictions(
     """An answer for each line (of a tagger each sentence), in order, *at_once* of them read before the first comes.
 
     A tagger reads columns, and sentences a line with *as_text*. beam: how many beginnings of a translation are kept at
-    each step; --json has as many translations. Raises ValueError for either where it means nothing, StreamvecError for
-    lines that are no columns.
+    each step; --json has as many translations, and of one that did not come to an end "cut". Raises ValueError for
+    either where it means nothing, StreamvecError for lines that are no columns, and for a label that is not known.
     """
     kind = trained.run.kind
     if as_text and kind != "tagger":
@@ -41,6 +43,13 @@ def predictions(
     waiting = iter(lines)
     while some := list(islice(waiting, at_once)):
         yield from _translations(trained, some, beam) if kind == "translator" else _labels(trained, some)
+
+
+def lost(trained: TrainedTask, replaced: int) -> list[str]:
+    """What was not read of all that somebody asked about, a sentence each. replaced: characters that were no text."""
+    cut = trained.ids.words.counts["cut"]
+    found = [f"{cut:,} texts were longer than {trained.options.max_length:,} words, and cut"] if cut else []
+    return [*found, *([f"{replaced:,} characters were no text, and were replaced"] if replaced else [])]
 
 
 def _labels(trained: TrainedTask, texts: list[str]) -> Iterator[Prediction]:
@@ -66,13 +75,17 @@ def _translations(trained: TrainedTask, texts: list[str], beam: int | None) -> I
     """The translation of each text and its probability, of all its tokens together."""
     words = trained.ids.target_words
     assert words is not None
+    if trained.ids.shape.words_are_given:  # a label is read, which is known or not
+        for text in texts:
+            refuse_unknown(trained, text, trained.ids.of([Row(text, "")], untold=True).words.values)
     if beam is None:
         found = [[one] for one in trained.answers(texts)]
     else:
         found = trained.answers(texts, lambda network, *group: network.found(*group, beam, beam))
 
     def told(one: Hypothesis) -> dict[str, Any]:
-        return {"translation": written(words, one.tokens), "probability": math.exp(one.log_chance)}
+        said = {"translation": written(words, one.tokens), "probability": math.exp(one.log_chance)}
+        return {**said, "cut": True} if one.cut else said
 
     for text, several in zip(texts, found, strict=True):
         all_of_them = [told(one) for one in several] or [{"translation": "", "probability": 0.0}]

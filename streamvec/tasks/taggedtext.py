@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamvec.corpus.conll import ColumnCounts, Sentence, sentences_of
-from streamvec.corpus.taggedrows import joined, pieces
+from streamvec.corpus.taggedrows import joined, pieces, spaced
 from streamvec.corpus.tags import spans
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.tasks.trained import TrainedTask
@@ -50,7 +50,8 @@ def tagged(trained: TrainedTask, sentences: Sequence[Sentence]) -> list[Tagged]:
     found, waiting = [], iter(answers)
     for sentence in sentences:
         some = list(islice(waiting, -(-len(sentence.words) // trained.options.max_length)))
-        tags = labels.tags(np.concatenate([tags for tags, _ in some])) if some else []
+        ids = np.concatenate([np.zeros(0, np.int32), *(tags for tags, _ in some)])
+        tags = [spaced(tag) for tag in labels.tags(ids)]
         chances = [float(chance) for _, each in some for chance in each]
         found.append(Tagged(sentence.words, tags, chances))
     return found

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from streamvec.disk.arrow import verify_arrow
 from streamvec.disk.files import checksum_of, named_problems, read_json
 from streamvec.errors import StreamvecError
+from streamvec.training.checkpoint import STATE, Checkpoints
 
 OK, DAMAGED, UNFINISHED, NO_CHECKSUM = "ok", "damaged", "unfinished", "no checksum"
 AGAIN = "train again with --overwrite"
@@ -79,6 +80,12 @@ def check_stated(path: Path, stated: str, where: str, advice: str) -> Checked:
 def unfinished(path: Path, what: str) -> Checked:
     """What is not there yet, or not needed."""
     return Checked(path, 0 if path.is_dir() else size_of(path), None, UNFINISHED, what)
+
+
+def steps_told(checkpoints: Checkpoints) -> int | None:
+    """Steps of an epoch, as the newest checkpoint tells; None where there is none, or it does not tell."""
+    paths = checkpoints.paths()
+    return content_of(paths[0] / STATE).get("steps") if paths else None
 
 
 def content_of(path: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def _shape(config: ClassifierConfig) -> Shape:
 
 def _rows(path: str, config: ClassifierConfig, options: LabelledOptions) -> Rows:
     lines = Lines(inspect(path), options.encoding)
-    return TsvRows(lines, path, ("text", "label"), (1, 0), options.column_names)
+    return TsvRows(lines, path, ("text", "label"), (1, 0), options.column_names, are_labels=True)
 
 
 def _network(config: ClassifierConfig, ids: Ids, known: KnownRows | None) -> Network:
@@ -47,7 +47,7 @@ def score(learner: Learner, ids: Ids, examples: Examples) -> Scores:
     said |= {"labels": [label._asdict() for label in found.labels]}
     if found.confusion is not None:
         said["confusion"] = found.confusion.tolist()
-    return Scores(found.accuracy or 0.0, said, _lines(found))
+    return Scores(found.accuracy or 0.0, "accuracy", said, _lines(found))
 
 
 def _lines(found: ClassScores) -> list[str]:

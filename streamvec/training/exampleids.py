@@ -5,15 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamvec.corpus.examples import ExampleBatch, Ragged
+from streamvec.corpus.examples import ExampleBatch, Examples, Ragged
 from streamvec.corpus.labels import Labels
+from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.taglabels import TagLabels
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.tsv import Row
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.corpus.wordids import WordIds
 from streamvec.training.options import LabelledOptions
-from streamvec.training.run import KNOWN, LABELS, TARGETS, Run
+from streamvec.training.run import EXAMPLES, KNOWN, LABELS, TARGETS, Run
 from streamvec.vectors.keyedvectors import KeyedVectors
 
 
@@ -33,6 +34,7 @@ class Ids:
     ) -> None:
         """labels: where targets are labels or tags; target_words: where they are words."""
         self.shape, self.words, self.labels, self.target_words, self._most = shape, words, labels, target_words, most
+        self.longest_target = 0  # tokens, its end included, of those that are trained on, once they have been read
 
     @property
     def targets(self) -> int:
@@ -47,7 +49,7 @@ class Ids:
         if not self.shape.words_are_given:
             words = self.words.of_texts([row.text for row in rows])
             return ExampleBatch(words, nothing if untold else self._targets(rows), nothing, no_letters)
-        given = [row.text.split(" ") for row in rows]
+        given = [[word for word in row.text.split(" ") if word] for row in rows]
         words, tags = self.words.of_words(given), nothing if untold else self._targets(rows)
         if not self.shape.is_spelled:
             return ExampleBatch(words, tags, nothing, no_letters)
@@ -83,9 +85,12 @@ def load_ids(run: Run, shape: Shape, options: LabelledOptions) -> tuple[Vocabula
         target_words = WordIds(Vocabulary.load(run.folder / TARGETS), options.tokenizer, options.max_length)
     else:
         labels = (TagLabels if shape.targets == "tags" else Labels).load(run.folder / LABELS)
-    return vocabulary, Ids(shape, words, labels, target_words, options.max_length), known
+    ids = Ids(shape, words, labels, target_words, options.max_length)
+    if (run.folder / EXAMPLES / INDEX).exists():
+        ids.longest_target = Examples.open(run.folder / EXAMPLES).longest_target
+    return vocabulary, ids, known
 
 
 def words_tokenizer(shape: Shape, options: LabelledOptions) -> Tokenizer:
-    """What divides a text into words: given ones stand between spaces."""
-    return Tokenizer("whitespace", options.keep_case) if shape.words_are_given else options.tokenizer
+    """What divides a text into words: given ones stand between spaces, and may hold other white space."""
+    return Tokenizer("regex", options.keep_case, "[^ ]+") if shape.words_are_given else options.tokenizer

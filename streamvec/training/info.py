@@ -21,7 +21,7 @@ from streamvec.corpus.stretches import has_ends, steps_of, stream_tokens
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems, read_json
 from streamvec.errors import StreamvecError
-from streamvec.training.checking import content_of
+from streamvec.training.checking import content_of, steps_told
 from streamvec.training.checkpoint import ARRAYS, STATE
 from streamvec.training.infotask import about_examples, about_task
 from streamvec.training.run import HELD_OUT, RUN_JSON, Run
@@ -126,8 +126,7 @@ def _language_model(run: Run) -> dict[str, Any]:
     """How far a language model is: its steps are of lanes, or of sequences, whose number its checkpoints tell."""
     config = run.about["config"]
     if config.get("separate"):
-        checkpoints = run.checkpoints.paths()
-        steps = content_of(checkpoints[0] / STATE).get("steps") if checkpoints else None
+        steps = steps_told(run.checkpoints)
     else:
         tokenizer = _about(open_arrow(run.vocabulary), run.vocabulary)["tokenizer"]
         tokens = stream_tokens(MarkedShards.open(run.shards), has_ends(tokenizer))

@@ -7,8 +7,7 @@ from streamvec.corpus.examples import Examples
 from streamvec.corpus.labels import Labels
 from streamvec.corpus.layout import COUNTING
 from streamvec.corpus.shardfiles import INDEX
-from streamvec.training.checking import content_of
-from streamvec.training.checkpoint import STATE
+from streamvec.training.checking import steps_told
 from streamvec.training.run import HELD_OUT, LABELS, Run
 
 
@@ -41,6 +40,5 @@ def about_task(run: Run) -> dict[str, Any]:
         said["heldout"] = about_examples(Examples.open(run.folder / HELD_OUT))
     if scores := run.best_scores():
         said["best"] = scores
-    checkpoints = run.checkpoints.paths()
-    steps = content_of(checkpoints[0] / STATE).get("steps") if checkpoints else None
+    steps = steps_told(run.checkpoints)
     return said | ({"steps": steps} if steps else {})

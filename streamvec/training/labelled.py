@@ -11,13 +11,13 @@ import numpy as np
 from streamvec.corpus.examples import Examples, ExampleWriter
 from streamvec.corpus.layout import COUNTING
 from streamvec.corpus.pipeline import Progress as Counted
-from streamvec.corpus.prepare import count_words
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.sources import fingerprint, inspect, resolve, without_date
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.tsv import Row
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.corpus.vocabularystage import count_words
 from streamvec.disk.files import whole_folder
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.exampleids import Ids, Shape, load_ids, words_tokenizer
@@ -64,6 +64,7 @@ def prepare_examples(
         if not was_read:
             told = _told_of(read_rows(folder / ROWS), number, report, stop, path)
             write_examples(folder / EXAMPLES, ids, told, train, about)
+            ids.longest_target = Examples.open(folder / EXAMPLES).longest_target
             _tell(Examples.open(folder / EXAMPLES), report, "train on", path)
         (folder / ROWS).unlink(missing_ok=True)
         valid = run.about.get("valid")

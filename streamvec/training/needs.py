@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 
 from streamvec.corpus.lookup import lookup_bytes
 from streamvec.corpus.pipeline import AHEAD
-from streamvec.corpus.prepare import shares
 from streamvec.corpus.shards import BATCH_TOKENS, SHARD_BATCHES
+from streamvec.corpus.shares import shares
 from streamvec.errors import StreamvecError
 from streamvec.kernels.batches import train, train_racing
 from streamvec.kernels.wordtable import SLOT_BYTES, count_tokens

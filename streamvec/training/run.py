@@ -87,7 +87,8 @@ class Run:
         """What metrics.jsonl says of the best epoch on held-out data; empty where none was kept."""
         position = Checkpoints(self.best).newest()
         record = self.metrics.at(position) if position is not None else {}
-        return {name: value for name, value in record.items() if name == "epoch" or name.startswith("heldout_")}
+        kept = ("epoch", "judged_by")
+        return {name: value for name, value in record.items() if name in kept or name.startswith("heldout_")}
 
     @property
     def metrics(self) -> Metrics:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from streamvec.corpus.counting import BYTES_PER_SLOT
 from streamvec.corpus.pairruns import BYTES_PER_SLOT as PAIR_BYTES_PER_SLOT
 from streamvec.corpus.pairruns import table_sizes
-from streamvec.corpus.prepare import shares
 from streamvec.corpus.runfiles import AT_ONCE
 from streamvec.corpus.shards import BATCH_TOKENS
+from streamvec.corpus.shares import shares
 from streamvec.kernels.pairs import SLOT_BYTES as PAIR_SLOT_BYTES
 from streamvec.kernels.wordtable import SLOT_BYTES
 from streamvec.training.needs import LEFT, PROCESS_BYTES, blocks_bytes

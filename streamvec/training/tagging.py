@@ -59,8 +59,8 @@ def score(learner: Learner, ids: Ids, examples: Examples) -> Scores:
             scorer.add(labels.tags(expected), labels.tags(tags))
     found = scorer.scores()
     if labels.is_plain:
-        return Scores(found.accuracy, {"accuracy": found.accuracy}, [f"accuracy {found.accuracy:.4f}"])
-    return Scores(found.f1, said_of(found), table(found))
+        return Scores(found.accuracy, "accuracy", {"accuracy": found.accuracy}, [f"accuracy {found.accuracy:.4f}"])
+    return Scores(found.f1, "f1", said_of(found), table(found))
 
 
 def said_of(found: EntityScores) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Scores(NamedTuple):
     """How well examples are told."""
 
     judged: float  # the higher the better: what --patience looks at, and the best epoch is chosen by
+    name: str  # its name in *said*; "loss" where that judges
     said: dict[str, Any]  # by name, as metrics.jsonl and --json have it
     lines: list[str]  # the same to a person
 

@@ -38,7 +38,9 @@ class Told(NamedTuple):
     tokens: int
     longest: int  # tokens of the longest example, or of its target
     known: int = 0  # words of the vectors that training begins with
-    measured: int = 0  # tokens of the longest example that is measured on
+    measured: int = 0  # tokens of the longest example that is measured on, or of its target
+    nbytes: int = 0  # of all examples, as they are held in memory
+    outputs: int = 0  # labels, tags, or words of the target
 
 
 def training_bytes(
@@ -56,7 +58,7 @@ def training_bytes(
     words = load._replace(words=load.words - fewer, text=_TEXT * told.tokens)
     tables = 2 * lookup_bytes(words.words, words.word_bytes) + _INDEX * told.known
     names = round(words.words * (words.word_bytes + 16))
-    window = min(told.examples, WINDOW * ROWS) * _FLOAT * (told.tokens / max(1, told.examples) + 8)
+    window = min(1.0, WINDOW * ROWS / max(1, told.examples)) * told.nbytes
     fixed = prepared_bytes(machine, words) + names + tables + machine.cores * _PRODUCTS
     return (
         fixed + arrays + round(_WINDOWS * window) + max(_pass(config, words.words, told), rows_bytes(words, config.dim))
@@ -76,7 +78,9 @@ def _pass(config: Any, words: int, told: Told) -> int:
     if getattr(config, "attention", None):  # how much each word of the target looks at each of the source
         numbers += 2 * most * max(told.longest, told.measured)
     if hasattr(config, "decoder"):  # scores of target words, and their gradients
-        numbers += 2 * min(most * words, groups_of(config.batch) * _SCORES)
+        numbers += 2 * min(most * told.outputs, groups_of(config.batch) * _SCORES)
+    if hasattr(config, "scheme"):  # scores of tags, their gradients, and copies; of a random field pairs of tags
+        numbers += 4 * most * told.outputs + 10 * groups_of(config.batch) * told.outputs**2
     return round(_FLOAT * numbers) + most * _OF_TOKEN * (1 + ngrams)
 
 

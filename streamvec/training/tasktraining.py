@@ -66,8 +66,10 @@ def train_task_run(
 
 def _refuse_too_large(task: Task, config: Any, prepared: Prepared, work: Work) -> None:
     found, known = prepared.examples, 0 if prepared.known is None else len(prepared.known)
-    measured = prepared.held_out.longest if prepared.held_out is not None else 0
-    told = Told(found.examples, found.tokens, found.longest, known, measured)
+    held_out = prepared.held_out
+    measured = max(held_out.longest, held_out.longest_target) if held_out is not None else 0
+    longest = max(found.longest, found.longest_target)
+    told = Told(found.examples, found.tokens, longest, known, measured, found.nbytes, prepared.ids.targets)
 
     def make(tried: Any) -> Network:
         return task.network(tried, prepared.ids, None)
@@ -137,7 +139,8 @@ class ScoreWatch(Patience):
         """The scores, whose first is what an epoch is judged by."""
         assert self._held_out is not None
         scores = self._task.score(self._learner, self._ids, self._held_out)
-        told = {f"heldout_{name}": value for name, value in scores.said.items() if isinstance(value, float)}
+        told: dict[str, Any] = {"judged_by": scores.name}
+        told |= {f"heldout_{name}": value for name, value in scores.said.items() if isinstance(value, float)}
         return told, -scores.judged
 
     def measure(self) -> tuple[float | None, bool]:

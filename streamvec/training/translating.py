@@ -57,7 +57,7 @@ def _tokens(options: dict[str, Any]) -> dict[str, Any]:
 def _network(config: TranslatorConfig, ids: Ids, known: KnownRows | None) -> Network:
     assert ids.target_words is not None
     symbols = ids.target_words.symbols
-    return Translator(config, ids.words.size, ids.targets, symbols.end, symbols.unknown, known)
+    return Translator(config, ids.words.size, ids.targets, symbols.end, symbols.unknown, known, ids.longest_target)
 
 
 def written(target_words: WordIds, tokens: Sequence[int] | np.ndarray) -> str:
@@ -91,15 +91,15 @@ def score(learner: Learner, ids: Ids, examples: Examples) -> Scores:
     found, share = bleu.score(), exact / max(1, lines)
     said: dict[str, Any] = {"bleu": found.bleu, "exact_match": share, "examples": lines}
     said |= {"brevity_penalty": found.brevity_penalty, "precisions": list(found.precisions)}
-    judged = found.bleu if words.tokenizer.between else share
+    judged, name = (found.bleu, "bleu") if words.tokenizer.between else (share, "exact_match")
     if config.from_label:
-        judged = -(mean_loss(learner, examples) or 0.0)
+        judged, name = -(mean_loss(learner, examples) or 0.0), "loss"
     precisions = " / ".join(f"{each:.1f}" for each in found.precisions)
     line = (
         f"BLEU {found.bleu:.2f} ({precisions}, brevity penalty {found.brevity_penalty:.3f}), "
         f"exact matches {share:.4f}, {lines:,} examples"
     )
-    return Scores(judged, said, [line])
+    return Scores(judged, name, said, [line])
 
 
 TRANSLATOR = Task("translator", TranslatorConfig, _shape, _rows, _network, score, _tokens)

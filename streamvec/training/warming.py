@@ -122,7 +122,7 @@ def compile_tasks() -> None:
     words, spelled, label = (Ragged.of([np.array(row, np.int32)]) for row in ([1, 2, 1], [2, 1, 2], [1]))
     letters = Ragged.of([np.arange(5, dtype=np.uint8)], np.uint8)
     tagged, told = (ExampleBatch(words, targets, spelled, letters) for targets in (words, label))
-    classifier = ClassifierConfig(dim=8, ngrams=2, hidden=8)
+    classifier = ClassifierConfig(dim=8, ngrams=2)
     tagger = TaggerConfig(dim=8, hidden=8)
     _compile_task(classifier, lambda: BagClassifier(classifier, 3, 3), told)
     drawn(2, 1, 0, 0)
