@@ -45,7 +45,7 @@ vectors = KeyedVectors.load(sys.argv[1])
 lap("opening")
 rank = vectors.get_index(sys.argv[2])
 lap("word search")
-found = vectors.most_similar_groups([[sys.argv[2]]], 10)[0]
+found = vectors.most_similar_groups([([sys.argv[2]], [])], 10)[0]
 lap("product")
 click.echo("\n".join(f"{word}  {similarity:7.4f}" for word, similarity in found))
 lap("printing")

@@ -99,6 +99,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
         "minn",
         "maxn",
         "buckets",
+        "dtype",
+        "connectivity",
+        "expansion",
+        "parts",
         "distinct_words",
         "tokens_in_corpus",
         "tokens",
@@ -156,7 +160,9 @@ def _progress(found: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("metrics", " ".join(f"{name}={_shown(value)}" for name, value in shown.items())))
     for one in found.get("checkpoints", ()):
         rows.append(("checkpoint", one["path"] + (f" ({one['progress']:.1%})" if "progress" in one else "")))
-    return rows + [(name, found[name]) for name in ("vectors", "ngrams", "gradients", "resume") if name in found]
+    return rows + [
+        (name, found[name]) for name in ("vectors", "ngrams", "index", "gradients", "resume") if name in found
+    ]
 
 
 def _what(found: dict[str, Any]) -> str:

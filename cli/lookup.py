@@ -1,73 +1,150 @@
-"""Look-ups: nn, analogy and similarity, for words given as arguments or a line at a time on stdin."""
+"""Look-ups: nn, analogy, similarity, doesnt-match and vector, for words given as arguments or a line on stdin."""
 
-import json
-import os
-import sys
-import unicodedata
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import click
 
 from streamvec.errors import StreamvecError
 
+from .answering import (
+    VALUES,
+    Answer,
+    Meant,
+    answer_all,
+    answer_lines,
+    fields_of,
+    meant,
+    meant_by_query,
+    neighbours,
+    opened,
+    say_index,
+)
 from .options import json_option
-
-if TYPE_CHECKING:
-    from streamvec.vectors import KeyedVectors
-
-Answer = tuple[dict[str, Any], StreamvecError | None]  # what to print, or the query and what stood in its way
-_READ = 1 << 16
-_LONGEST = 1 << 20
 
 number_option = click.option(
     "-n", "number", type=click.IntRange(1), default=10, show_default=True, help="How many neighbours."
 )
+restrict_option = click.option(
+    "--restrict", metavar="TOP", type=click.IntRange(1), help="Only among the TOP most frequent words."
+)
+exact_option = click.option("--exact", is_flag=True, help="Look at every word, also where there is an index.")
+
+
+def by_option(*measures: str) -> Callable[[Any], Any]:
+    """--by, one of *measures*."""
+    return click.option(
+        "--by",
+        "measure",
+        type=click.Choice(measures),
+        default="cosine",
+        show_default=True,
+        help="What is near: the cosine, the Euclidean distance"
+        + (", or products of cosines (3CosMul)." if "cosmul" in measures else "."),
+    )
 
 
 @click.command("nn")
 @click.argument("vectors")
 @click.argument("words", nargs=-1)
 @number_option
+@click.option("--positive", metavar="WORD", multiple=True, help="Counts for an answer; several make one query.")
+@click.option("--negative", metavar="WORD", multiple=True, help="Counts against an answer.")
+@restrict_option
+@by_option(*VALUES)
+@exact_option
 @json_option
-def nn_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> None:
+def nn_(
+    vectors: str,
+    words: tuple[str, ...],
+    number: int,
+    positive: tuple[str, ...],
+    negative: tuple[str, ...],
+    restrict: int | None,
+    measure: str,
+    exact: bool,
+    as_json: bool,
+) -> None:
     """Nearest neighbours of each WORD, by cosine.
 
     VECTORS is a RUN, a vectors file, or another tool's file as it is. Without a WORD, each line on stdin is a query,
-    answered as it comes; an empty line is passed over. A word that is not in the vocabulary is answered by its n-grams
-    where the model has some (--subwords, or a fastText .bin), and that is said. A query of several words with spaces
+    answered as it comes; an empty line is passed over. With --positive and --negative words are added up and taken
+    away: one query.
+
+    A word that is not in the vocabulary is taken in another case where there is such a one, or answered by its n-grams
+    where the model has some (--subwords, or a fastText .bin); both are said. A query of several words with spaces
     between them is the phrase that they are (new_york) where there is one, and otherwise asks for the neighbours of
     their mean.
+
+    The index that streamvec index made is used where there is one, and that is said; --exact looks at every word.
 
     \b
     Example:
       streamvec nn wiki-run river -n 5
+      streamvec nn wiki-run --positive king --positive woman --negative man
       printf 'river\\nnew york\\n' | streamvec nn wiki-run --json
     """
-    opened = _opened(vectors, few=bool(words))
+    if words and (positive or negative):
+        raise click.UsageError("give words, or --positive and --negative: not both", click.get_current_context())
+    is_one = bool(positive or negative)
+    found = opened(vectors, few=bool(words or is_one), exact=exact)
+    more = say_index(found, number, restrict, measure)
 
-    def answer(queries: list[str]) -> Iterator[Answer]:
-        parts = [_parts(opened, query) for query in queries]
-        known = [group for group in parts if not isinstance(group, StreamvecError)]
-        found = iter(opened.most_similar_groups(known, number))
-        for query, group in zip(queries, parts, strict=True):
-            if isinstance(group, StreamvecError):
-                yield {"query": query}, group
+    def answer(queries: Sequence[tuple[dict[str, Any], list[str], list[str]]]) -> Iterator[Answer]:
+        ready: list[tuple[dict[str, Any], list[Meant] | StreamvecError]] = []
+        for said, plus, minus in queries:
+            try:
+                ready.append((said, [_several(found, plus), _several(found, minus)]))
+            except StreamvecError as problem:
+                ready.append((said, problem))
+        groups = [(each[0].words, each[1].words) for _, each in ready if not isinstance(each, StreamvecError)]
+        answers = iter(found.most_similar_groups(groups, number, restrict, measure))
+        for said, each in ready:
+            if isinstance(each, StreamvecError):
+                yield said, each
             else:
-                yield {"query": query, **_composed(opened, group), "neighbours": _neighbours(next(found))}, None
+                told = _joined(each).said() | {"neighbours": neighbours(next(answers), measure)} | more
+                yield said | told, None
 
-    if words:
-        _print_all(answer(list(words)), as_json, headed=len(words) > 1)
+    if is_one:
+        said = {"positive": list(positive), "negative": list(negative)}
+        answer_all(answer([(said, list(positive), list(negative))]), as_json, headed=False)
+    elif words:
+        answer_all(answer([({"query": word}, [word], []) for word in words]), as_json, headed=len(words) > 1)
     else:
-        _stream(answer, as_json)
+        answer_lines(lambda lines: answer([({"query": line}, [line], []) for line in lines]), as_json)
+
+
+def _several(vectors: Any, queries: list[str]) -> Meant:
+    return _joined([meant_by_query(vectors, query) for query in queries])
+
+
+def _joined(each: list[Meant]) -> Meant:
+    found = Meant([], {}, [])
+    for one in each:
+        found.words.extend(one.words)
+        found.read_as.update(one.read_as)
+        found.composed.extend(one.composed)
+    return found
 
 
 @click.command("analogy")
 @click.argument("vectors")
 @click.argument("words", nargs=-1, metavar="[A B C]")
 @number_option
+@restrict_option
+@by_option(*VALUES)
+@exact_option
 @json_option
-def analogy_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -> None:
+def analogy_(
+    vectors: str,
+    words: tuple[str, ...],
+    number: int,
+    restrict: int | None,
+    measure: str,
+    exact: bool,
+    as_json: bool,
+) -> None:
     """A is to B as C is to ...? The words nearest to B - A + C, the three left out.
 
     Without words, each line on stdin holds three, with tabs or spaces between them.
@@ -78,170 +155,123 @@ def analogy_(vectors: str, words: tuple[str, ...], number: int, as_json: bool) -
     """
     if words and len(words) != 3:
         raise click.UsageError(f"analogy takes three words (man king woman), got {len(words)}")
-    opened = _opened(vectors, few=bool(words))
+    found = opened(vectors, few=bool(words), exact=exact)
+    more = say_index(found, number, restrict, measure)
 
-    def answer(queries: list[str] | list[tuple[str, ...]]) -> Iterator[Answer]:
-        for query in queries:
-            try:
-                a, b, c = query if isinstance(query, tuple) else _fields(query, 3)
-                found = _neighbours(opened.analogy(a, b, c, number))
-                yield {"query": [a, b, c], **_composed(opened, [a, b, c]), "neighbours": found}, None
-            except StreamvecError as problem:
-                yield {"query": query}, problem
+    def answer(asked: list[list[str]]) -> Iterator[dict[str, Any]]:
+        groups = [([b, c], [a]) for a, b, c in asked]
+        for one in found.most_similar_groups(groups, number, restrict, measure):
+            yield {"neighbours": neighbours(one, measure)} | more
 
-    if words:
-        _print_all(answer([words]), as_json, headed=False)
-    else:
-        _stream(answer, as_json)
+    _answer_sets(found, words, 3, answer, as_json)
 
 
 @click.command("similarity")
 @click.argument("vectors")
 @click.argument("words", nargs=-1, metavar="[WORD WORD]")
+@by_option("cosine", "euclidean")
 @json_option
-def similarity_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
-    """Cosine similarity of two words, from -1 to 1.
+def similarity_(vectors: str, words: tuple[str, ...], measure: str, as_json: bool) -> None:
+    """Cosine similarity of two words, from -1 to 1, or their distance.
 
     Without words, each line on stdin holds two, with a tab or spaces between them.
 
     \b
     Example:
       streamvec similarity wiki-run river lake
+      streamvec similarity wiki-run --by euclidean < pairs.tsv
     """
     if words and len(words) != 2:
         raise click.UsageError(f"similarity takes two words, got {len(words)}")
-    opened = _opened(vectors, few=bool(words))
+    found = opened(vectors, few=bool(words))
 
-    def answer(queries: list[str] | list[tuple[str, ...]]) -> Iterator[Answer]:
+    def answer(asked: list[list[str]]) -> Iterator[dict[str, Any]]:
+        for value in found.similarities([(a, b) for a, b in asked], measure).tolist():
+            yield {VALUES[measure]: value}
+
+    _answer_sets(found, words, 2, answer, as_json)
+
+
+@click.command("doesnt-match")
+@click.argument("vectors")
+@click.argument("words", nargs=-1)
+@json_option
+def doesnt_match_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
+    """Which WORD does not belong to the others? All of them, with their cosine to the mean of all: it is the last.
+
+    Without words, each line on stdin holds some, with tabs or spaces between them.
+
+    \b
+    Example:
+      streamvec doesnt-match wiki-run breakfast lunch dinner bridge
+    """
+    if len(words) == 1:
+        raise click.UsageError("doesnt-match takes two words or more, got 1")
+    found = opened(vectors, few=bool(words))
+
+    def answer(asked: list[list[str]]) -> Iterator[dict[str, Any]]:
+        for each in asked:
+            ranked = found.rank_by_centrality(each)
+            yield {"words": neighbours(ranked, "cosine"), "odd": ranked[-1][0]}
+
+    _answer_sets(found, words, None, answer, as_json)
+
+
+@click.command("vector")
+@click.argument("vectors")
+@click.argument("words", nargs=-1)
+@json_option
+def vector_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
+    """The vector of each WORD: the word and its numbers on a line, with spaces between them.
+
+    Without a WORD, each line on stdin is one.
+
+    \b
+    Example:
+      streamvec vector wiki-run river lake
+    """
+    found = opened(vectors, few=bool(words))
+
+    def answer(queries: Sequence[str]) -> Iterator[Answer]:
         for query in queries:
             try:
-                a, b = query if isinstance(query, tuple) else _fields(query, 2)
-                found = opened.similarity(a, b)
-                yield {"query": [a, b], **_composed(opened, [a, b]), "similarity": found}, None
+                said = meant(found, [query])
+                yield {"query": query, **said.said(), "vector": found.get_vector(said.words[0]).tolist()}, None
             except StreamvecError as problem:
                 yield {"query": query}, problem
 
     if words:
-        _print_all(answer([words]), as_json, headed=False)
+        answer_all(answer(words), as_json, headed=True)
     else:
-        _stream(answer, as_json)
+        answer_lines(answer, as_json)
 
 
-def _opened(path: str, few: bool) -> "KeyedVectors":
-    if few:  # starting the threads of BLAS and keeping them awake takes longer than the product of one query
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from streamvec.vectors import KeyedVectors
+def _answer_sets(
+    vectors: Any,
+    words: tuple[str, ...],
+    number: int | None,
+    of: Callable[[list[list[str]]], Iterable[dict[str, Any]]],
+    as_json: bool,
+) -> None:
+    """Answers *words*, or the *number* of words (None: two or more) on each line of stdin, by what *of* says of all."""
 
-    vectors = KeyedVectors.load(path)
-    for note in vectors.notes:
-        click.echo(f"streamvec: warning: {note}", err=True)
-    return vectors
+    def read(query: str | tuple[str, ...]) -> tuple[list[str], Meant] | StreamvecError:
+        try:
+            each = fields_of(query, number) if isinstance(query, str) else list(query)
+            return each, meant(vectors, each)
+        except StreamvecError as problem:
+            return problem
 
+    def answer(queries: Sequence[str | tuple[str, ...]]) -> Iterator[Answer]:
+        ready = [read(query) for query in queries]
+        answers = iter(of([one[1].words for one in ready if not isinstance(one, StreamvecError)]))
+        for query, one in zip(queries, ready, strict=True):
+            if isinstance(one, StreamvecError):
+                yield {"query": query}, one
+            else:
+                yield {"query": one[0], **one[1].said(), **next(answers)}, None
 
-def _parts(vectors: "KeyedVectors", query: str) -> list[str] | StreamvecError:
-    """The words of a query: the line itself or its phrase, if it is one, otherwise what stands between its spaces."""
-    words = query.split() or [query]
-    for one in (query, "_".join(words)):
-        if one in vectors:
-            return [one]
-    try:
-        for word in words:
-            vectors.get_vector(word)  # of an unseen word too, where its n-grams say
-    except StreamvecError as problem:
-        return problem
-    return words
-
-
-def _composed(vectors: "KeyedVectors", words: list[str]) -> dict[str, list[str]]:
-    """Says of which *words* the vectors are made of n-grams; nothing where all are in the vocabulary."""
-    made = [word for word in words if word not in vectors]
-    return {"composed": made} if made else {}
-
-
-def _fields(line: str, number: int) -> list[str]:
-    fields = line.split("\t") if "\t" in line else line.split()
-    if len(fields) != number:
-        raise StreamvecError(f"{line!r}: expected {number} words on the line, got {len(fields)}")
-    return fields
-
-
-def _neighbours(found: list[tuple[str, float]]) -> list[dict[str, Any]]:
-    return [{"word": word, "similarity": similarity} for word, similarity in found]
-
-
-def _print_all(answers: Iterator[Answer], as_json: bool, headed: bool) -> None:
-    """Answers to arguments: the first problem ends the command, before anything is printed."""
-    ready = list(answers)
-    for _, problem in ready:
-        if problem:
-            raise problem
-    for answer, _ in ready:
-        _tell_composed(answer)
-        click.echo(json.dumps(answer, ensure_ascii=False) if as_json else _text(answer, headed))
-
-
-def _tell_composed(answer: dict[str, Any]) -> None:
-    for word in answer.get("composed", ()):
-        click.echo(f"streamvec: note: {word!r} is not in the vocabulary: its n-grams stand for it", err=True)
-
-
-def _stream(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool) -> None:
-    """Answers lines of stdin as they come: those that have come together in one search. A problem does not end it."""
-    if sys.stdin.isatty():
-        click.echo("One query a line; Ctrl-D ends.", err=True)
-    for queries in _lines():
-        for result, problem in answer(queries):
-            _tell_composed(result)
-            if problem:
-                click.echo(f"streamvec: warning: {problem}", err=True)
-                result["error"] = str(problem)
-            if as_json:
-                click.echo(json.dumps(result, ensure_ascii=False))
-            elif not problem:
-                click.echo(_text(result, headed=True))
-        sys.stdout.flush()
-
-
-def _lines() -> Iterator[list[str]]:
-    """What has come on stdin, in whole lines; waits only when nothing has."""
-    stdin: Any = sys.stdin.buffer
-    rest = b""
-    while block := stdin.read1(_READ):
-        *whole, rest = (rest + block).split(b"\n")
-        if len(rest) > _LONGEST:
-            raise StreamvecError(f"stdin: a line of more than {_LONGEST:,} bytes: expected one query a line")
-        if lines := _queries(whole):
-            yield lines
-    if lines := _queries([rest]):
-        yield lines
-
-
-def _queries(raw: list[bytes]) -> list[str]:
-    return [line for line in (one.decode("utf-8", "replace").strip("\r\n") for one in raw) if line.strip()]
-
-
-def _text(answer: dict[str, Any], headed: bool) -> str:
-    if "similarity" in answer:
-        line = f"{answer['similarity']:.4f}"
-        return "  ".join([*map(_shown, answer["query"]), line]) if headed else line
-    words = [_shown(neighbour["word"]) for neighbour in answer["neighbours"]]
-    width = max(map(_width, words), default=0)
-    indent = "  " if headed else ""
-    lines = [
-        f"{indent}{word}{' ' * (width - _width(word))}  {neighbour['similarity']:7.4f}"
-        for word, neighbour in zip(words, answer["neighbours"], strict=True)
-    ]
-    query = answer["query"]
-    return "\n".join(([_shown(query if isinstance(query, str) else " ".join(query))] if headed else []) + lines)
-
-
-def _shown(word: str) -> str:
-    """*word* on one line of a terminal: control characters are written out."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in word)
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: East Asian wide letters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
-    )
+    if words:
+        answer_all(answer([words]), as_json, headed=False)
+    else:
+        answer_lines(answer, as_json)

@@ -19,6 +19,9 @@ VERBS = {
     "nn": ("lookup", "Nearest neighbours of words."),
     "analogy": ("lookup", "man is to king as woman is to ...?"),
     "similarity": ("lookup", "Cosine similarity of two words."),
+    "doesnt-match": ("lookup", "Which word does not belong to the others?"),
+    "vector": ("lookup", "The numbers of words."),
+    "index": ("index", "Makes nn instant at any size."),
     "embed": ("sentences", "A line in, its vector out."),
     "summarize": ("sentences", "The sentences that say most of a document."),
     "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
@@ -42,7 +45,7 @@ class Verbs(click.Group):
         if name not in VERBS:
             return None
         module = importlib.import_module(f".{VERBS[name][0]}", __package__)
-        return getattr(module, f"{name}_")
+        return getattr(module, f"{name.replace('-', '_')}_")
 
     def resolve_command(
         self, context: click.Context, args: list[str]

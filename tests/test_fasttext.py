@@ -141,7 +141,7 @@ def test_questions_with_unseen_words() -> None:
         vectors.most_similar(unseen, topn=3),
         vectors.most_similar("river", topn=3),
     ]
-    assert vectors.most_similar_groups([[unseen]], topn=3) == [vectors.most_similar(unseen, topn=3)]
+    assert vectors.most_similar_groups([([unseen], [])], topn=3) == [vectors.most_similar(unseen, topn=3)]
     units = [vectors[word].astype(float) / np.linalg.norm(vectors[word].astype(float)) for word in (unseen, "river")]
     ((_, best),) = vectors.most_similar([unseen, "river"], topn=1, restrict=1)
     assert best == pytest.approx(vectors.similarity(units[0] + units[1], vectors.words[0]))

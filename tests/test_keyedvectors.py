@@ -90,7 +90,7 @@ def test_questions(vectors: KeyedVectors) -> None:
     assert vectors.most_similar(vectors["king"])[0] == ("king", pytest.approx(1.0))
     assert vectors.most_similar_batch(["king", "man"]) == [vectors.most_similar("king"), vectors.most_similar("man")]
     assert vectors.most_similar_batch(vectors.vectors[:2], 1) == [[("man", 1.0)], [("woman", 1.0)]]
-    assert vectors.most_similar_groups([["king", "man"]]) == [vectors.most_similar(["king", "man"])]
+    assert vectors.most_similar_groups([(["king", "man"], [])]) == [vectors.most_similar(["king", "man"])]
     assert vectors.most_similar_groups([]) == []
     assert {word for word, _ in vectors.most_similar("king", restrict=3)} == {"man", "woman"}
     assert vectors.similarity("zero", "king") == 0.0
@@ -188,3 +188,34 @@ def test_a_look_up_needs_neither_compiler_nor_trainers(tmp_path: Path, vectors: 
     assert "streamvec.vectors.keyedvectors" in modules
     heavy = ("numba", "pandas", "pyarrow.compute", "pyarrow.parquet", "smart_open", "rich", "streamvec.training")
     assert [name for name in heavy if name in modules] == []
+
+
+def test_answers_are_those_of_gensim() -> None:
+    gensim = pytest.importorskip("gensim.models")
+    rng = np.random.default_rng(5)
+    words = [f"w{number}" for number in range(800)]
+    matrix = rng.standard_normal((800, 24)).astype(np.float32) * rng.uniform(0.2, 5, (800, 1)).astype(np.float32)
+    ours, theirs = KeyedVectors.from_arrays(words, matrix), gensim.KeyedVectors(24)
+    theirs.add_vectors(words, matrix)
+    for positive, negative in ((["w3"], []), (["w3", "w7"], ["w11"]), (["w1", "w2", "w4"], ["w9", "w10"])):
+        for found, expected in (
+            (ours.most_similar(positive, negative), theirs.most_similar(positive, negative)),
+            (
+                ours.most_similar(positive, negative, 5, 300),
+                theirs.most_similar(positive, negative, 5, restrict_vocab=300),
+            ),
+            (ours.most_similar(positive, negative, measure="cosmul"), theirs.most_similar_cosmul(positive, negative)),
+        ):
+            assert [word for word, _ in found] == [word for word, _ in expected]
+            assert [value for _, value in found] == pytest.approx([value for _, value in expected], abs=1e-5)
+    assert dict(ours.analogy("w5", "w6", "w8")) == pytest.approx(
+        dict(theirs.most_similar(["w6", "w8"], ["w5"])), abs=1e-5
+    )
+    assert ours.similarity("w1", "w2") == pytest.approx(float(theirs.similarity("w1", "w2")), abs=1e-5)
+    some = ["w1", "w2", "w3", "w4", "w5"]
+    assert ours.doesnt_match(some) == theirs.doesnt_match(some)
+    expected = {word: float(value) for value, word in theirs.rank_by_centrality(some)}
+    assert dict(ours.rank_by_centrality(some)) == pytest.approx(expected, abs=1e-5)
+    assert ours.similarity("w1", "w2", "euclidean") == pytest.approx(
+        float(np.linalg.norm(matrix[1] - matrix[2])), rel=1e-6
+    )

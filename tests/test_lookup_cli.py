@@ -93,6 +93,53 @@ def test_lines_on_stdin(vectors: Path) -> None:
     assert streamvec("nn", vectors, stdin="").returncode == 0
 
 
+def test_another_case_is_taken_and_said(vectors: Path) -> None:
+    for verb, words, number in (("nn", ["King"], 1), ("analogy", ["Man", "king", "WOMAN"], 2), ("vector", ["King"], 1)):
+        ended = streamvec(verb, vectors, *words, "--json")
+        said, plain = json.loads(ended.stdout), streamvec(verb, vectors, *map(str.lower, words), "--json")
+        assert said.pop("read_as") == {word: word.lower() for word in words if word != word.lower()}
+        assert {**said, "query": 0} == {**json.loads(plain.stdout), "query": 0} and plain.stderr == ""
+        assert len(ended.stderr.splitlines()) == number and "is taken for it" in ended.stderr
+
+
+def test_what_counts_for_and_against(vectors: Path) -> None:
+    kv = KeyedVectors.load(vectors)
+    sets = ["--positive", "king", "--positive", "woman", "--negative", "man", "--json"]
+    said = json.loads(streamvec("nn", vectors, *sets).stdout)
+    assert (said["positive"], said["negative"]) == (["king", "woman"], ["man"])
+    assert (
+        said["neighbours"]
+        == json.loads(streamvec("analogy", vectors, "man", "king", "woman", "--json").stdout)["neighbours"]
+    )
+    for measure, name in (("euclidean", "distance"), ("cosmul", "score")):
+        said = json.loads(streamvec("nn", vectors, *sets, "--by", measure, "--restrict", "4", "-n", "2").stdout)
+        expected = kv.most_similar(["king", "woman"], ["man"], 2, 4, measure)
+        assert said["neighbours"] == [{"word": word, name: value} for word, value in expected]
+    assert streamvec("nn", vectors, "king", "--positive", "queen").returncode == 2
+    assert "'xyzzy' is not" in one_line(streamvec("nn", vectors, "--positive", "king", "--negative", "xyzzy"))
+
+
+def test_other_questions(vectors: Path) -> None:
+    kv = KeyedVectors.load(vectors)
+    said = json.loads(streamvec("doesnt-match", vectors, "king", "queen", "river", "--json").stdout)
+    assert said["odd"] == kv.doesnt_match(["king", "queen", "river"]) == said["words"][-1]["word"]
+    lines = streamvec("doesnt-match", vectors, stdin="king queen river\nking\n")
+    assert len(lines.stdout.splitlines()) == 4 and "expected two or more words on the line, got 1" in lines.stderr
+    assert streamvec("doesnt-match", vectors, "king").returncode == 2
+    word, *numbers = streamvec("vector", vectors, "king").stdout.split()
+    assert word == "king" and np.allclose(np.array(numbers, float), kv["king"], rtol=1e-6)
+    said = [
+        json.loads(line)
+        for line in streamvec("vector", vectors, "--json", stdin="king\nnew york\nx\n").stdout.splitlines()
+    ]
+    assert said[1]["vector"] == kv["new york"].tolist() and "error" in said[2]
+    pairs = streamvec(
+        "similarity", vectors, "--by", "euclidean", stdin="man king\nnew york\triver\n"
+    ).stdout.splitlines()
+    expected = [np.linalg.norm(kv[a] - kv[b]) for a, b in (("man", "king"), ("new york", "river"))]
+    assert [float(line.split()[-1]) for line in pairs] == pytest.approx(expected, abs=1e-4)
+
+
 def test_a_line_is_answered_before_the_next_is_written(vectors: Path) -> None:
     command = [sys.executable, "-m", "streamvec_cli.main", "nn", str(vectors), "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
@@ -111,8 +158,8 @@ def one_line(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_problems_are_one_line_and_exit_1(vectors: Path, tmp_path: Path) -> None:
-    assert "'King' is not among" in one_line(streamvec("nn", vectors, "King"))
-    assert "did you mean king?" in one_line(streamvec("nn", vectors, "man", "King", "--json"))
+    assert "'Kinf' is not among" in one_line(streamvec("nn", vectors, "Kinf"))
+    assert "did you mean king?" in one_line(streamvec("nn", vectors, "man", "Kinf", "--json"))
     assert "did you mean king?" in one_line(streamvec("similarity", vectors, "man", "kin"))
     assert "no such file" in one_line(streamvec("nn", tmp_path / "nowhere", "king"))
     assert "not a RUN" in one_line(streamvec("nn", tmp_path, "king"))

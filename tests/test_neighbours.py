@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from streamvec.vectors import neighbours
-from streamvec.vectors.neighbours import nearest
+from streamvec.vectors.cosmul import nearest_by_products
+from streamvec.vectors.neighbours import nearest, nearest_euclidean, unit_rows
 from streamvec.vectors.store import Chunk, norms_of
 
 
@@ -81,3 +82,35 @@ def test_a_limit_leaves_out_the_rare() -> None:
     ranks, _ = nearest(chunks_of(matrix, 2), np.array([[1.0, 0.0]]), 3, limit=3)
     assert ranks.tolist() == [[0, 2, 1]]
     assert nearest(chunks_of(matrix[:0]), np.array([[1.0, 0.0]]), 3)[0].shape == (1, 0)
+
+
+@pytest.mark.parametrize("queries", [1, 9, 140])
+@pytest.mark.parametrize("scale", [1.0, 1e-20, 1e17, 1e30])
+def test_distances_are_those_of_the_plain_formula(queries: int, scale: float) -> None:
+    rng = np.random.default_rng(queries)
+    matrix = (rng.standard_normal((5000, 12)) * scale * rng.uniform(0.1, 9, (5000, 1))).astype(np.float32)
+    asked = np.concatenate([matrix[:queries].astype(float)[: queries // 2], rng.standard_normal((queries, 12)) * scale])
+    ranks, found = nearest_euclidean(chunks_of(matrix, 1, 1700), asked, 10)
+    every = np.sqrt(((asked[:, None, :] - matrix.astype(float)) ** 2).sum(axis=2))
+    order = np.argsort(every, axis=1, kind="stable")[:, :10]
+    assert np.array_equal(ranks, order)
+    np.testing.assert_allclose(found, np.take_along_axis(every, order, axis=1), rtol=1e-9)
+    few, near = nearest_euclidean(chunks_of(matrix, 1, 1700), asked[:1], 3, limit=20)
+    assert np.array_equal(few[0], np.argsort(every[0, :20], kind="stable")[:3]) and len(near[0]) == 3
+
+
+@pytest.mark.parametrize(("plus", "minus"), [(1, 0), (2, 1), (0, 2), (3, 2)])
+def test_products_are_those_of_the_plain_formula(plus: int, minus: int) -> None:
+    rng = np.random.default_rng(plus)
+    matrix = rng.standard_normal((4000, 6)).astype(np.float32)
+    matrix[77] = 0
+    units = unit_rows(rng.standard_normal((plus + minus, 6)))
+    matrix[5] = -units[-1] * 3  # the cosine to what is taken away is -1: the largest scores
+    matrix[6] = -units[-1] * 2
+    ranks, scores = nearest_by_products(chunks_of(matrix, 3, 2000), units[:plus], units[plus:], 12)
+    shifted = (1 + unit_rows(matrix) @ units.T) / 2
+    every = shifted[:, :plus].prod(axis=1) / (shifted[:, plus:].prod(axis=1) + 1e-6)
+    order = np.lexsort((np.arange(len(every)), -every))[:12]
+    np.testing.assert_allclose(scores, every[order], rtol=1e-6)
+    assert np.array_equal(ranks[2:], order[2:]) and set(ranks[:2]) == set(order[:2])
+    assert len(nearest_by_products(chunks_of(matrix), units[:plus], units[plus:], 50, limit=9)[0]) == 9

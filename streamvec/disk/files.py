@@ -107,15 +107,24 @@ def checksum_of(path: Path) -> str:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes *content*, and the checksum of its canonical form as its last entry, so that a flipped bit shows."""
-    text = json.dumps({**content, "checksum": _json_checksum(content)}, indent=2, ensure_ascii=False)
     with whole_file(path) as file:
-        file.write(text.encode("utf-8") + b"\n")
+        file.write(sealed_json(content) + b"\n")
+
+
+def sealed_json(content: dict[str, Any]) -> bytes:
+    """The bytes of *content* and its checksum."""
+    text = json.dumps({**content, "checksum": _json_checksum(content)}, indent=2, ensure_ascii=False)
+    return text.encode("utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Reads what write_json wrote, without its checksum; StreamvecError when it is missing or damaged."""
     with named_problems(path):
-        raw = Path(path).read_bytes()
+        return unsealed_json(Path(path).read_bytes(), path)
+
+
+def unsealed_json(raw: bytes, path: Path) -> dict[str, Any]:
+    """The inverse of `sealed_json`, of bytes that stand in *path*; StreamvecError where they are damaged."""
     try:
         content = json.loads(raw)
         checksum = content.pop("checksum")
@@ -123,7 +132,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise StreamvecError(f"{path}: damaged: not JSON with a checksum as streamvec writes it") from problem
     if checksum != _json_checksum(content):
         raise StreamvecError(f"{path}: damaged: its checksum does not match its content")
-    return content
+    found: dict[str, Any] = content
+    return found
 
 
 def _json_checksum(content: dict[str, Any]) -> str:

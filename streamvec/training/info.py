@@ -25,6 +25,7 @@ from streamvec.training.checking import content_of, steps_told
 from streamvec.training.checkpoint import ARRAYS, STATE
 from streamvec.training.infotask import about_examples, about_task
 from streamvec.training.run import HELD_OUT, RUN_JSON, Run
+from streamvec.vectors.annindex import SUFFIX, index_beside, read_about
 from streamvec.vectors.finding import find_vectors
 from streamvec.vectors.ngramfile import about_ngrams, is_ngrams
 from streamvec.vectors.store import INFO_KEY, is_ours
@@ -59,11 +60,19 @@ def _info(path: Path) -> dict[str, Any]:
         if (path / STATE).exists():
             return _checkpoint(path)
     else:
+        if path.suffix == SUFFIX:
+            return _index(path)
         with named_problems(path), path.open("rb") as file:
             is_arrow = file.read(6) == b"ARROW1"
         if is_arrow and (found := _arrow(path)):
             return found
     return _vectors(path)
+
+
+def _index(path: Path) -> dict[str, Any]:
+    about = read_about(path)
+    named = {name: about[name] for name in ("rows", "dim", "dtype", "connectivity", "expansion")}
+    return {"what": "index", "path": str(path), **named, "parts": len(about["parts"])}
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -100,6 +109,8 @@ def _run(run: Run) -> dict[str, Any]:
     if run.is_finished:
         said |= {"stage": "finished", "progress": 1.0, "vectors": str(run.vectors)}
         said |= {"ngrams": str(run.ngrams)} if run.ngrams.exists() else {}
+        index = index_beside(run.vectors)
+        said |= {"index": str(index)} if index.exists() else {}
     elif not in_use:
         said["resume"] = f"streamvec resume {shlex.quote(str(run.folder))}"
     return said | {"in_use": in_use}

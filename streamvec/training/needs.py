@@ -24,7 +24,7 @@ from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
 from streamvec.training.options import MachineOptions
 from streamvec.vectors.store import ROWS
 
-PROCESS_BYTES = 235 << 20  # the interpreter, pyarrow, numba and the kernels
+PROCESS_BYTES = 240 << 20  # the interpreter, pyarrow, numba and the kernels
 COMPILING_BYTES = 130 << 20  # more, in a process that compiled the kernels; the next one finds them in numba's cache
 LEFT = 0.3  # times the blocks in hand: what stays of them in later stages
 _ENCODING = 1.75  # times the blocks in hand

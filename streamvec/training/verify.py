@@ -21,6 +21,7 @@ from streamvec.training.checking import (
     check_arrow,
     check_json,
     check_stated,
+    checked,
     content_of,
     size_of,
     unfinished,
@@ -48,6 +49,7 @@ from streamvec.training.verifystages import (
     is_cooccurrences,
 )
 from streamvec.training.verifytask import check_task
+from streamvec.vectors.annindex import SUFFIX, index_beside, verify_index
 
 _JSON = (RUN_JSON, PREPARED, INDEX, RECORD, STATE, LABELS)
 _KEPT = 2  # checkpoints that a trainer keeps
@@ -100,6 +102,8 @@ def _run(run: Path) -> Iterator[Checked]:
         if ngrams.exists() or about.get("config", {}).get("subwords"):
             yield check_arrow(ngrams, f"remove it, and {resume} writes it again")
         yield check_arrow(vectors, f"remove it, and {resume} writes it again")
+        if (index := index_beside(vectors)).exists():
+            yield checked(index, lambda: verify_index(index), "")
     else:
         yield unfinished(vectors, f"training has not finished: {resume}")
     pieces = [
@@ -230,6 +234,8 @@ def _file(path: Path) -> Checked:
         ends += file.read(_END)
     if CHECKSUM_KEY in ends:
         return check_arrow(path, _advice_for(path))
+    if path.suffix == SUFFIX:
+        return checked(path, lambda: verify_index(path), "")
     if not size:
         return Checked(path, 0, None, DAMAGED, "empty")
     return Checked(path, size, None, NO_CHECKSUM, _FOREIGN)

@@ -83,8 +83,8 @@ class Words(Sequence[str]):
         """int64[n]: the ranks of *words*, -1 for those that are not there."""
         return np.fromiter(map(self.rank, words), np.int64, len(words))
 
-    def suggest(self, word: str) -> list[str]:
-        """At most three words that *word* may have meant: another case or form first, then close spellings."""
+    def variants(self, word: str) -> list[str]:
+        """At most three words that are *word* in another case or form of Unicode, or without spaces around it."""
         forms: list[Callable[[str], str]] = [
             str.lower,
             str.capitalize,
@@ -94,8 +94,11 @@ class Words(Sequence[str]):
             lambda text: unicodedata.normalize("NFKC", text).lower(),
         ]
         found = dict.fromkeys(form(word) for form in forms)
-        near = [form for form in found if form != word and form in self][:3]
-        return near or _close(word.lower(), islice(self, _FREQUENT))
+        return [form for form in found if form != word and form in self][:3]
+
+    def suggest(self, word: str) -> list[str]:
+        """At most three words that *word* may have meant: another case or form first, then close spellings."""
+        return self.variants(word) or _close(word.lower(), islice(self, _FREQUENT))
 
     def _scan(self, word: bytes) -> int:
         """The first place of *word*, found by its length, then narrowed byte by byte."""

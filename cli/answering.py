@@ -1,0 +1,178 @@
+"""How look-ups answer: words as they are meant, arguments or lines of stdin, and what is printed of an answer."""
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from streamvec.errors import StreamvecError
+
+if TYPE_CHECKING:
+    from streamvec.vectors import KeyedVectors
+
+Answer = tuple[dict[str, Any], StreamvecError | None]  # what to print, or the query and what stood in its way
+VALUES = {"cosine": "similarity", "euclidean": "distance", "cosmul": "score"}  # what the number of a measure is called
+_READ = 1 << 16
+_LONGEST = 1 << 20
+
+
+def opened(path: str, few: bool, exact: bool = True) -> "KeyedVectors":
+    """The vectors at *path*; *few*: for a few queries only; *exact*: an index is not used where there is one."""
+    if few:  # starting the threads of BLAS and keeping them awake takes longer than the product of one query
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from streamvec.vectors import KeyedVectors
+
+    vectors = KeyedVectors.load(path, index=not exact)
+    for note in vectors.notes:
+        click.echo(f"streamvec: warning: {note}", err=True)
+    return vectors
+
+
+def say_index(vectors: "KeyedVectors", number: int, restrict: int | None, measure: str) -> dict[str, Any]:
+    """Tells where answers come from the index; what each of them says of that."""
+    if not vectors.uses_index(number, restrict, measure):
+        return {}
+    click.echo("streamvec: note: looked up in the index (--exact looks at every word)", err=True)
+    return {"approximate": True}
+
+
+class Meant(NamedTuple):
+    """Words of a query as they stand in the vocabulary, and those that are not there as they were written."""
+
+    words: list[str]
+    read_as: dict[str, str]  # in another case, or another form of Unicode
+    composed: list[str]  # by their n-grams
+
+    def said(self) -> dict[str, Any]:
+        """What an answer tells of them."""
+        return {name: value for name, value in (("read_as", self.read_as), ("composed", self.composed)) if value}
+
+
+def meant(vectors: "KeyedVectors", words: list[str]) -> Meant:
+    """What *words* stand for; UnknownWord, with close spellings, for one that stands for nothing."""
+    found = Meant([], {}, [])
+    for word in words:
+        if word not in vectors:
+            if variants := vectors.words.variants(word):
+                found.read_as[word] = variants[0]
+            else:
+                vectors.get_vector(word)  # of an unseen word too, where its n-grams say
+                found.composed.append(word)
+        found.words.append(found.read_as.get(word, word))
+    return found
+
+
+def meant_by_query(vectors: "KeyedVectors", query: str) -> Meant:
+    """The line itself or its phrase, if it is one (new_york), otherwise what stands between its spaces."""
+    words = query.split() or [query]
+    for one in (query, "_".join(words)):
+        if one in vectors:
+            return Meant([one], {}, [])
+    return meant(vectors, words)
+
+
+def fields_of(line: str, number: int | None = None) -> list[str]:
+    """The words of a line, between tabs if it has some, otherwise between spaces; StreamvecError for another
+    number of them (None: fewer than two)."""
+    fields = line.split("\t") if "\t" in line else line.split()
+    if len(fields) != number if number else len(fields) < 2:
+        raise StreamvecError(f"{line!r}: expected {number or 'two or more'} words on the line, got {len(fields)}")
+    return fields
+
+
+def neighbours(found: list[tuple[str, float]], measure: str) -> list[dict[str, Any]]:
+    """Words and their values, as an answer has them."""
+    return [{"word": word, VALUES[measure]: value} for word, value in found]
+
+
+def answer_all(answers: Iterator[Answer], as_json: bool, headed: bool) -> None:
+    """Answers to arguments: the first problem ends the command, before anything is printed."""
+    ready = list(answers)
+    for _, problem in ready:
+        if problem:
+            raise problem
+    for answer, _ in ready:
+        _tell(answer)
+        click.echo(json.dumps(answer, ensure_ascii=False) if as_json else _text(answer, headed))
+
+
+def answer_lines(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool) -> None:
+    """Answers lines of stdin as they come: those that have come together in one search. A problem does not end it."""
+    if sys.stdin.isatty():
+        click.echo("One query a line; Ctrl-D ends.", err=True)
+    for queries in _lines():
+        for result, problem in answer(queries):
+            _tell(result)
+            if problem:
+                click.echo(f"streamvec: warning: {problem}", err=True)
+                result["error"] = str(problem)
+            if as_json:
+                click.echo(json.dumps(result, ensure_ascii=False))
+            elif not problem:
+                click.echo(_text(result, headed=True))
+        sys.stdout.flush()
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    for word, other in answer.get("read_as", {}).items():
+        click.echo(f"streamvec: note: {word!r} is not in the vocabulary: {other!r} is taken for it", err=True)
+    for word in answer.get("composed", ()):
+        click.echo(f"streamvec: note: {word!r} is not in the vocabulary: its n-grams stand for it", err=True)
+
+
+def _lines() -> Iterator[list[str]]:
+    """What has come on stdin, in whole lines; waits only when nothing has."""
+    stdin: Any = sys.stdin.buffer
+    rest = b""
+    while block := stdin.read1(_READ):
+        *whole, rest = (rest + block).split(b"\n")
+        if len(rest) > _LONGEST:
+            raise StreamvecError(f"stdin: a line of more than {_LONGEST:,} bytes: expected one query a line")
+        if lines := _queries(whole):
+            yield lines
+    if lines := _queries([rest]):
+        yield lines
+
+
+def _queries(raw: list[bytes]) -> list[str]:
+    return [line for line in (one.decode("utf-8", "replace").strip("\r\n") for one in raw) if line.strip()]
+
+
+def _text(answer: dict[str, Any], headed: bool) -> str:
+    rows = next((answer[name] for name in ("neighbours", "words") if name in answer), None)
+    query = answer.get("query", "")
+    head = shown(query if isinstance(query, str) else " ".join(query))
+    if "vector" in answer:
+        return " ".join([head, *(f"{number:.7g}" for number in answer["vector"])])
+    if rows is None:
+        line = f"{_value(answer):.4f}"
+        return f"{'  '.join(map(shown, query))}  {line}" if headed else line
+    words = [shown(row["word"]) for row in rows]
+    columns = max(map(_width, words), default=0)
+    indent = "  " if headed else ""
+    lines = [
+        f"{indent}{word}{' ' * (columns - _width(word))}  {_value(row):7.4f}"
+        for word, row in zip(words, rows, strict=True)
+    ]
+    return "\n".join(([head] if headed else []) + lines)
+
+
+def _value(answer: dict[str, Any]) -> float:
+    """The number of an answer or a neighbour, whatever it is called."""
+    return float(next(answer[name] for name in VALUES.values() if name in answer))
+
+
+def shown(word: str) -> str:
+    """*word* on one line of a terminal: control characters are written out."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in word)
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: East Asian wide letters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )
