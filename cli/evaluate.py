@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _TOP = 30_000  # as streamvec.vectors.evaluation has it; naming it here keeps --help quick
 _NAMED = 10  # missing words named in the table
-_LISTS = ("--similarity", "--analogies")
 
 Row = tuple[str, str, str, str, str]
 
@@ -26,6 +25,9 @@ class Lists(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Writes the option before each further file, once VECTORS has been given."""
         spread: list[str] = []
+        options = [one for one in self.params if isinstance(one, click.Option)]
+        lists = {name for one in options if one.multiple for name in one.opts}
+        valued = {name for one in options if not one.is_flag for name in one.opts}
         option, placed, value = "", False, False  # the list we are in; whether VECTORS came; whether a value is due
         for place, word in enumerate(args):
             if word == "--":
@@ -35,8 +37,8 @@ class Lists(click.Command):
                 value = False
             elif word.startswith("-") and word != "-":
                 name, equals, _ = word.partition("=")
-                option = name if name in _LISTS else ""
-                value = not equals and (option != "" or name == "--top")
+                option = name if name in lists else ""
+                value = not equals and name in valued
             elif option and placed:
                 spread.append(option)
             else:

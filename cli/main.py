@@ -25,6 +25,8 @@ VERBS = {
     "embed": ("sentences", "A line in, its vector out."),
     "summarize": ("sentences", "The sentences that say most of a document."),
     "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
+    "bias": ("bias", "Measure bias: direction, projections, direct bias, WEAT."),
+    "debias": ("bias", "Remove it: neutralize and equalize, or softly."),
     "predict": ("predict", "What a trained task says of each line."),
     "generate": ("generate", "Text from a language model."),
     "plot": ("plot", "A picture of gradients, or of what labelled examples bring."),

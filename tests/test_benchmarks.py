@@ -19,6 +19,7 @@ FIGURES = {  # program -> what its record must hold, and how many
     "phrases": ("cells", 3),
     "bounded_memory": ("stages", 3),
     "lookup_cold": ("steps_seconds", 11),
+    "bias": ("direct_bias", 3),
     "reproducible": ("threads", 3),
     "lm_perplexity": ("parts", 9),
     "lm_vs_torch": ("repetitions", 5),
