@@ -152,10 +152,10 @@ def _text(answer: dict[str, Any], headed: bool) -> str:
         line = f"{_value(answer):.4f}"
         return f"{'  '.join(map(shown, query))}  {line}" if headed else line
     words = [shown(row["word"]) for row in rows]
-    columns = max(map(_width, words), default=0)
+    columns = max(map(width, words), default=0)
     indent = "  " if headed else ""
     lines = [
-        f"{indent}{word}{' ' * (columns - _width(word))}  {_value(row):7.4f}"
+        f"{indent}{word}{' ' * (columns - width(word))}  {_value(row):7.4f}"
         for word, row in zip(words, rows, strict=True)
     ]
     return "\n".join(([head] if headed else []) + lines)
@@ -171,7 +171,7 @@ def shown(word: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in word)
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
     """Columns on a terminal: East Asian wide letters take two, combining marks none."""
     return sum(
         0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text

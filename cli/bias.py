@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .answering import shown, width
 from .biasrecords import debiased_record, direction_record, outermost, projection_records, weat_record, words_record
 from .convert import out_option, overwrite_option
 from .evaluate import Lists
-from .lookup import _shown, _width
 from .options import json_option
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def debias_(
     _tell_missing(pairs, done.direction.missing)
     _tell_missing(specific or learn_specific or neutral, done.unknown)
     if done.unused:
-        names = ", ".join("-".join(map(_shown, one)) for one in done.unused[:_NAMED])
+        names = ", ".join("-".join(map(shown, one)) for one in done.unused[:_NAMED])
         click.echo(
             f"streamvec: note: {equalize}: {len(done.unused)} of {len(same)} sets are not equalized, as a word of them "
             f"is missing or in another set: {names}" + (", ..." if len(done.unused) > _NAMED else ""),
@@ -288,24 +288,24 @@ def _save_specific(vectors: "KeyedVectors", done: "Debiased", path: Path) -> Non
 
 def _tell_missing(path: str | None, missing: Sequence[str]) -> None:
     if missing:
-        names = ", ".join(map(_shown, missing[:_NAMED])) + (", ..." if len(missing) > _NAMED else "")
+        names = ", ".join(map(shown, missing[:_NAMED])) + (", ..." if len(missing) > _NAMED else "")
         many = f"{len(missing):,} words are" if len(missing) > 1 else "1 word is"
         click.echo(f"streamvec: note: {path}: {many} not in the vocabulary: {names}", err=True)
 
 
 def _print_projections(found: "Projections", number: int) -> None:
     rows = outermost(found, number)
-    words = [_shown(found.words[row]) for row in rows]
-    width = max(map(_width, words))
+    words = [shown(found.words[row]) for row in rows]
+    widest = max(map(width, words))
     for place, (row, word) in enumerate(zip(rows, words, strict=True)):
         if place and row != rows[place - 1] + 1:
             click.echo("...")
-        click.echo(f"{word}{' ' * (width - _width(word))}  {found.values[row]:7.4f}")
+        click.echo(f"{word}{' ' * (widest - width(word))}  {found.values[row]:7.4f}")
     click.echo("")
 
 
 def _print_direction(direction: "BiasDirection") -> None:
-    positive, negative = map(_shown, direction.ends)
+    positive, negative = map(shown, direction.ends)
     click.echo(f"direction: {positive} (+) to {negative} (-), of {len(direction.sets):,} of {direction.of:,} pairs")
     click.echo("component  variance  random pairs")
     shares = list(zip(direction.shares, direction.random_shares, strict=True))[:_COMPONENTS]
@@ -315,7 +315,7 @@ def _print_direction(direction: "BiasDirection") -> None:
 
 def _print_weat(tests: Sequence["Weat"]) -> None:
     for one in tests:
-        x, y, a, b = map(_shown, one.lists)
+        x, y, a, b = map(shown, one.lists)
         size = "-" if one.effect_size is None else f"{one.effect_size:.3f}"
         how = f"{one.method}, {one.partitions:,} partitions"
         click.echo(f"WEAT {x} / {y} by {a} / {b}: effect size {size}, p = {one.p:.3g} ({how})")
@@ -334,11 +334,11 @@ def _print_measures(measured: Sequence["Measures"], words: str | None) -> None:
         rows.append((f"{name}, 3CosMul", one.total.accuracy_mul, other.total.accuracy_mul))
     if not rows:
         return
-    width = max(len(name) for name, *_ in rows)
-    click.echo(f"{'':{width}}  before   after")
+    longest = max(len(name) for name, *_ in rows)
+    click.echo(f"{'':{longest}}  before   after")
     for name, *values in rows:
         cells = ["-" if value is None else f"{value:.4f}" for value in values]
-        click.echo(f"{name:{width}}  {cells[0]:>6}  {cells[1]:>6}")
+        click.echo(f"{name:{longest}}  {cells[0]:>6}  {cells[1]:>6}")
 
 
 def _told(out: str, done: "Debiased") -> str:

@@ -7,6 +7,7 @@ import pytest
 from networks import check_gradients, check_padding, examples, gradients_of, random_parameters
 
 from streamvec.models.bagclassifier import BagClassifier
+from streamvec.models.cells import CELLS
 from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.network import Chance
 from streamvec.models.sequenceclassifier import SequenceClassifier
@@ -16,7 +17,8 @@ TEXTS = [[1, 2, 2, 5], [3], [6, 1, 4, 0, 2], [4, 4]]
 
 
 def network(labels, known=None, **options):
-    config = ClassifierConfig(dim=5, hidden=6, buckets=11, **options)
+    suited = {"hidden": 6} if options.get("encoder") in CELLS else {"buckets": 11} if "ngrams" in options else {}
+    config = ClassifierConfig(dim=5, **suited, **options)
     kind = SequenceClassifier if config.is_recurrent else BagClassifier
     return kind(config, WORDS, labels, known)
 

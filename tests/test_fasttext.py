@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from streamvec.errors import StreamvecError
 from streamvec.vectors import KeyedVectors, UnknownWord, subwords
 from streamvec.vectors.evaluation import evaluate_similarity
+from streamvec.vectors.exports import export_vectors
 from streamvec.vectors.fasttext import open_model
-from streamvec.vectors.formats import detect, export_vectors, import_vectors
+from streamvec.vectors.formats import detect, import_vectors
 from streamvec.vectors.ngrams import ngrams_of
 from streamvec.vectors.store import raw_words
 

@@ -17,7 +17,8 @@ from streamvec.errors import StreamvecError
 from streamvec.vectors import KeyedVectors, rows
 from streamvec.vectors.arrays import words_beside
 from streamvec.vectors.escapes import escape, unescape
-from streamvec.vectors.formats import FORMATS, detect, export_vectors, import_vectors
+from streamvec.vectors.exports import export_vectors
+from streamvec.vectors.formats import FORMATS, detect, import_vectors
 
 ODD = [
     "plain", "new york", " ", "  two  ", "a\nb", "\n", "a\tb", "nb\u00a0sp", "u\u2028s", "", "3", "3.5", "-1e5", "nan",
@@ -45,14 +46,18 @@ def test_any_word_and_every_bit_comes_back(tmp_path: Path, format: str, dim: int
     out = tmp_path / "out"
     if format == "npy":
         out = tmp_path / "out.npy"
-    assert export_vectors(vectors, out, format) == format
+    assert export_vectors(vectors, out, format).format == format
     assert_same(KeyedVectors.load(out), vectors)
+    if format == "streamvec":
+        with pytest.raises(StreamvecError, match="already vectors as streamvec writes them"):
+            import_vectors(out, tmp_path / "back.arrow")
+        return
     done = import_vectors(out, tmp_path / "back.arrow", format)
     assert (done.words, done.dim, done.notes) == (len(ODD), dim, [])
     back = KeyedVectors.load(tmp_path / "back.arrow")
     assert_same(back, vectors)
     verify_arrow(tmp_path / "back.arrow")
-    counted = format in ("parquet", "safetensors", "projector")
+    counted = format in ("parquet", "arrow", "safetensors", "projector", "gensim")
     assert np.array_equal(back.counts, vectors.counts if counted else np.zeros(len(ODD)))
     assert not list(tmp_path.glob("*.partial"))
 
@@ -196,6 +201,8 @@ def test_text_as_people_have_it(tmp_path: Path, content: bytes, words: list[str]
         (b"a 1 2\nb 1e99 2\n", "'b' holds NaN or infinity"),
         (b"0 3\n", "no vectors in it"),
         (b"5 3\n", "header says 5 words, the file holds 0"),
+        (b"5 3", "header says 5 words, the file holds 0"),
+        (b"1000000000000000000000 3\na 1 2 3\n", "header says 1,000,000,000,000,000,000,000 words, the file holds 1"),
         (b"PK\x03\x04 and so on", "a zip archive"),
         (pickle.dumps({"a": 1}), "pickle"),
         (b"5 4\nabc \x00\x00\x80\x3f\x00\x00\x80\x3f", "the file ends at word 1"),
@@ -225,7 +232,7 @@ def test_repeated_words_and_wrong_bytes_are_counted(tmp_path: Path) -> None:
     found = load_text(tmp_path, b"a 1 2\nb 3 4\na 5 6\n\xff 7 8\nb 9 9\n")
     assert list(found.words) == ["a", "b", "\ufffd"]
     assert found.vectors.ravel().tolist() == [1, 2, 3, 4, 7, 8]
-    assert "2 rows repeat an earlier word and were left out ('a', 'b')" in found.notes[0]
+    assert "2 rows repeat an earlier word and were left out ('a' in row 3, 'b' in row 5)" in found.notes[0]
     assert "1 words are not UTF-8" in found.notes[1]
 
 

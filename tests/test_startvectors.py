@@ -10,7 +10,7 @@ from starting import FIRST, NEW, rows_of, words_of
 import streamvec as sv
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.vectors.formats import export_vectors
+from streamvec.vectors.exports import export_vectors
 
 
 @pytest.mark.parametrize("name", ["run", "vectors.arrow", "v.bin", "v.vec.gz", "v.npy", "v.txt.zst", "v.parquet"])

@@ -26,7 +26,7 @@ from streamvec.models.step import Position
 from streamvec.training import glove as training
 from streamvec.training import loop
 from streamvec.training.checkpoint import ARRAYS
-from streamvec.vectors.formats import export_vectors
+from streamvec.vectors.exports import export_vectors
 
 OPTIONS: dict[str, Any] = {"dim": 20, "window": 4, "min_count": 2, "epochs": 4, "x_max": 50.0, "seed": 5}
 

@@ -139,6 +139,12 @@ def verify_arrow(path: Path) -> str:
     return found
 
 
+def verify_if_stated(path: Path, schema: pa.Schema) -> None:
+    """`verify_arrow` of a file whose schema states a checksum; other tools' files do not."""
+    if CHECKSUM_KEY in (schema.metadata or {}):
+        verify_arrow(path)
+
+
 def open_arrow(path: Path, mapped: bool = True) -> pa.ipc.RecordBatchFileReader:
     """Opens an Arrow IPC file for reading: mapped into memory, or (``mapped=False``) read batch by batch.
 

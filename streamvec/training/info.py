@@ -28,7 +28,7 @@ from streamvec.training.run import HELD_OUT, RUN_JSON, Run
 from streamvec.vectors.annindex import SUFFIX, index_beside, read_about
 from streamvec.vectors.finding import find_vectors
 from streamvec.vectors.ngramfile import about_ngrams, is_ngrams
-from streamvec.vectors.store import INFO_KEY, is_ours
+from streamvec.vectors.store import INFO_KEY, stored_dtype
 
 _TAIL = 1 << 16  # bytes at the end of metrics.jsonl in which its last whole line lies
 _SHOWN = 10  # words that stand for a vocabulary
@@ -222,13 +222,13 @@ def _arrow(path: Path) -> dict[str, Any] | None:
     """What an Arrow file of streamvec's says of itself; None for another's."""
     reader = open_arrow(path)
     metadata = reader.schema.metadata or {}
-    if is_ours(reader.schema):
+    if dtype := stored_dtype(reader.schema):
         try:
             made = json.loads(metadata.get(INFO_KEY, b"{}"))
         except ValueError as problem:
             raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
         dim = reader.schema.field("vector").type.list_size
-        return {"what": "vectors", "path": str(path), "words": _rows(reader), "dim": dim, "made": made}
+        return {"what": "vectors", "path": str(path), "words": _rows(reader), "dim": dim, "dtype": dtype, "made": made}
     if is_ngrams(reader.schema):
         return {"what": "n-grams", "path": str(path), "rows": _rows(reader), **about_ngrams(reader.schema, path)}
     if VOCABULARY_KEY in metadata:

@@ -50,6 +50,7 @@ from streamvec.training.verifystages import (
 )
 from streamvec.training.verifytask import check_task
 from streamvec.vectors.annindex import SUFFIX, index_beside, verify_index
+from streamvec.vectors.arrays import verify_safetensors
 
 _JSON = (RUN_JSON, PREPARED, INDEX, RECORD, STATE, LABELS)
 _KEPT = 2  # checkpoints that a trainer keeps
@@ -231,7 +232,9 @@ def _file(path: Path) -> Checked:
         file.seek(max(0, size - _END))
         ends = file.read()
         file.seek(0)
-        ends += file.read(_END)
+        ends += (head := file.read(_END))
+    if CHECKSUM_KEY in head and head[8:9] == b"{":
+        return checked(path, lambda: verify_safetensors(path), "export it again")
     if CHECKSUM_KEY in ends:
         return check_arrow(path, _advice_for(path))
     if path.suffix == SUFFIX:

@@ -1,7 +1,7 @@
 """word2vec binary: a header ``V dim``, then each word, a space and its numbers as little-endian float32.
 
-The word2vec program writes a line feed after each row, gensim does not: both are read. Spaces and line feeds within a
-word are escaped as in text.
+The word2vec program writes a line feed after each row, gensim does not: both are read; where the first row has one, all
+must, or the place in the file was lost. Spaces and line feeds within a word are escaped as in text.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,6 +48,7 @@ def read_binary(path: Path, notes: Notes) -> Iterator[Block]:
     number, dim, source.at = header
     size = 4 * dim
     done = 0
+    ended = False  # whether rows end with a line feed
     while done < number:
         words: list[bytes] = []
         vectors: list[bytes] = []
@@ -61,7 +62,12 @@ def read_binary(path: Path, notes: Notes) -> Iterator[Block]:
                         f"{'is damaged' if lost else 'ends'} at word {row + 1:,}: fetch it again"
                     )
                 space = source.held.find(b" ", source.at)
-            words.append(source.held[source.at : space].lstrip(b"\n"))
+            word = source.held[source.at : space]
+            if row == 1:
+                ended = word.startswith(b"\n")
+            if row and ended and (word[:1] != b"\n" or b"\n" in word.lstrip(b"\n")):
+                raise StreamvecError(f"{path}: damaged before word {row + 1:,}: rows do not end alike: fetch it again")
+            words.append(word.lstrip(b"\n"))
             source.at = space + 1 + size
             vectors.append(source.held[space + 1 : source.at])
         done += len(words)

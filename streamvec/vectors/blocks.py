@@ -31,15 +31,22 @@ class Notes:
     duplicates: int = 0
     named: list[str] = field(default_factory=list)
     undecodable: int = 0
+    first_undecodable: str = ""  # as it was read
+    unended: str = ""  # a text whose last line has no end
 
     def sentences(self, path: Path) -> list[str]:
         """A sentence a person can read for each kind of thing that happened."""
         said = []
         if self.duplicates:
-            names = ", ".join(map(repr, self.named)) + (", ..." if self.duplicates > len(self.named) else "")
+            names = ", ".join(self.named) + (", ..." if self.duplicates > len(self.named) else "")
             said.append(f"{path}: {self.duplicates:,} rows repeat an earlier word and were left out ({names})")
         if self.undecodable:
-            said.append(f"{path}: {self.undecodable:,} words are not UTF-8: their wrong bytes were replaced by U+FFFD")
+            said.append(
+                f"{path}: {self.undecodable:,} words are not UTF-8: their wrong bytes were replaced by U+FFFD "
+                f"(the first is {self.first_undecodable!r})"
+            )
+        if self.unended:
+            said.append(f"{self.unended}: its last line has no end: where it was cut short, what stands last is wrong")
         return said
 
 
@@ -70,26 +77,30 @@ class Seen:
 
 def distinct(blocks: Iterable[Block], notes: Notes, path: Path) -> Iterator[Block]:
     """The blocks without rows that repeat an earlier word; a NaN or an infinity is refused with its word."""
-    seen = Seen()
+    seen, row = Seen(), 1
     for block in finite(blocks, path):
         keep = seen.new(block.words)
+        first, row = row, row + len(block.words)
         if not keep.all():
             again = np.flatnonzero(~keep)
             notes.duplicates += len(again)
-            notes.named += [block.words[int(row)].as_py() for row in again[: _NAMED - len(notes.named)]]
+            some = again[: _NAMED - len(notes.named)].tolist()
+            notes.named += [f"{block.words[place].as_py()!r} in row {first + place:,}" for place in some]
             block = Block(block.words.filter(pa.array(keep)), block.vectors[keep], block.counts[keep])
         yield block
 
 
 def finite(blocks: Iterable[Block], path: Path) -> Iterator[Block]:
-    """The blocks as they are; a NaN or an infinity is refused with its word."""
+    """The blocks as they are; a NaN or an infinity is refused with its row and word."""
+    done = 0
     for block in blocks:
         if not np.isfinite(block.vectors).all():
             row = int(np.flatnonzero(~np.isfinite(block.vectors).all(axis=1))[0])
             raise StreamvecError(
-                f"{path}: the vector of {block.words[row].as_py()!r} holds NaN or infinity: take the row out, or "
-                "train again"
+                f"{path}, row {done + row + 1:,}: the vector of {block.words[row].as_py()!r} holds NaN or infinity: "
+                "take the row out, or train again"
             )
+        done += len(block.words)
         yield block
 
 
@@ -102,10 +113,21 @@ def decoded(words: pa.BinaryArray, notes: Notes) -> pa.StringArray:
         every = []
         for raw in words.to_pylist():
             word = raw.decode("utf-8", "replace")
-            notes.undecodable += word.encode() != raw
+            if word.encode() != raw:
+                notes.undecodable += 1
+                notes.first_undecodable = notes.first_undecodable or word
             every.append(word)
         text = pa.array(every, pa.utf8())
     return text
+
+
+def noted_end(pieces: Iterable[bytes], notes: Notes, path: Path) -> Iterator[bytes]:
+    """The pieces of a text as they are; it is noted when its last line has no end."""
+    last = b"\n"
+    for last in pieces:
+        yield last
+    if not last.endswith(b"\n"):
+        notes.unended = str(path)
 
 
 def plain_bytes(path: Path) -> Iterator[bytes]:

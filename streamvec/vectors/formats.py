@@ -1,11 +1,11 @@
-"""Every format by name: which one a file is, reading it, and writing it whole or not at all."""
+"""Every format by name: which one a file is, and reading it; they are written by exports.py."""
 
 import bz2
 import contextlib
 import gzip
+import itertools
 import lzma
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -14,16 +14,21 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.corpus.compression import compression_by_magic, compression_by_name, zstd
-from streamvec.disk.files import named_problems, whole_file, whole_folder
+from streamvec.disk.files import named_problems
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, distinct, finite, plain_bytes
 from streamvec.vectors.finding import find_vectors
-from streamvec.vectors.keyedvectors import KeyedVectors, Subwords
+from streamvec.vectors.keyedvectors import Subwords
 from streamvec.vectors.ngramfile import beside
+from streamvec.vectors.precision import Change, Sample
+from streamvec.vectors.storage import checked_dtype
 from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of
 from streamvec.vectors.texts import header_of, row_shape
 
-FORMATS = ("word2vec-text", "word2vec-binary", "glove", "fasttext-vec", "npy", "safetensors", "parquet", "projector")
+FORMATS = (
+    *("word2vec-text", "word2vec-binary", "glove", "fasttext-vec", "npy", "safetensors", "parquet", "arrow"),
+    *("projector", "gensim", "streamvec"),
+)
 _CONTROL = re.compile(rb"[\x00-\x08]")  # four-byte floats are full of these, text has none
 _SUFFIXES = {
     ".bin": "word2vec-binary",
@@ -31,12 +36,13 @@ _SUFFIXES = {
     ".npy": "npy",
     ".safetensors": "safetensors",
     ".parquet": "parquet",
+    ".feather": "arrow",
+    ".kv": "gensim",
+    ".arrow": "streamvec",
 }
-_STREAMED = ("word2vec-text", "word2vec-binary", "glove", "fasttext-vec")  # these may be compressed
+STREAMED = ("word2vec-text", "word2vec-binary", "glove", "fasttext-vec")  # these may be compressed
 _OTHERS = {
     b"PK\x03\x04": "a zip archive: unpack it first, then give the file inside",
-    b"\x80": "a Python pickle (a gensim model?), which could run code, so streamvec does not read it: in gensim, "
-    "model.wv.save_word2vec_format(FILE), then give that file",
     b"\x89HDF": "an HDF5 file: export its vectors as word2vec text or .npy first",
 }
 
@@ -48,6 +54,8 @@ class Imported(NamedTuple):
     dim: int
     format: str
     notes: list[str]
+    dtype: str = "float32"
+    change: Change | None = None  # of cosines, where numbers are stored in fewer bits
 
 
 def format_of_name(path: Path) -> str | None:
@@ -58,7 +66,7 @@ def format_of_name(path: Path) -> str | None:
 def detect(path: Path) -> str:
     """The format of a file or folder by its content; StreamvecError for what is none.
 
-    Two of them are read and not written: "arrow" is an Arrow table, "fasttext-bin" a fastText model.
+    One of them is read and not written: "fasttext-bin" is a fastText model.
     """
     if path.is_dir():
         return "projector"
@@ -100,6 +108,8 @@ def _by_magic(start: bytes) -> str | None:
         return "arrow"
     if start.startswith(b"\xba\x16\x4f\x2f"):
         return "fasttext-bin"
+    if start.startswith(b"\x80") and start[1:2] in (b"\2", b"\3", b"\4", b"\5") and start[8:9] != b"{":
+        return "gensim"
     if start[8:9] == b"{" and 2 <= int.from_bytes(start[:8], "little") < 1 << 32:
         return "safetensors"
     return None
@@ -150,6 +160,10 @@ def _reader(path: Path, notes: Notes, format: str, words: Path | None) -> Iterat
         from streamvec.vectors.fasttext import read_fasttext
 
         return read_fasttext(path, notes)
+    if format == "gensim":
+        from streamvec.vectors.gensimfiles import read_gensim
+
+        return read_gensim(path, notes)
     raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
 
 
@@ -195,18 +209,29 @@ def _join(held: list[Block]) -> Block:
 
 
 def import_vectors(
-    path: Path, out: Path, format: str | None = None, words: Path | None = None, overwrite: bool = False
+    path: Path,
+    out: Path,
+    format: str | None = None,
+    words: Path | None = None,
+    overwrite: bool = False,
+    dtype: str = "float32",
+    seed: int = 1,
 ) -> Imported:
-    """Reads another tool's file, compressed or not, into vectors.arrow, a block at a time.
+    """Reads another tool's file, compressed or not, into vectors.arrow of *dtype*, a block at a time.
 
-    The order is kept; a word that comes again is left out and counted. Raises StreamvecError when *out* exists (without
-    *overwrite*) or the input is damaged; *out* then appears not at all.
+    The order is kept; a word that comes again is left out and counted. What float16 or int8 lose is measured over a
+    sample of the words, another one with another *seed*. Raises StreamvecError when *out* exists (without *overwrite*)
+    or the input is damaged; *out* then appears not at all.
     """
+    checked_dtype(dtype)
     may_write(out, overwrite)
     place, ours = find_vectors(path)
     if ours:
         more = f" and {beside(place).name}, which is beside it" if beside(place).exists() else ""
-        raise StreamvecError(f"{path}: already vectors as streamvec writes them: copy {place.name}{more}")
+        raise StreamvecError(
+            f"{path}: already vectors as streamvec writes them: copy {place.name}{more}, or export --format streamvec "
+            "with another --dtype"
+        )
     notes = Notes()
     format = format or detect(place)
     blocks = read_blocks(place, notes, format, words)
@@ -214,82 +239,17 @@ def import_vectors(
     if first is None:
         raise StreamvecError(f"{path}: there are no vectors in it")
     dim = first.vectors.shape[1]
-    with VectorsWriter(out, dim, {"imported_from": path.name, "format": format}) as writer:
-        writer.write(first.words, first.vectors, first.counts)
-        for block in blocks:
+    sample = Sample(seed)
+    with VectorsWriter(out, dim, {"imported_from": path.name, "format": format}, dtype) as writer:
+        for block in itertools.chain([first], blocks):
             writer.write(block.words, block.vectors, block.counts)
+            if dtype != "float32":
+                sample.take(block.vectors)
     said = notes.sentences(path)
     if format == "fasttext-bin":
         said.append(f"{path}: its words were read, its n-grams were not: {out.name} does not know words never seen")
-    return Imported(writer.rows, dim, format, said)
-
-
-def export_vectors(vectors: KeyedVectors, out: Path, format: str | None = None, overwrite: bool = False) -> str:
-    """Writes *vectors* in another tool's format, whole or not at all; returns the format.
-
-    Without *format* the suffix decides (.bin .vec .npy .safetensors .parquet). Text and word2vec binary are compressed
-    when the name ends in .gz, .bz2, .xz or .zst. Raises StreamvecError when *out* exists (without *overwrite*).
-    """
-    format = format or format_of_name(out)
-    if format is None:
-        raise StreamvecError(f"{out}: its suffix does not say a format: choose --format ({', '.join(FORMATS)})")
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
-    if compression_by_name(out.name)[0] and format not in _STREAMED:
-        raise StreamvecError(f"{out}: {format} is not written compressed: leave out the last suffix")
-    may_write(out, overwrite)
-    chunks = list(vectors.chunks())
-    if format == "projector":
-        _write_folder(chunks, out)
-    elif format == "npy":
-        _write_pair(chunks, len(vectors), vectors.dim, out, overwrite)
-    else:
-        with whole_file(out) as stored, compressing(stored, out) as file:
-            _write(chunks, len(vectors), vectors.dim, file, format)
-    return format
-
-
-def _write(chunks: list[Chunk], words: int, dim: int, file: IO[bytes], format: str) -> None:
-    if format == "word2vec-binary":
-        from streamvec.vectors.binary import write_binary
-
-        write_binary(chunks, words, dim, file)
-    elif format == "safetensors":
-        from streamvec.vectors.arrays import write_safetensors
-
-        write_safetensors(chunks, words, dim, file)
-    elif format == "parquet":
-        from streamvec.vectors.tables import write_parquet
-
-        write_parquet(chunks, dim, file)
-    else:
-        from streamvec.vectors.texts import write_text
-
-        write_text(chunks, words, dim, file, header=format != "glove")
-
-
-def _write_pair(chunks: list[Chunk], words: int, dim: int, out: Path, overwrite: bool) -> None:
-    """The words first and the array last: an array is never beside words of another one."""
-    from streamvec.vectors.arrays import words_beside, write_npy, write_word_list
-
-    beside = words_beside(out)
-    may_write(beside, overwrite)
-    with whole_file(out) as file:
-        write_npy(chunks, words, dim, file)
-        with whole_file(beside) as text:
-            write_word_list(chunks, text)
-            out.unlink(missing_ok=True)
-
-
-def _write_folder(chunks: list[Chunk], out: Path) -> None:
-    from streamvec.vectors.projector import write_projector
-
-    with whole_folder(out) as folder:
-        write_projector(chunks, folder)
-        if out.is_dir():
-            shutil.rmtree(out)
-        else:
-            out.unlink(missing_ok=True)
+    change = sample.change(dtype) if dtype != "float32" else None
+    return Imported(writer.rows, dim, format, said, dtype, change)
 
 
 def may_write(out: Path, overwrite: bool) -> None:
@@ -315,7 +275,7 @@ def compressing(file: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
         "gz": lambda: gzip.GzipFile("", "wb", fileobj=file, mtime=0, compresslevel=6),
         "bz2": lambda: bz2.BZ2File(file, "wb"),
         "xz": lambda: lzma.LZMAFile(file, "wb"),  # noqa: SIM115 (closed below)
-        "zst": lambda: zstd.ZstdFile(file, "wb"),
+        "zst": lambda: zstd.ZstdFile(file, "wb", options={zstd.CompressionParameter.checksum_flag: 1}),
     }
     with makers[compression]() as made:
         yield made

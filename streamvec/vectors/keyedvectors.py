@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self, overload
 import numpy as np
 import pyarrow as pa
 
+from streamvec.errors import StreamvecError
 from streamvec.vectors.annindex import MOST, AnnIndex, checksum_of_vectors, index_beside
 from streamvec.vectors.cosmul import nearest_by_products
 from streamvec.vectors.neighbours import cosines, distances, nearest, nearest_euclidean, unit_rows
@@ -45,6 +46,8 @@ class KeyedVectors:
         """rows: float32[n, dim] of ranks int64[n], where making single rows is less work than looking at chunks."""
         self.dim = vectors.dim
         self.info = vectors.info  # how they were made
+        self.dtype = vectors.dtype  # how numbers are stored: float32, float16 or int8; all answers are of float32
+        self.file = vectors.file  # the vectors.arrow that is mapped, if one is
         self.name = name
         self.notes = list(notes)  # what a reader of a foreign file left out or changed, a sentence each
         self.index: AnnIndex | None = None  # what neighbours by cosine are looked for in
@@ -59,10 +62,11 @@ class KeyedVectors:
         """Opens a RUN, a vectors.arrow (mapped, nothing is copied) or another tool's file (read into memory).
 
         Other tools' files: word2vec text and binary, GloVe text, fastText .vec (each also .gz .bz2 .xz .zst), parquet,
-        safetensors, npy with its words beside it, a projector folder. A fastText model (.bin) is mapped, and answers
-        for unseen words too, as does a RUN with subwords. *index*: neighbours by cosine are looked for in the index
-        that ``streamvec index`` made, where there is one of these vectors: some may be missing. Raises StreamvecError
-        when it is damaged, is not vectors, or the training of the RUN has not finished.
+        arrow, safetensors, npy with its words beside it, a projector folder, and what gensim saved, of which nothing is
+        run. A fastText model (.bin) is mapped, and answers for unseen words too, as does a RUN with subwords. *index*:
+        neighbours by cosine are looked for in the index that ``streamvec index`` made, where there is one of these
+        vectors: some may be missing. Raises StreamvecError when it is damaged, is not vectors, or the training of the
+        RUN has not finished.
         """
         from streamvec.vectors.finding import find_vectors
 
@@ -103,14 +107,15 @@ class KeyedVectors:
             chunks.append(Chunk(array[some], many[some], matrix[some], norms_of(matrix[some])))
         return cls(Vectors(chunks, matrix.shape[1], dict(info or {})))
 
-    def save(self, path: Path | str) -> str:
+    def save(self, path: Path | str, dtype: str | None = None) -> str:
         """Writes vectors.arrow, whole or not at all, replacing what is there; returns its checksum.
 
-        The n-grams of a model of streamvec's are copied beside it, those of a fastText model are left behind.
+        dtype: float32, float16 or int8; without it they stay as they are stored. The n-grams of a model of streamvec's
+        are copied beside it, those of a fastText model are left behind.
         """
         if isinstance(self._subwords, StoredNGrams):
             self._subwords.save(Path(path))
-        with VectorsWriter(Path(path), self.dim, self.info) as writer:
+        with VectorsWriter(Path(path), self.dim, self.info, dtype or self.dtype) as writer:
             for chunk in self._chunks:
                 writer.write(chunk.words, chunk.vectors, chunk.counts)
         return writer.checksum
@@ -175,6 +180,7 @@ class KeyedVectors:
             return made
         number = int(np.searchsorted(self._starts, rank, "right")) - 1
         found: np.ndarray = self._chunks[number].vectors[rank - int(self._starts[number])]
+        self._check(found[None, :], [rank])
         return found
 
     def rows(self, ranks: np.ndarray) -> np.ndarray:
@@ -186,7 +192,15 @@ class KeyedVectors:
         for number in np.unique(numbers):
             here = numbers == number
             out[here] = self._chunks[number].vectors[np.asarray(ranks)[here] - self._starts[number]]
+        self._check(out, ranks)
         return out
+
+    def _check(self, rows: np.ndarray, ranks: Sequence[int] | np.ndarray) -> None:
+        """Nothing that streamvec writes or reads in full holds a NaN: a mapped row that does was damaged since."""
+        fine = np.isfinite(rows).all(axis=1)
+        if not fine.all():
+            word = self.words[int(ranks[int(np.flatnonzero(~fine)[0])])]
+            raise StreamvecError(f"{self.name}: the vector of {word!r} holds NaN or infinity: run streamvec verify")
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows in the order of rank, as (words, counts, vectors, norms) of at most some ten thousands at a time."""
@@ -205,7 +219,7 @@ class KeyedVectors:
     @property
     def vectors(self) -> np.ndarray:
         """float32[V, dim]: all vectors, copied when there is more than one chunk; ``chunks()`` copies nothing."""
-        return _joined([chunk.vectors for chunk in self._chunks], np.float32).reshape(-1, self.dim)
+        return _joined([np.asarray(chunk.vectors) for chunk in self._chunks], np.float32).reshape(-1, self.dim)
 
     def nearest(
         self, queries: np.ndarray, topn: int = 10, restrict: int | None = None, measure: str = "cosine"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streamvec.disk.arrow import CHECKSUM_KEY, ArrowWriter, open_arrow, read_batch
+from streamvec.disk.arrow import CHECKSUM_KEY, ArrowWriter, open_arrow, read_batch, verify_arrow
 from streamvec.disk.files import named_problems, whole_file
 from streamvec.errors import StreamvecError
 from streamvec.vectors.ngrams import ngrams_of
@@ -117,13 +117,20 @@ class StoredNGrams:
         total, found = np.zeros(self.dim, np.float32), 0
         for row in rows:
             if row is not None:
-                total += row
+                with np.errstate(over="ignore", invalid="ignore"):  # damage, which is told below
+                    total += row
                 found += 1
+        if not np.isfinite(total).all():
+            raise StreamvecError(f"{self.path}: the n-grams of {word!r} hold NaN or infinity: run streamvec verify")
         return total * np.float32(1.0 / found) if found else None
 
     def save(self, vectors: Path) -> None:
-        """Copies the file beside another file of the same words, whole or not at all, where it is there."""
+        """Copies the file beside another file of the same words, whole or not at all, where it is there.
+
+        Raises StreamvecError when it is damaged.
+        """
         if self.is_there and beside(vectors) != self.path:
+            verify_arrow(self.path)
             with named_problems(self.path), self.path.open("rb") as source, whole_file(beside(vectors)) as out:
                 shutil.copyfileobj(source, out, 1 << 20)
 

@@ -4,14 +4,14 @@ tensors.tsv holds the numbers, tabs between them. metadata.tsv holds a word a li
 a first line that names them, as the projector wants it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from streamvec.errors import StreamvecError
-from streamvec.vectors.blocks import Block, Notes, decoded, plain_bytes
+from streamvec.vectors.blocks import Block, Notes, decoded, noted_end, plain_bytes
 from streamvec.vectors.escapes import escaped, unescaped
 from streamvec.vectors.rows import line_blocks, parse_rows, text_rows
 from streamvec.vectors.store import Chunk
@@ -26,7 +26,7 @@ def read_projector(folder: Path, notes: Notes) -> Iterator[Block]:
     labels = _labels(metadata, notes)
     words, counts = pa.array([], pa.utf8()), np.empty(0, np.int64)
     dim, line = 0, 1
-    for block in line_blocks(plain_bytes(tensors), str(tensors)):
+    for block in line_blocks(noted_end(plain_bytes(tensors), notes, tensors), str(tensors)):
         dim = dim or len(block[: block.index(b"\n")].split(b"\t"))
         vectors = parse_rows(block, dim, b"\t", False, str(tensors), line).vectors
         line += block.count(b"\n")
@@ -42,7 +42,7 @@ def read_projector(folder: Path, notes: Notes) -> Iterator[Block]:
         raise StreamvecError(f"{metadata}: has more words than {tensors} has rows: not made together")
 
 
-def write_projector(chunks: list[Chunk], folder: Path) -> None:
+def write_projector(chunks: Iterable[Chunk], folder: Path) -> None:
     """Writes both files into an existing folder."""
     counted = any(chunk.counts.any() for chunk in chunks)
     with (folder / "tensors.tsv").open("wb") as tensors, (folder / "metadata.tsv").open("wb") as metadata:
@@ -60,7 +60,7 @@ def write_projector(chunks: list[Chunk], folder: Path) -> None:
 def _labels(path: Path, notes: Notes) -> Iterator[tuple[pa.StringArray, np.ndarray]]:
     """(words, counts) of metadata.tsv, a block at a time; one column, or several under their names."""
     named: list[bytes] | None = None
-    for block in line_blocks(plain_bytes(path), str(path)):
+    for block in line_blocks(noted_end(plain_bytes(path), notes, path), str(path)):
         rows = [line.removesuffix(b"\r").split(b"\t") for line in block.removesuffix(b"\n").split(b"\n")]
         if named is None:
             named = rows.pop(0) if len(rows[0]) > 1 else []
@@ -70,8 +70,8 @@ def _labels(path: Path, notes: Notes) -> Iterator[tuple[pa.StringArray, np.ndarr
         if any(len(row) != max(1, len(named)) for row in rows):
             raise StreamvecError(f"{path}: rows differ in their number of columns: the file is damaged")
         try:
-            counts = [0 if count is None else int(row[count]) for row in rows]
-        except ValueError as problem:
+            counts = np.array([0 if count is None else int(row[count]) for row in rows], np.int64)
+        except (ValueError, OverflowError) as problem:
             raise StreamvecError(f"{path}: a count is no whole number ({problem}): the file is damaged") from problem
         words = unescaped(decoded(pa.array([row[word] for row in rows], pa.binary()), notes))
-        yield words, np.array(counts, np.int64)
+        yield words, counts

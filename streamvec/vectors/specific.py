@@ -107,7 +107,7 @@ def unit_blocks(vectors: KeyedVectors) -> Iterator[tuple[int, "Chunk", np.ndarra
         for start in range(0, len(chunk.words), _ROWS):
             some = slice(start, start + _ROWS)
             part = type(chunk)(chunk.words[some], chunk.counts[some], chunk.vectors[some], chunk.norms[some])
-            yield base + start, part, unit_rows(part.vectors)
+            yield base + start, part, unit_rows(part.vectors[:])
         base += len(chunk.words)
 
 

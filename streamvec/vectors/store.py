@@ -1,7 +1,9 @@
 """vectors.arrow: word, count, vector and norm, a record batch every 16,384 rows, each written once and then mapped.
 
-The schema's metadata holds ``streamvec.info``, JSON that says how the vectors were made. No row is held twice: a
-trainer's padded matrix is written block by block, and a reader's arrays are views of the mapped file.
+Vectors are of float32, float16, or int8 with one more column, ``scale`` (storage.py); the schema tells which. Norms are
+those of the rows as they are read. The schema's metadata holds ``streamvec.info``, JSON that says how the vectors were
+made. No row is held twice: a trainer's padded matrix is written block by block, and a reader's arrays are views of the
+mapped file.
 """
 
 import json
@@ -15,6 +17,17 @@ import pyarrow as pa
 
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch
 from streamvec.errors import StreamvecError
+from streamvec.vectors.storage import (
+    Encoded,
+    Matrix,
+    checked_dtype,
+    columns_of,
+    dtype_of_list,
+    encode,
+    encode_named,
+    list_type,
+    rows_of,
+)
 
 INFO_KEY = b"streamvec.info"
 ROWS = 16_384  # rows of a record batch; part of the format, so that the same vectors are the same bytes
@@ -23,23 +36,28 @@ _INFO_LIMIT = 32_768  # the schema, checksum included, must fit within the first
 
 
 class Chunk(NamedTuple):
-    """Neighbouring rows: words[n], counts int64[n] (0 where unknown), vectors float32[n, dim], norms float32[n]."""
+    """Neighbouring rows: words[n], counts int64[n] (0 where unknown), vectors float32[n, dim], norms float32[n].
+
+    Vectors that are stored as float16 or int8 are decoded where they are indexed: take a slice before reckoning.
+    """
 
     words: pa.StringArray
     counts: np.ndarray
-    vectors: np.ndarray
+    vectors: Matrix
     norms: np.ndarray
 
 
 class Vectors(NamedTuple):
-    """What a file of vectors holds: its chunks in the order of rank, and how it was made."""
+    """What a file of vectors holds: its chunks in the order of rank, how it was made, and how numbers are stored."""
 
     chunks: list[Chunk]
     dim: int
     info: dict[str, Any]
+    dtype: str = "float32"
+    file: Path | None = None  # vectors.arrow, where these are mapped
 
 
-def norms_of(vectors: np.ndarray) -> np.ndarray:
+def norms_of(vectors: Matrix) -> np.ndarray:
     """Euclidean norms float32[n] of float32[n, dim], summed in float64: neither 1e30 nor 1e-30 is lost."""
     norms = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), _NORM_ROWS):
@@ -59,17 +77,19 @@ def word_array(words: pa.StringArray | pa.ChunkedArray | Sequence[str]) -> pa.St
 class VectorsWriter:
     """Writes vectors.arrow from blocks of any size; the file appears whole when the ``with`` block ends well.
 
-    *info* is JSON, at most 32 KB. Raises StreamvecError for a NaN or an infinity, naming the word.
+    *info* is JSON, at most 32 KB. Raises StreamvecError for a NaN or an infinity, and for what *dtype* cannot hold,
+    naming the word.
     """
 
-    def __init__(self, path: Path, dim: int, info: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, dim: int, info: Mapping[str, Any], dtype: str = "float32") -> None:
         if dim < 1:
             raise ValueError(f"dim must be at least 1, got {dim}")
         text = json.dumps(dict(info), ensure_ascii=False, sort_keys=True).encode(errors="backslashreplace")
         if len(text) > _INFO_LIMIT:
             raise ValueError(f"info must take at most {_INFO_LIMIT} bytes of JSON, got {len(text)}")
         self.dim = dim
-        self._arrow = ArrowWriter(Path(path), _schema(dim).with_metadata({INFO_KEY: text}))
+        self.dtype = checked_dtype(dtype)
+        self._arrow = ArrowWriter(Path(path), _schema(dim, dtype).with_metadata({INFO_KEY: text}))
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
 
@@ -87,32 +107,29 @@ class VectorsWriter:
         self._arrow.__enter__()
         return self
 
-    def write(
-        self, words: pa.StringArray | Sequence[str], vectors: np.ndarray, counts: np.ndarray | None = None
-    ) -> None:
+    def write(self, words: pa.StringArray | Sequence[str], vectors: Matrix, counts: np.ndarray | None = None) -> None:
         """Appends words[n] with vectors float32[n, dim] (any strides) and counts int64[n]; no counts are zeros."""
         words = word_array(words)
         if vectors.shape != (len(words), self.dim):
             raise ValueError(f"vectors must be of shape {(len(words), self.dim)}, got {vectors.shape}")
         for start in range(0, len(words), ROWS):
             stop = min(start + ROWS, len(words))
-            rows = np.ascontiguousarray(vectors[start:stop], dtype=np.float32)
+            rows = rows_between(vectors, start, stop)
             some = np.zeros(stop - start, np.int64) if counts is None else np.asarray(counts[start:stop], np.int64)
             self._take(words.slice(start, stop - start), some, rows)
 
-    def _take(self, words: pa.StringArray, counts: np.ndarray, vectors: np.ndarray) -> None:
-        norms = norms_of(vectors)
+    def _take(self, words: pa.StringArray, counts: np.ndarray, vectors: Matrix) -> None:
+        narrow = self.dtype != "float32"
+        rows = encode_named(words, vectors, self.dtype, self._arrow.path) if narrow else encode(vectors, self.dtype)
+        norms = norms_of(rows)
         if not np.isfinite(norms).all():
             row = int(np.flatnonzero(~np.isfinite(norms))[0])
             raise StreamvecError(
                 f"{self._arrow.path}: the vector of {words[row].as_py()!r} holds NaN or infinity: not written"
             )
-        numbers = pa.FloatArray.from_buffers(pa.float32(), vectors.size, [None, pa.py_buffer(vectors)])  # no copy
-        lists = pa.FixedSizeListArray.from_arrays(numbers, self.dim)
-        batch = pa.record_batch(
-            [words, pa.array(counts), lists.cast(self._arrow.schema.field("vector").type), pa.array(norms)],
-            schema=self._arrow.schema,
-        )
+        lists, scales = columns_of(rows)
+        columns = [words, pa.array(counts), lists, pa.array(norms), *([] if scales is None else [scales])]
+        batch = pa.record_batch(columns, schema=self._arrow.schema)
         while self._waiting_rows + batch.num_rows >= ROWS:
             missing = ROWS - self._waiting_rows
             self._waiting.append(batch.slice(0, missing))
@@ -170,11 +187,20 @@ def write_vectors(
 
 def is_ours(schema: pa.Schema) -> bool:
     """Whether an Arrow schema is that of vectors.arrow."""
-    return (
-        schema.names == ["word", "count", "vector", "norm"]
-        and pa.types.is_fixed_size_list(schema.field("vector").type)
-        and [field.type for field in schema] == [field.type for field in _schema(schema.field("vector").type.list_size)]
-    )
+    return stored_dtype(schema) is not None
+
+
+def stored_dtype(schema: pa.Schema) -> str | None:
+    """The dtype of the vectors in vectors.arrow, by its schema; None for another schema."""
+    if "vector" not in schema.names:
+        return None
+    kind = schema.field("vector").type
+    dtype = dtype_of_list(kind)
+    if dtype is None:
+        return None
+    expected = _schema(kind.list_size, dtype)
+    same = schema.names == expected.names and [field.type for field in schema] == [field.type for field in expected]
+    return dtype if same else None
 
 
 def open_vectors(path: Path) -> Vectors:
@@ -182,36 +208,52 @@ def open_vectors(path: Path) -> Vectors:
 
     Raises StreamvecError when the file is damaged, cut short, or another kind of Arrow file.
     """
-    reader = open_arrow(path)
-    schema = reader.schema
-    if not is_ours(schema):
-        raise StreamvecError(f"{path}: an Arrow file, but not of word, count, vector and norm as streamvec writes it")
-    dim = schema.field("vector").type.list_size
-    chunks = [_chunk(read_batch(reader, number, path), dim, path) for number in range(reader.num_record_batches)]
+    reader, dim, dtype = _opened(path, mapped=True)
+    chunks = [_chunk(read_batch(reader, number, path), path) for number in range(reader.num_record_batches)]
     try:
-        info = json.loads((schema.metadata or {}).get(INFO_KEY, b"{}"))
+        info = json.loads((reader.schema.metadata or {}).get(INFO_KEY, b"{}"))
     except ValueError as problem:
         raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
-    return Vectors(chunks, dim, info if isinstance(info, dict) else {})
+    return Vectors(chunks, dim, info if isinstance(info, dict) else {}, dtype, path)
 
 
 def read_chunks(path: Path) -> Iterator[Chunk]:
     """The chunks of vectors.arrow one after another, read and not mapped: none stays in memory. As `open_vectors`."""
-    reader = open_arrow(path, mapped=False)
-    if not is_ours(reader.schema):
-        raise StreamvecError(f"{path}: an Arrow file, but not of word, count, vector and norm as streamvec writes it")
-    dim = reader.schema.field("vector").type.list_size
+    reader, _, _ = _opened(path, mapped=False)
     for number in range(reader.num_record_batches):
-        yield _chunk(read_batch(reader, number, path), dim, path)
+        yield _chunk(read_batch(reader, number, path), path)
 
 
-def _chunk(batch: pa.RecordBatch, dim: int, path: Path) -> Chunk:
-    lists = batch.column(2)
-    numbers = lists.values[lists.offset * dim : (lists.offset + len(lists)) * dim]  # flatten() loads pyarrow.compute
-    if any(column.null_count for column in batch.columns) or numbers.null_count:
+def _opened(path: Path, mapped: bool) -> tuple[pa.ipc.RecordBatchFileReader, int, str]:
+    """(the open file, dim, dtype)."""
+    reader = open_arrow(path, mapped)
+    dtype = stored_dtype(reader.schema)
+    if dtype is None:
+        raise StreamvecError(f"{path}: an Arrow file, but not of word, count, vector and norm as streamvec writes it")
+    return reader, reader.schema.field("vector").type.list_size, dtype
+
+
+def _chunk(batch: pa.RecordBatch, path: Path) -> Chunk:
+    words, counts, lists, norms, *scales = batch.columns
+    if any(column.null_count for column in batch.columns):
         raise StreamvecError(f"{path}: damaged: values are missing: run streamvec verify")
-    vectors = numbers.to_numpy(zero_copy_only=True).reshape(-1, dim)
-    return Chunk(batch.column(0), batch.column(1).to_numpy(), vectors, batch.column(3).to_numpy())
+    try:
+        vectors = rows_of(lists, scales[0] if scales else None)
+    except ValueError as problem:
+        raise StreamvecError(f"{path}: damaged: {problem}: run streamvec verify") from problem
+    lengths = norms.to_numpy()
+    wrong = ~(np.isfinite(lengths) & (lengths >= 0))
+    if wrong.any():
+        word = words[int(np.flatnonzero(wrong)[0])].as_py()
+        raise StreamvecError(f"{path}: damaged: the norm of {word!r} is NaN or infinity: run streamvec verify")
+    return Chunk(words, counts.to_numpy(), vectors, lengths)
+
+
+def rows_between(vectors: Matrix, start: int, stop: int) -> Matrix:
+    """Rows start to stop in C order, as they are stored."""
+    if isinstance(vectors, Encoded):
+        return vectors.part(start, stop)
+    return np.ascontiguousarray(vectors[start:stop], dtype=np.float32)
 
 
 def _exact(words: pa.StringArray) -> pa.StringArray:
@@ -228,16 +270,15 @@ def raw_words(words: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
     _, offsets, data = words.buffers()
     if not len(words):
         return np.zeros(1, np.int32), np.empty(0, np.uint8)
-    places = np.frombuffer(offsets, np.int32)[words.offset : words.offset + len(words) + 1]
+    places = np.frombuffer(offsets, np.int32, len(words) + 1, 4 * words.offset)
     return places, np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
 
 
-def _schema(dim: int) -> pa.Schema:
-    return pa.schema(
-        [
-            pa.field("word", pa.utf8(), nullable=False),
-            pa.field("count", pa.int64(), nullable=False),
-            pa.field("vector", pa.list_(pa.field("item", pa.float32(), nullable=False), dim), nullable=False),
-            pa.field("norm", pa.float32(), nullable=False),
-        ]
-    )
+def _schema(dim: int, dtype: str) -> pa.Schema:
+    fields = [
+        pa.field("word", pa.utf8(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("vector", list_type(dim, dtype), nullable=False),
+        pa.field("norm", pa.float32(), nullable=False),
+    ]
+    return pa.schema(fields + ([pa.field("scale", pa.float32(), nullable=False)] if dtype == "int8" else []))

@@ -125,7 +125,8 @@ class SubwordVectors:
         sums = np.zeros((len(counts), self.settings.dim), np.float32)
         for place in range(int(falling[0]) if len(falling) else 0):
             some = int(np.searchsorted(-falling, -place, "left"))  # words with more rows than that
-            sums[:some] += np.take(self._matrix, places[starts[:some] + place], axis=0).view("<f4")
+            with np.errstate(over="ignore", invalid="ignore"):  # damage, which _check tells
+                sums[:some] += np.take(self._matrix, places[starts[:some] + place], axis=0).view("<f4")
         sums *= (1.0 / falling).astype(np.float32)[:, None]
         means = np.empty_like(sums)
         means[order] = sums

@@ -13,12 +13,12 @@ from typing import IO
 import numpy as np
 
 from streamvec.errors import StreamvecError
-from streamvec.vectors.blocks import Block, Notes, decoded, plain_bytes
+from streamvec.vectors.blocks import Block, Notes, decoded, noted_end, plain_bytes
 from streamvec.vectors.escapes import escaped, unescaped
 from streamvec.vectors.rows import line_blocks, parse_rows, text_rows
 from streamvec.vectors.store import Chunk
 
-_HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t]*(\d{1,18})[ \t]+(\d{1,9})[ \t\r]*\n")
+_HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t]*(\d{1,30})[ \t]+(\d{1,30})[ \t\r]*(?:\n|\Z)")
 _LOOKED_AT = 100  # rows that decide how many numbers a row has
 _WRITTEN = 4096  # rows formatted at once
 
@@ -56,7 +56,7 @@ def read_text(path: Path, notes: Notes, header: bool) -> Iterator[Block]:
 
     Raises StreamvecError, naming the line, for a header that does not fit the rows, a ragged row or what is no number.
     """
-    blocks = line_blocks(plain_bytes(path), str(path))
+    blocks = line_blocks(noted_end(plain_bytes(path), notes, path), str(path))
     first = next(blocks, b"")
     stated = header_of(first) if header else None
     if header and not stated:
