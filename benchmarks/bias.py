@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.bench import Bench, benchmark, environment, show, streamvec_command
 from benchmarks.bias_lists import TESTS
-from benchmarks.lookup_cold import _glove, options
+from benchmarks.glove6b import glove_files, wheel_option
 
 _LISTS = {
     "pairs": "definitional_pairs.json",
@@ -34,7 +34,7 @@ def run(bench: Bench) -> dict[str, Any]:
     else:
         lists = {name: bench.data(f"debias/{file}") for name, file in _LISTS.items()}
         sets = {name: (option, bench.data(f"intrinsic/{file}")) for name, (option, file) in _SETS.items()}
-        array, words = _glove(bench)
+        array, words = glove_files(bench)
         vectors = bench.work / "glove.arrow"
         _streamvec("import", array, "--words", words, "-o", vectors)
     for number, test in enumerate(TESTS.values()):
@@ -193,4 +193,4 @@ def _made(work: Path) -> tuple[Path, dict[str, Path], dict[str, tuple[str, Path]
 
 
 if __name__ == "__main__":
-    benchmark("bias", __doc__, run, options)
+    benchmark("bias", __doc__, run, wheel_option)

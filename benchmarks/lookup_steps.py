@@ -1,8 +1,8 @@
 """One cold look-up, as `streamvec nn VECTORS WORD` makes it, with a clock between its steps.
 
-Run by path. Arguments: the file, the word, and the parent's clock when it started this process (Linux has one
-monotonic clock for all). Prints seconds of each step as JSON on stderr, the answer on stdout, and the clock at the
-end, from which the parent takes what leaving costs.
+Run by path. Arguments: the file, the word, the parent's clock when it started this process (Linux has one monotonic
+clock for all), and "index" or "exact". Prints seconds of each step as JSON on stderr, the answer on stdout, and the
+clock at the end, from which the parent takes what leaving costs.
 """
 
 import time
@@ -41,12 +41,12 @@ lap("pyarrow")
 from streamvec.vectors import KeyedVectors  # noqa: E402
 
 lap("streamvec.vectors")
-vectors = KeyedVectors.load(sys.argv[1])
+vectors = KeyedVectors.load(sys.argv[1], index=sys.argv[4] == "index")
 lap("opening")
 rank = vectors.get_index(sys.argv[2])
 lap("word search")
 found = vectors.most_similar_groups([([sys.argv[2]], [])], 10)[0]
-lap("product")
+lap("search")
 click.echo("\n".join(f"{word}  {similarity:7.4f}" for word, similarity in found))
 lap("printing")
 

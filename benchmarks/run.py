@@ -8,7 +8,7 @@ from benchmarks.bench import REPOSITORY
 
 # name -> (module, its options). The order is from the shortest to the longest.
 PROGRAMS: dict[str, tuple[str, list[str]]] = {
-    "lookup_cold": ("lookup_cold", []),
+    "lookup": ("lookup", []),
     "bias": ("bias", []),
     "reproducible": ("reproducible", []),
     "phrases": ("phrases", []),

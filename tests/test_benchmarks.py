@@ -18,7 +18,7 @@ FIGURES = {  # program -> what its record must hold, and how many
     "prepare_rate": ("cells", 4),
     "phrases": ("cells", 3),
     "bounded_memory": ("stages", 3),
-    "lookup_cold": ("steps_seconds", 11),
+    "lookup": ("sizes", 2),
     "bias": ("direct_bias", 3),
     "reproducible": ("threads", 3),
     "lm_perplexity": ("parts", 9),
