@@ -148,4 +148,6 @@ def test_from_the_shell(streamvec, tmp_path: Path) -> None:
     verified = streamvec("verify", tmp_path / "v.index")
     assert verified.returncode == 0, verified.stderr
     assert "index" in streamvec("info", tmp_path / "v.index").stdout
+    ended = streamvec("nn", tmp_path / "v.index", "w3")
+    assert ended.returncode == 1 and "name v.arrow" in ended.stderr
     assert streamvec("index", path, "--dtype", "f64").returncode == 2

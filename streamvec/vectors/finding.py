@@ -6,6 +6,7 @@ from pathlib import Path
 from streamvec.disk.arrow import open_arrow
 from streamvec.disk.files import named_problems
 from streamvec.errors import StreamvecError
+from streamvec.vectors.annindex import MAGIC
 from streamvec.vectors.ngramfile import SUFFIX, is_ngrams
 from streamvec.vectors.store import is_ours
 
@@ -30,8 +31,13 @@ def find_vectors(path: Path) -> tuple[Path, bool]:
         )
     with named_problems(path), path.open("rb") as file:
         start = file.read(8)
+        file.seek(max(0, file.seek(0, 2) - 8))
+        end = file.read()
     if not start:
         raise StreamvecError(f"{path}: the file is empty: there are no vectors in it")
+    if end == MAGIC:
+        words = f"{path.stem}.arrow"
+        raise StreamvecError(f"{path}: an index without its vectors: name {words}, which it was made to lie beside")
     if start.startswith(b"ARROW1"):
         schema = open_arrow(path).schema
         if is_ngrams(schema):
