@@ -18,6 +18,7 @@ Answer = tuple[dict[str, Any], StreamvecError | None]  # what to print, or the q
 VALUES = {"cosine": "similarity", "euclidean": "distance", "cosmul": "score"}  # what the number of a measure is called
 _READ = 1 << 16
 _LONGEST = 1 << 20
+_ANSWERS = 1 << 17  # neighbours that are found at once
 
 
 def opened(path: str, few: bool, exact: bool = True) -> "KeyedVectors":
@@ -32,12 +33,9 @@ def opened(path: str, few: bool, exact: bool = True) -> "KeyedVectors":
     return vectors
 
 
-def say_index(vectors: "KeyedVectors", number: int, restrict: int | None, measure: str) -> dict[str, Any]:
-    """Tells where answers come from the index; what each of them says of that."""
-    if not vectors.uses_index(number, restrict, measure):
-        return {}
-    click.echo("streamvec: note: looked up in the index (--exact looks at every word)", err=True)
-    return {"approximate": True}
+def by_index(vectors: "KeyedVectors", number: int, restrict: int | None, measure: str) -> dict[str, Any]:
+    """What answers say where they come from the index."""
+    return {"approximate": True} if vectors.uses_index(number, restrict, measure) else {}
 
 
 class Meant(NamedTuple):
@@ -67,11 +65,16 @@ def meant(vectors: "KeyedVectors", words: list[str]) -> Meant:
 
 
 def meant_by_query(vectors: "KeyedVectors", query: str) -> Meant:
-    """The line itself or its phrase, if it is one (new_york), otherwise what stands between its spaces."""
+    """The line itself or its phrase, if it is one (new_york, in any case), otherwise what stands between its spaces."""
     words = query.split() or [query]
-    for one in (query, "_".join(words)):
+    whole = (query, "_".join(words))
+    for one in whole:
         if one in vectors:
             return Meant([one], {}, [])
+    if len(words) > 1:
+        for one in whole:
+            if variants := vectors.words.variants(one):
+                return Meant([variants[0]], {query: variants[0]}, [])
     return meant(vectors, words)
 
 
@@ -95,17 +98,26 @@ def answer_all(answers: Iterator[Answer], as_json: bool, headed: bool) -> None:
     for _, problem in ready:
         if problem:
             raise problem
+    _tell_index(ready)
     for answer, _ in ready:
         _tell(answer)
         click.echo(json.dumps(answer, ensure_ascii=False) if as_json else _text(answer, headed))
 
 
-def answer_lines(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool) -> None:
-    """Answers lines of stdin as they come: those that have come together in one search. A problem does not end it."""
+def answer_lines(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool, number: int = 1) -> None:
+    """Answers lines of stdin as they come: those that have come together in one search. A problem does not end it.
+
+    number: neighbours of each, by which it is bounded how many lines are answered at once.
+    """
     if sys.stdin.isatty():
         click.echo("One query a line; Ctrl-D ends.", err=True)
-    for queries in _lines():
-        for result, problem in answer(queries):
+    is_told = False
+    for queries in _lines(max(1, _ANSWERS // number)):
+        ready = answer(queries)
+        if not is_told:
+            ready = iter(some := list(ready))
+            is_told = _tell_index(some)
+        for result, problem in ready:
             _tell(result)
             if problem:
                 click.echo(f"streamvec: warning: {problem}", err=True)
@@ -117,6 +129,14 @@ def answer_lines(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool)
         sys.stdout.flush()
 
 
+def _tell_index(answers: list[Answer]) -> bool:
+    """Says so where some answer came from the index."""
+    is_told = any("approximate" in answer for answer, _ in answers)
+    if is_told:
+        click.echo("streamvec: note: looked up in the index (--exact looks at every word)", err=True)
+    return is_told
+
+
 def _tell(answer: dict[str, Any]) -> None:
     for word, other in answer.get("read_as", {}).items():
         click.echo(f"streamvec: note: {word!r} is not in the vocabulary: {other!r} is taken for it", err=True)
@@ -124,16 +144,16 @@ def _tell(answer: dict[str, Any]) -> None:
         click.echo(f"streamvec: note: {word!r} is not in the vocabulary: its n-grams stand for it", err=True)
 
 
-def _lines() -> Iterator[list[str]]:
-    """What has come on stdin, in whole lines; waits only when nothing has."""
+def _lines(most: int) -> Iterator[list[str]]:
+    """What has come on stdin, in whole lines, at most so many at once; waits only when nothing has."""
     stdin: Any = sys.stdin.buffer
     rest = b""
     while block := stdin.read1(_READ):
         *whole, rest = (rest + block).split(b"\n")
         if len(rest) > _LONGEST:
             raise StreamvecError(f"stdin: a line of more than {_LONGEST:,} bytes: expected one query a line")
-        if lines := _queries(whole):
-            yield lines
+        lines = _queries(whole)
+        yield from (lines[start : start + most] for start in range(0, len(lines), most))
     if lines := _queries([rest]):
         yield lines
 

@@ -214,11 +214,16 @@ def debias_(
         raise click.UsageError("--equalize is for hard debiasing: leave out --soft, which maps all words alike")
     if strength is not None and not soft:
         raise click.UsageError("--lambda is for --soft")
+    if save_specific and Path(save_specific).resolve() == Path(out).resolve():
+        raise click.UsageError("--save-specific and --out are the same file")
     from streamvec.vectors import KeyedVectors
     from streamvec.vectors.bias import bias_direction
     from streamvec.vectors.debias import debias, measure_bias
+    from streamvec.vectors.formats import may_write
     from streamvec.vectors.wordlists import read_sets, read_words
 
+    if save_specific:
+        may_write(Path(save_specific), overwrite)
     asked = read_words(words) if words else []
     lists = {
         name: read_words(path) if path else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import json_option, overwrite_option
+from .options import given, json_option, overwrite_option
 
 
 @click.command("index")
@@ -24,7 +24,7 @@ from .options import json_option, overwrite_option
 )
 @click.option("--check", is_flag=True, help="Measure recall@10 and queries a second against an exact search.")
 @click.option("--queries", type=click.IntRange(1), default=1000, show_default=True, help="Words that --check asks for.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Which words --check asks for.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which words --check asks for.")
 @click.option("--threads", type=click.IntRange(0), default=0, show_default=True, help="Threads; 0 is all cores.")
 @overwrite_option
 @json_option
@@ -52,9 +52,16 @@ def index_(
     """
     from streamvec.vectors.annbuild import IndexOptions, build_index, check_index, place_of_index
 
-    path = Path(vectors)
-    options = IndexOptions(dtype, connectivity, expansion)
-    if overwrite or not check or not place_of_index(path).exists():
+    path, context = Path(vectors), click.get_current_context()
+    try:
+        options = IndexOptions(dtype, connectivity, expansion)
+    except ValueError as problem:
+        raise click.UsageError(str(problem), context) from None
+    is_made = overwrite or not check or not place_of_index(path).exists()
+    idle = {"dtype", "connectivity", "expansion"} & set(given(context, context.params))
+    if idle and not is_made:
+        raise click.UsageError(f"the index is there: with --{min(idle)} it is made again by --overwrite", context)
+    if is_made:
         built = build_index(path, options, threads, overwrite, _bar if sys.stderr.isatty() else lambda done, rows: None)
         if sys.stderr.isatty():
             click.echo("", err=True)
@@ -66,7 +73,7 @@ def index_(
             f"{built.seconds:.1f} s"
         )
     if check:
-        found = check_index(path, queries, seed)
+        found = check_index(path, queries, seed, threads)
         click.echo(
             json.dumps(found._asdict())
             if as_json

@@ -13,12 +13,12 @@ from .answering import (
     Meant,
     answer_all,
     answer_lines,
+    by_index,
     fields_of,
     meant,
     meant_by_query,
     neighbours,
     opened,
-    say_index,
 )
 from .options import json_option
 
@@ -88,7 +88,7 @@ def nn_(
         raise click.UsageError("give words, or --positive and --negative: not both", click.get_current_context())
     is_one = bool(positive or negative)
     found = opened(vectors, few=bool(words or is_one), exact=exact)
-    more = say_index(found, number, restrict, measure)
+    more = by_index(found, number, restrict, measure)
 
     def answer(queries: Sequence[tuple[dict[str, Any], list[str], list[str]]]) -> Iterator[Answer]:
         ready: list[tuple[dict[str, Any], list[Meant] | StreamvecError]] = []
@@ -112,7 +112,7 @@ def nn_(
     elif words:
         answer_all(answer([({"query": word}, [word], []) for word in words]), as_json, headed=len(words) > 1)
     else:
-        answer_lines(lambda lines: answer([({"query": line}, [line], []) for line in lines]), as_json)
+        answer_lines(lambda lines: answer([({"query": line}, [line], []) for line in lines]), as_json, number)
 
 
 def _several(vectors: Any, queries: list[str]) -> Meant:
@@ -156,14 +156,14 @@ def analogy_(
     if words and len(words) != 3:
         raise click.UsageError(f"analogy takes three words (man king woman), got {len(words)}")
     found = opened(vectors, few=bool(words), exact=exact)
-    more = say_index(found, number, restrict, measure)
+    more = by_index(found, number, restrict, measure)
 
     def answer(asked: list[list[str]]) -> Iterator[dict[str, Any]]:
         groups = [([b, c], [a]) for a, b, c in asked]
         for one in found.most_similar_groups(groups, number, restrict, measure):
             yield {"neighbours": neighbours(one, measure)} | more
 
-    _answer_sets(found, words, 3, answer, as_json)
+    _answer_sets(found, words, 3, answer, as_json, number)
 
 
 @click.command("similarity")
@@ -252,6 +252,7 @@ def _answer_sets(
     number: int | None,
     of: Callable[[list[list[str]]], Iterable[dict[str, Any]]],
     as_json: bool,
+    neighbours_each: int = 1,
 ) -> None:
     """Answers *words*, or the *number* of words (None: two or more) on each line of stdin, by what *of* says of all."""
 
@@ -274,4 +275,4 @@ def _answer_sets(
     if words:
         answer_all(answer([words]), as_json, headed=False)
     else:
-        answer_lines(answer, as_json)
+        answer_lines(answer, as_json, neighbours_each)

@@ -96,13 +96,20 @@ def test_damage_is_named(indexed: Path, tmp_path: Path) -> None:
             AnnIndex(path)
     huge = whole[: -len(MAGIC) - 8] + (10**18).to_bytes(8, "little") + MAGIC
     path.write_bytes(huge)
-    with pytest.raises(StreamvecError, match="damaged"):
-        KeyedVectors.load(tmp_path / "v.arrow", index=True)
-    flipped = bytearray(whole)
-    flipped[len(whole) // 3] ^= 1
-    path.write_bytes(flipped)
-    with pytest.raises(StreamvecError, match=r"v.index: damaged: its content has checksum"):
-        verify_index(path)
+    opened = KeyedVectors.load(tmp_path / "v.arrow", index=True)
+    assert opened.index is None and "damaged" in opened.notes[0] and "all words are looked at" in opened.notes[0]
+    with pytest.raises(StreamvecError, match=r"v.index: exists already"):
+        build_index(tmp_path / "v.arrow")
+    for place in range(100, read_about(indexed.with_name("v.index"))["body"], 40_000):
+        flipped = bytearray(whole)
+        flipped[place] ^= 255
+        path.write_bytes(flipped)
+        for use in (verify_index, AnnIndex):
+            with pytest.raises(StreamvecError, match=r"v.index: damaged: its content has checksum"):
+                use(path)
+    path.write_bytes(b"something else")
+    with pytest.raises(StreamvecError, match=r"v.index: no index of streamvec, or cut short: remove it"):
+        build_index(tmp_path / "v.arrow", overwrite=True)
     flipped = bytearray(whole)
     flipped[-len(MAGIC) - 60] ^= 1
     path.write_bytes(flipped)
@@ -150,4 +157,9 @@ def test_from_the_shell(streamvec, tmp_path: Path) -> None:
     assert "index" in streamvec("info", tmp_path / "v.index").stdout
     ended = streamvec("nn", tmp_path / "v.index", "w3")
     assert ended.returncode == 1 and "name v.arrow" in ended.stderr
-    assert streamvec("index", path, "--dtype", "f64").returncode == 2
+    for more in (["--dtype", "f64"], ["--overwrite", "--connectivity", "1"], ["--check", "--dtype", "f32"]):
+        ended = streamvec("index", path, *more)
+        assert ended.returncode == 2 and "Traceback" not in ended.stderr, ended.stderr
+    few = made(tmp_path / "few.arrow", 20)
+    ended = streamvec("index", few, "--check")
+    assert ended.returncode == 1 and "an index is not used" in ended.stderr

@@ -127,6 +127,22 @@ def test_whole_file_and_folder_take_their_names_at_the_end(tmp_path: Path) -> No
     assert [path.name for path in (tmp_path / "b").rglob("*")] == ["c", "d"]  # nothing is replaced
 
 
+def test_two_that_write_one_file_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with whole_file(path) as file:
+        file.write(b"first")
+        with (
+            pytest.raises(StreamvecError, match=r"x: another process is writing it: wait for its end"),
+            whole_file(path),
+        ):
+            pass
+    assert path.read_bytes() == b"first"
+    (tmp_path / "x.partial").write_bytes(b"left by one that was killed, and longer")
+    with whole_file(path) as file:
+        file.write(b"second")
+    assert path.read_bytes() == b"second" and [one.name for one in tmp_path.iterdir()] == ["x"]
+
+
 def test_json_notices_every_flipped_byte_and_every_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     content = {"name": "é\n", "numbers": [1, 2.5, None], "nested": {"x": True}}

@@ -93,6 +93,12 @@ def test_blocks_of_any_size_read_the_same(tmp_path: Path, monkeypatch: pytest.Mo
         assert_same(KeyedVectors.load(tmp_path / "v.txt"), vectors)
 
 
+def test_underscores_are_no_part_of_a_number(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("b 2 3\na 1_0 2\n")
+    with pytest.raises(StreamvecError, match=r"line 2.*expected a number, got '1_0'"):
+        KeyedVectors.load(tmp_path / "v.txt")
+
+
 def test_escapes() -> None:
     assert escape("new york") == "new␛␠york" and escape("word") == "word" and escape("␠") == "␠"
     assert [unescape(escape(word)) for word in ODD] == ODD

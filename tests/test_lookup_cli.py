@@ -61,6 +61,22 @@ def test_several_words_are_their_phrase_where_there_is_one(tmp_path: Path) -> No
     assert [line.split()[0] for line in blocks[7:9]] == [word for word, _ in kv.most_similar(["york", "city"], topn=2)]
 
 
+def test_a_phrase_in_another_case(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(1).standard_normal((5, 8)).astype(np.float32)
+    KeyedVectors.from_arrays(["new", "york", "new_york", "city", "river"], matrix).save(tmp_path / "v.arrow")
+    said, expected = (
+        json.loads(streamvec("nn", tmp_path / "v.arrow", one, "--json").stdout) for one in ("New York", "new_york")
+    )
+    assert said["read_as"] == {"New York": "new_york"} and said["neighbours"] == expected["neighbours"]
+
+
+def test_a_name_that_is_no_text(tmp_path: Path, vectors: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/x\xff.arrow")
+    Path(odd).write_bytes(vectors.read_bytes())
+    ended = subprocess.run([sys.executable, "-m", "streamvec_cli.main", "nn", odd, "king"], capture_output=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_json(vectors: Path) -> None:
     kv = KeyedVectors.load(vectors)
     (line,) = streamvec("nn", vectors, "straße", "--json", "-n", "2").stdout.splitlines()

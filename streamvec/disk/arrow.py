@@ -5,6 +5,7 @@ bytes of the file with those digits read as zeros. The schema stands twice in an
 footer), and so do the digits. Everything else is ordinary Arrow: any tool reads it.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,7 +153,7 @@ def open_arrow(path: Path, mapped: bool = True) -> pa.ipc.RecordBatchFileReader:
     Raises StreamvecError when the file is missing or is not a whole Arrow file.
     """
     with named_problems(path):
-        source = pa.memory_map(str(path)) if mapped else pa.OSFile(str(path))
+        source = pa.memory_map(os.fsencode(path)) if mapped else pa.OSFile(os.fsencode(path))
         try:
             reader = pa.ipc.open_file(source)
             _ = reader.schema.names  # a damaged name shows only when it is read

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -48,16 +49,41 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     path = Path(path)
     beside = path.with_name(path.name + PARTIAL)
     with named_problems(path):
-        try:
-            with beside.open("w+b") as file:
+        with _alone(beside) as file:
+            try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+                beside.replace(path)
+            except BaseException:
+                beside.unlink(missing_ok=True)
+                raise
         sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[IO[bytes]]:
+    """Opens *path*, emptied, for reading and writing; StreamvecError where another process writes it."""
+    while True:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                whole = path.with_name(path.name.removesuffix(PARTIAL))
+                raise StreamvecError(f"{whole}: another process is writing it: wait for its end") from None
+            if _is_still(path, file):
+                file.truncate(0)
+                yield file
+                return
+        # another process came to its end between opening and locking: what was opened is its file
+
+
+def _is_still(path: Path, file: IO[bytes]) -> bool:
+    """Whether *path* is the name of an open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from streamvec.vectors.annindex import (
     checksum_of_vectors,
     empty_graph,
     index_beside,
+    is_index,
     quantized,
 )
 from streamvec.vectors.finding import find_vectors
@@ -97,6 +98,8 @@ def build_index(
     out = place_of_index(vectors)
     if out.exists() and not overwrite:
         raise StreamvecError(f"{out}: exists already: --overwrite makes it again, --check measures it")
+    if out.exists() and not is_index(out):
+        raise StreamvecError(f"{out}: no index of streamvec, or cut short: remove it, or move it away")
     begin, opened, stop = time.perf_counter(), KeyedVectors.load(vectors), Event()
     empty_graph(opened.dim, options.dtype, options.connectivity, options.expansion)  # refuses before any work
     about: dict[str, Any] = {"version": VERSION, "vectors": checksum_of_vectors(find_vectors(vectors)[0])}
@@ -156,23 +159,26 @@ def _settle(future: Future[tuple[int, bytes]]) -> None:
 
 def check_index(vectors: Path, queries: int = 1000, seed: int = 1, threads: int = 0) -> Checked:
     """Recall of the 10 nearest and queries a second, both ways, for words drawn at random without repetition."""
-    if queries < 1:
-        raise ValueError(f"queries must be at least 1, got {queries}")
+    if queries < 1 or seed < 0:
+        raise ValueError(f"queries must be at least 1 and seed at least 0, got {queries} and {seed}")
     exact, by_index = KeyedVectors.load(vectors), KeyedVectors.load(vectors, index=True)
     if by_index.index is None:
         raise StreamvecError(by_index.notes[-1] if by_index.notes else f"{vectors}: has no index: streamvec index")
-    ranks = np.random.default_rng(seed).choice(len(exact), min(queries, len(exact)), replace=False)
-    rows = exact.rows(np.sort(ranks))
+    if not by_index.uses_index(_TOP):
+        raise StreamvecError(f"{vectors}: {len(exact)} words: of so few all are looked at, and an index is not used")
+    by_index.index.threads = threads
+    ranks = np.sort(np.random.default_rng(seed).choice(len(exact), min(queries, len(exact)), replace=False))
+    ranks = ranks[exact.rows(ranks).any(axis=1)]  # zeros are near to nothing
+    rows = exact.rows(ranks)
     found, seconds = [], []
-    for one in (exact, by_index):
-        one.nearest(rows[:1], _TOP + 1)  # opens what is opened once
+    for search in (exact.nearest, by_index.nearest_by_index):
+        search(rows[:1], _TOP + 1)  # opens what is opened once
         begin = time.perf_counter()
-        found.append(one.nearest(rows, _TOP + 1)[0])
+        found.append(search(rows, _TOP + 1)[0])
         seconds.append(time.perf_counter() - begin)
-    own = np.sort(ranks)[:, None]
     right = sum(
         len(set(a[a != me].tolist()[:_TOP]) & set(b[b != me].tolist()[:_TOP]))
-        for a, b, me in zip(*found, own[:, 0], strict=True)
+        for a, b, me in zip(*found, ranks, strict=True)
     )
-    wanted = sum(len(a[a != me][:_TOP]) for a, me in zip(found[0], own[:, 0], strict=True))
+    wanted = sum(len(a[a != me][:_TOP]) for a, me in zip(found[0], ranks, strict=True))
     return Checked(len(rows), right / max(1, wanted), len(rows) / seconds[0], len(rows) / seconds[1])

@@ -7,7 +7,8 @@ neighbours can be missing.
 
 The file is the parts end to end, each at a multiple of 64 bytes, then JSON that says what they are, its length (8
 bytes) and ``SVINDEX1``. The JSON has the checksum of the vectors, so that other vectors are noticed, its own, and that
-of all before it, which ``streamvec verify`` reads.
+of all before it: a graph is followed wherever it leads, so up to 1 GB is read against it on opening (a tenth of a
+second), and all of it by ``streamvec verify``.
 """
 
 import mmap
@@ -31,6 +32,7 @@ _TAIL = len(MAGIC) + 8
 _LARGEST = 1 << 26  # bytes of JSON: half a million parts
 _BREADTH = 128  # candidates that a search in a graph keeps
 _BLOCK = 1 << 20
+_CHECKED = 1 << 30  # bytes of graphs that are read against their checksum before they are used
 
 
 class Part(NamedTuple):
@@ -82,9 +84,14 @@ def empty_graph(dim: int, dtype: str, connectivity: int, expansion: int) -> Any:
 class AnnIndex:
     """An open index; raises StreamvecError where it is damaged or cut short."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        """threads: of searches of several queries; 0 is all cores."""
         self.path = path
         self.about = read_about(path)
+        empty_graph(*self._shape())  # is usearch there?
+        if self.about["body"] <= _CHECKED:
+            verify_index(path)
+        self.threads = threads
         self._graphs: list[Any] = []
         self._map: mmap.mmap | None = None
 
@@ -93,7 +100,7 @@ class AnnIndex:
         """The checksum of the vectors that it was made of."""
         return str(self.about["vectors"])
 
-    def candidates(self, queries: np.ndarray, number: int, threads: int = 0) -> np.ndarray:
+    def candidates(self, queries: np.ndarray, number: int) -> np.ndarray:
         """int64[q, n]: ranks of about *number* rows near to each query float[q, dim]; -1 where there are fewer."""
         parts = self.about["parts"]
         asked = quantized(queries, self.about["dtype"])
@@ -102,7 +109,7 @@ class AnnIndex:
         for part, graph in zip(parts, self._opened(), strict=True):
             take = min(number, part.rows)
             graph.expansion_search = max(_BREADTH, 2 * take)
-            answer = graph.search(asked, take, threads=threads if len(queries) > 1 else 1)
+            answer = graph.search(asked, take, threads=self.threads if len(queries) > 1 else 1)
             here = np.arange(take) < np.asarray(answer.counts)[:, None]
             found.append(np.where(here, answer.keys.astype(np.int64) + base, -1))
             distances.append(np.where(here, answer.distances, np.inf))
@@ -111,13 +118,19 @@ class AnnIndex:
         order = np.lexsort((ranks, far), axis=1)[:, :number]
         return np.take_along_axis(ranks, order, axis=1)[: len(queries)]
 
+    def _shape(self) -> tuple[int, str, int, int]:
+        dim, dtype, connectivity, expansion = (
+            self.about[name] for name in ("dim", "dtype", "connectivity", "expansion")
+        )
+        return dim, dtype, connectivity, expansion
+
     def _opened(self) -> list[Any]:
         if not self._graphs:
             with named_problems(self.path), self.path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             view = memoryview(self._map)
             for part in self.about["parts"]:
-                graph = empty_graph(*(self.about[name] for name in ("dim", "dtype", "connectivity", "expansion")))
+                graph = empty_graph(*self._shape())
                 try:
                     graph.view(view[part.start : part.start + part.size])
                     if len(graph) != part.rows:
@@ -128,6 +141,13 @@ class AnnIndex:
                     ) from problem
                 self._graphs.append(graph)
         return self._graphs
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file ends as an index does."""
+    with named_problems(path), path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - len(MAGIC)))
+        return file.read() == MAGIC
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -100,11 +100,12 @@ def _keyed_vectors(found: Any, path: Path) -> tuple[dict[Any, Any], Path]:
 
 def _array(state: dict[Any, Any], name: str, path: Path, stem: Path) -> np.ndarray | None:
     """An array among the attributes, or in the file beside that holds it; None where there is none."""
-    if name in (state.get("__numpys") or ()):
-        beside = stem.with_name(f"{stem.name}.{name}.npy")
-        if not beside.exists():
-            raise StreamvecError(f"{path}: its {name} are in {beside.name}, which is not beside it: fetch that, too")
-        return mapped_npy(beside)
+    beside = state.get("__numpys")
+    if isinstance(beside, list) and name in [one for one in beside if isinstance(one, str)]:
+        array = stem.with_name(f"{stem.name}.{name}.npy")
+        if not array.exists():
+            raise StreamvecError(f"{path}: its {name} are in {array.name}, which is not beside it: fetch that, too")
+        return mapped_npy(array)
     made = state.get(name)
     return _from_pickle(made, path) if isinstance(made, Made) else None
 
@@ -120,18 +121,24 @@ def _from_pickle(made: Made, path: Path) -> np.ndarray:
             raw, dtype, shape, order = made.arguments
         else:
             raise ValueError(f"made by {made.of.name}")
-        kind = dtype.arguments[0]
-        byte_order = dtype.state[1]
+        kind: Any = dtype.arguments[0]
+        byte_order: Any = dtype.state[1]
+        if not (isinstance(kind, str) and isinstance(byte_order, str) and _is_shape(shape)):  # hashing may not end
+            raise ValueError("its type or shape is none")
         if dtype.of != Named("numpy", "dtype") or kind not in _KINDS or byte_order not in ("<", ">", "|"):
-            raise ValueError(f"numbers of type {kind!r}")
+            raise ValueError(f"numbers of type {kind[:20]!r}")
         if isinstance(raw, Made):  # of protocol 2: text that stands for bytes
             raw = raw.arguments[0]
         numbers = raw.encode("latin-1") if isinstance(raw, str) else raw
-        flat = np.frombuffer(numbers, np.dtype(kind).newbyteorder(byte_order))
+        flat = np.frombuffer(numbers, np.dtype(byte_order + kind))
         found: np.ndarray = flat.reshape(shape, order=order)
     except (ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError) as problem:
         raise StreamvecError(f"{path}: damaged: an array in it cannot be read ({problem}): save it again") from None
     return found
+
+
+def _is_shape(found: Any) -> bool:
+    return isinstance(found, tuple) and all(isinstance(one, int) for one in found)
 
 
 def _parts(chunks: Iterable[Chunk]) -> Iterator[list[str]]:

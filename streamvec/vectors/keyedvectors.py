@@ -77,7 +77,7 @@ class KeyedVectors:
             ngrams = StoredNGrams(place, found.info, found.dim) if isinstance(found.info.get(CHECKSUM), str) else None
             opened = cls(found, str(path), subwords=ngrams)
             if index and index_beside(place).exists():
-                opened._use_index(AnnIndex(index_beside(place)), checksum_of_vectors(place))
+                opened._use_index(index_beside(place), checksum_of_vectors(place))
             return opened
         from streamvec.vectors.formats import detect, open_subwords, read_vectors
 
@@ -238,8 +238,8 @@ class KeyedVectors:
             raise ValueError("queries must be finite, got NaN or infinity")
         if measure == "euclidean":
             return nearest_euclidean(self._chunks, queries, topn, restrict)
-        if self.uses_index(topn, restrict) and queries.any(axis=1).all():
-            return self._nearest_by_index(queries, topn)
+        if self.uses_index(topn, restrict):
+            return self.nearest_by_index(queries, topn)
         return nearest(self._chunks, queries, topn, restrict)
 
     def uses_index(self, topn: int = 10, restrict: int | None = None, measure: str = "cosine") -> bool:
@@ -338,7 +338,11 @@ class KeyedVectors:
             found = [nearest_by_products(self._chunks, *query.by_products(), more, restrict) for query in queries]
         else:
             sums = [query.by_cosine() if measure == "cosine" else query.by_distance() for query in queries]
-            ranks, values = self.nearest(np.array(sums).reshape(-1, self.dim), more, restrict, measure)
+            rows = np.array(sums).reshape(-1, self.dim)
+            if measure == "cosine" and self.uses_index(topn, restrict):
+                ranks, values = self.nearest_by_index(rows, more)
+            else:
+                ranks, values = self.nearest(rows, more, restrict, measure)
             found = list(zip(ranks, values, strict=True))
         return [
             [
@@ -355,26 +359,34 @@ class KeyedVectors:
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
-    def _use_index(self, index: AnnIndex, vectors: str) -> None:
+    def _use_index(self, path: Path, vectors: str) -> None:
+        """Takes the index at *path* where it is one of *vectors*, by their checksum; says why where it is not used."""
+        try:
+            index = AnnIndex(path)
+        except StreamvecError as problem:
+            self.notes.append(f"{problem}; all words are looked at")
+            return
         if index.vectors == vectors:
             self.index = index
         else:
             self.notes.append(
-                f"{index.path} is of other vectors, so all words are looked at: streamvec index --overwrite makes one"
+                f"{path} is of other vectors, so all words are looked at: streamvec index --overwrite makes one"
             )
 
-    def _nearest_by_index(self, queries: np.ndarray, topn: int) -> tuple[np.ndarray, np.ndarray]:
-        """As ``nearest``, of candidates out of the index."""
+    def nearest_by_index(self, queries: np.ndarray, topn: int) -> tuple[np.ndarray, np.ndarray]:
+        """As ``nearest``, of candidates out of the index; for zeros, or where these are too few, of all rows."""
         assert self.index is not None
         ranks = self.index.candidates(queries, 2 * topn + 10)
         there = ranks >= 0
         values = np.full(ranks.shape, -np.inf)
         query = np.repeat(np.arange(len(queries)), ranks.shape[1])[there.ravel()]
         values[there] = cosines(queries[query], self.rows(ranks[there]))
-        if (there.sum(axis=1) < topn).any():  # a graph may have rows that no way leads to
-            return nearest(self._chunks, queries, topn)
         order = np.lexsort((ranks, -values), axis=1)[:, :topn]
-        return np.take_along_axis(ranks, order, axis=1), np.take_along_axis(values, order, axis=1)
+        ranks, values = np.take_along_axis(ranks, order, axis=1), np.take_along_axis(values, order, axis=1)
+        others = (there.sum(axis=1) < topn) | ~queries.any(axis=1)
+        if others.any():
+            ranks[others], values[others] = nearest(self._chunks, queries[others], topn)
+        return ranks, values
 
 
 def _listed(asked: Asked | Sequence[Asked]) -> list[Asked]:

@@ -149,7 +149,7 @@ def _slowly(block: bytes, starts: np.ndarray, stops: np.ndarray, name: str, line
     out = np.empty(len(starts), np.float32)
     for place, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
         try:
-            out[place] = float(block[start:stop])
+            out[place] = float(block[start:stop].replace(b"_", b"?"))  # Python takes 1_0 for 10
         except ValueError:
             raise StreamvecError(
                 f"{_place(name, line, block, start)}: expected a number, got "
