@@ -26,7 +26,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py | $(BIN)/python
-	$(BIN)/pip install -q -c constraints.txt -e .
+	$(BIN)/pip install -q -c constraints.txt -e '.[plot]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
@@ -34,4 +34,4 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-run demo-run-* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo-run demo-run.html demo-run-* .pytest_cache .mypy_cache .ruff_cache

@@ -2,8 +2,9 @@
 
 import shlex
 from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,10 @@ from streamvec.errors import StreamvecError
 from .options import overwrite_option
 from .watching import StopRequest, watching
 
+if TYPE_CHECKING:
+    from streamvec.training.progress import Reporter
+    from streamvec.vectors import KeyedVectors
+
 _WORDS = ("ship", "london", "monday", "mother", "horse", "piano")
 _OPTIONS: dict[str, dict[str, Any]] = {  # what two million words call for
     "skipgram": {"epochs": 20},
@@ -19,6 +24,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {  # what two million words call for
     "glove": {"epochs": 15, "x_max": 20.0},
 }
 _FIRST = "skipgram"
+_DRAWN = 5_000  # words on the page
 
 
 @click.command("demo")
@@ -26,10 +32,10 @@ _FIRST = "skipgram"
 @click.option("--out", type=click.Path(), help="The folder of the RUN.  [default: demo-run, or demo-run-MODEL]")
 @overwrite_option
 def demo_(model: str | None, out: str | None, overwrite: bool) -> None:
-    """Train on 10 MB of English novels that come with streamvec, and show neighbours of a few words.
+    """Train on 10 MB of English novels that come with streamvec, show neighbours of a few words, and draw a map.
 
-    A finished demo is shown again at once; an interrupted one is gone on with. With --model, a demo of another model
-    has a folder of its own, so that they can be compared.
+    The map is a page for a browser, beside the RUN. A finished demo is shown again at once; an interrupted one is gone
+    on with. With --model, a demo of another model has a folder of its own, so that they can be compared.
 
     \b
     Example:
@@ -54,8 +60,28 @@ def demo_(model: str | None, out: str | None, overwrite: bool) -> None:
             chosen = model or _FIRST
             with as_file(files("streamvec") / "data" / "novels-en.txt.zst") as text:
                 vectors = train[chosen](text, run, overwrite=overwrite, report=report, stop=stop, **_OPTIONS[chosen])
+        page = _page(vectors, run, report)
     for word, neighbours in zip(_WORDS, vectors.most_similar_batch(_WORDS, topn=6), strict=True):
         click.echo(f"{word:>8}: " + "  ".join(f"{other} {similarity:.2f}" for other, similarity in neighbours))
-    click.echo(f"\n{len(vectors):,} words, {vectors.dim} numbers each, in {run / 'vectors.arrow'}. Ask it yourself:")
+    click.echo(f"\n{len(vectors):,} words, {vectors.dim} numbers each, in {run / 'vectors.arrow'}.")
+    click.echo(f"A map of the {min(_DRAWN, len(vectors)):,} most frequent ones: {page}, for a browser. Ask yourself:")
     name = shlex.quote(str(run))
     click.echo(f"  streamvec nn {name} river\n  streamvec analogy {name} man woman king")
+
+
+def _page(vectors: "KeyedVectors", run: Path, report: "Reporter") -> Path:
+    """The map of the demo's words beside the RUN, drawn where it is not there yet."""
+    from streamvec.tasks.mapwords import most_frequent
+    from streamvec.tasks.wordmap import MapOptions, make_map
+    from streamvec.tasks.wordpage import write_page
+
+    page = run.with_name(run.name + ".html")
+    if not page.exists() or page.stat().st_mtime < (run / "vectors.arrow").stat().st_mtime:
+        method = "tsne" if find_spec("openTSNE") else "pca"
+        if method == "pca":
+            report.note(
+                "note: without openTSNE (pip install 'streamvec[plot]') words are placed less well, by --method pca"
+            )
+        chosen = most_frequent(vectors, _DRAWN)
+        write_page(make_map(vectors, chosen, MapOptions(method=method), True, report), chosen.rows, page)
+    return page

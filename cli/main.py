@@ -12,7 +12,7 @@ from streamvec.errors import Interrupted, StreamvecError
 # verb -> (module, one line of help). A module is imported only when its verb is called: a look-up must not
 # wait for the trainers.
 VERBS = {
-    "demo": ("demo", "Train on a bundled novel, show neighbours: two minutes."),
+    "demo": ("demo", "Train on bundled novels, show neighbours and a map: two minutes."),
     "train": ("train", "Text in, vectors out."),
     "resume": ("resume", "Go on exactly where a RUN stopped."),
     "plan": ("plan", "Peak memory, disk and time, before anything starts."),
@@ -29,7 +29,7 @@ VERBS = {
     "debias": ("bias", "Remove it: neutralize and equalize, or softly."),
     "predict": ("predict", "What a trained task says of each line."),
     "generate": ("generate", "Text from a language model."),
-    "plot": ("plot", "A picture of gradients, or of what labelled examples bring."),
+    "plot": ("plot", "A map of words as a picture or a page; pictures of trainings."),
     "export": ("convert", "Write vectors in another tool's format."),
     "import": ("convert", "Read another tool's vectors into vectors.arrow."),
     "info": ("inspect", "What a RUN or a file holds."),

@@ -28,6 +28,9 @@ def test_demo_shows_neighbours_that_make_sense_and_where_they_lie(tmp_path: Path
     assert "father" in lines["mother"]
     assert "demo-run/vectors.arrow" in done.stdout and "streamvec nn demo-run" in done.stdout
     assert "loss" in done.stderr and "loss" not in done.stdout
+    assert "demo-run.html" in done.stdout
+    page = (tmp_path / "demo-run.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and '"monday"' in page
 
     again = demo(tmp_path)
     assert again.stdout == done.stdout
@@ -39,7 +42,7 @@ def test_demo_of_glove_has_a_folder_of_its_own_and_never_shows_another_model(tmp
     lines = neighbours(done)
     assert len({"tuesday", "wednesday", "thursday", "friday", "saturday"} & set(lines["monday"])) >= 2
     assert {"father", "brother"} <= set(lines["mother"])
-    assert [path.name for path in tmp_path.iterdir()] == ["demo-run-glove"]
+    assert {path.name for path in tmp_path.iterdir()} == {"demo-run-glove", "demo-run-glove.html"}
     assert "counting pairs" in done.stderr and "streamvec nn demo-run-glove" in done.stdout
 
     assert demo(tmp_path, "--out", "demo-run-glove").stdout == done.stdout

@@ -228,7 +228,7 @@ def test_plot_draws_a_picture(streamvec, tmp_path, reported):
 
 
 def test_plot_says_what_it_can_do(streamvec, tmp_path, reported, finished_run):
-    ended = streamvec("plot", reported, "-o", tmp_path / "map.png")
+    ended = streamvec("plot", reported, "-o", tmp_path / "map.png", "--gradients", "--learning-curve")
     assert ended.returncode == 2 and "give --gradients or --learning-curve" in ended.stderr
     ended = streamvec("plot", finished_run, "--gradients", "-o", tmp_path / "map.png")
     assert ended.returncode == 1 and "no steps in time" in ended.stderr
