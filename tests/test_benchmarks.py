@@ -33,7 +33,12 @@ def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("program", FIGURES)
+QUICK = ("bias", "lookup", "phrases", "prepare_rate", "tagger_vs_torch")  # the others take half a minute each
+
+
+@pytest.mark.parametrize(
+    "program", [one if one in QUICK else pytest.param(one, marks=pytest.mark.soak) for one in FIGURES]
+)
 def test_quick_run_keeps_figures(program: str, tmp_path: Path) -> None:
     if program in ("vectors_vs_peers", "softmax_perplexity", "prepare_rate", "phrases"):
         pytest.importorskip("gensim")

@@ -56,7 +56,7 @@ def test_small_tables_spill_and_many_runs_are_merged(
     assert content_of(tmp_path / "run") == content_of(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2))])
 def test_stopped_at_random_batches_and_gone_on_with(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

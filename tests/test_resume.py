@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 # A regular expression is the slow tokenizer: preparation then takes long enough to be killed in, too.
@@ -36,17 +37,18 @@ def steps_saved(run) -> int:
     return max((int(name[:4]) * BATCHES + int(name[5:]) for name in names), default=0)
 
 
-def test_killed_at_ten_random_moments_and_the_same_bytes(corpus, tmp_path):
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.soak)])
+def test_killed_at_random_moments_and_the_same_bytes(corpus, tmp_path, times):
     arguments = [*TEXT, *TRAINING]
     subprocess.run(command("train", "skipgram", corpus, "--out", tmp_path / "whole", *arguments), check=True)
     expected = (tmp_path / "whole" / "vectors.arrow").read_bytes()
 
     rng = random.Random(3)
     run, moments = tmp_path / "killed", []
-    # Three times while the text is prepared (so long after run.json appears), seven times while it trains (after so
-    # many steps and a moment more): wherever each process has come to by then.
-    waits = [("preparing", rng.uniform(0, 0.8)) for _ in range(3)]
-    waits += [("training", step + rng.randint(0, 15)) for step in range(10, 150, 20)]
+    # A third while the text is prepared (so long after run.json appears), the others while it trains (after so many
+    # steps and a moment more): wherever each process has come to by then.
+    waits = [("preparing", rng.uniform(0, 0.8)) for _ in range(times // 3)]
+    waits += [("training", step + rng.randint(0, 15)) for step in np.linspace(10, 130, times - times // 3).astype(int)]
     for stage, amount in waits:
         new = not (run / "run.json").exists()
         start = ["train", "skipgram", corpus, "--out", run, *arguments] if new else ["resume", run]
@@ -61,7 +63,7 @@ def test_killed_at_ten_random_moments_and_the_same_bytes(corpus, tmp_path):
         moments.append((stage, steps_saved(run)))
     subprocess.run(command("resume", run, "--threads", 2), check=True)
     assert (run / "vectors.arrow").read_bytes() == expected, moments
-    assert sum(stage == "preparing" and steps == 0 for stage, steps in moments) >= 2, moments
+    assert sum(stage == "preparing" and steps == 0 for stage, steps in moments) >= max(1, times // 3 - 1), moments
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

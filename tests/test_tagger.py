@@ -26,7 +26,8 @@ OPTIONS = [
 
 
 def network(known=None, **options):
-    config = TaggerConfig(dim=DIM, hidden=HIDDEN, **{"char_hidden": 4, "char_dim": 3, **options})
+    spelled = {} if options.get("char_hidden") == 0 else {"char_hidden": 4, "char_dim": 3}
+    config = TaggerConfig(dim=DIM, hidden=HIDDEN, **{**spelled, **options})
     return Tagger(config, WORDS, TAGS, known)
 
 
