@@ -20,6 +20,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 _DATA = REPOSITORY.parent / "shared" / "data"
 _PACKAGES = ("streamvec", "numba", "llvmlite", "numpy", "pyarrow", "click", "gensim", "scipy")
 _HINTS = ("OPENBLAS_", "OMP_", "MKL_", "GOTO_", "NUMBA_NUM", "NUMBA_CPU")  # what would slow a peer or us by hand
+_NO_CACHE = "PYTHONDONTWRITEBYTECODE"  # every process would compile all sources anew
 
 
 class Skip(Exception):
@@ -130,7 +131,7 @@ def _cpu() -> str:
 def environment() -> dict[str, str]:
     """The environment of a measured process: ours without hints to number libraries, so that each runs as it would
     on a machine that nobody tuned."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(_HINTS)}
+    return {key: value for key, value in os.environ.items() if not key.startswith(_HINTS) and key != _NO_CACHE}
 
 
 def worker(module: str, task: str, settings: dict[str, Any], python: str = sys.executable) -> dict[str, Any]:

@@ -85,6 +85,8 @@ def main() -> None:
         with streamvec.make_context("streamvec", arguments) as context:
             streamvec.invoke(context)
         sys.stdout.flush()
+        if arguments and VERBS.get(arguments[0], ("",))[0] == "lookup":
+            os._exit(0)  # all is said, nothing is open for writing: tidying up would take as long as the search
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.exceptions.NoArgsIsHelpError as problem:

@@ -31,7 +31,7 @@ DTYPES = ("i8", "f16", "f32")
 _TAIL = len(MAGIC) + 8
 _LARGEST = 1 << 26  # bytes of JSON: half a million parts
 _BREADTH = 128  # candidates that a search in a graph keeps
-_BLOCK = 1 << 20
+_BLOCK = 1 << 24
 _CHECKED = 1 << 30  # bytes of graphs that are read against their checksum before they are used
 
 
@@ -104,19 +104,18 @@ class AnnIndex:
         """int64[q, n]: ranks of about *number* rows near to each query float[q, dim]; -1 where there are fewer."""
         parts = self.about["parts"]
         asked = quantized(queries, self.about["dtype"])
-        asked = np.concatenate([asked, asked[:0] if len(asked) > 1 else asked])  # of one row usearch answers otherwise
         found, distances, base = [], [], 0
         for part, graph in zip(parts, self._opened(), strict=True):
             take = min(number, part.rows)
             graph.expansion_search = max(_BREADTH, 2 * take)
-            answer = graph.search(asked, take, threads=self.threads if len(queries) > 1 else 1)
-            here = np.arange(take) < np.asarray(answer.counts)[:, None]
-            found.append(np.where(here, answer.keys.astype(np.int64) + base, -1))
-            distances.append(np.where(here, answer.distances, np.inf))
+            keys, far, counts = _searched(graph, asked, take, self.threads)
+            here = np.arange(take) < counts[:, None]
+            found.append(np.where(here, keys.astype(np.int64) + base, -1))
+            distances.append(np.where(here, far, np.inf))
             base += part.rows
-        ranks, far = np.concatenate(found, axis=1), np.concatenate(distances, axis=1)
-        order = np.lexsort((ranks, far), axis=1)[:, :number]
-        return np.take_along_axis(ranks, order, axis=1)[: len(queries)]
+        ranks, all_far = np.concatenate(found, axis=1), np.concatenate(distances, axis=1)
+        order = np.lexsort((ranks, all_far), axis=1)[:, :number]
+        return np.take_along_axis(ranks, order, axis=1)
 
     def _shape(self) -> tuple[int, str, int, int]:
         dim, dtype, connectivity, expansion = (
@@ -141,6 +140,16 @@ class AnnIndex:
                     ) from problem
                 self._graphs.append(graph)
         return self._graphs
+
+
+def _searched(graph: Any, asked: np.ndarray, take: int, threads: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(keys uint64[q, take], distances float32[q, take], how many of these are found int64[q])."""
+    if len(asked) > 1:
+        several = graph.search(asked, take, threads=threads)
+        return several.keys, several.distances, np.asarray(several.counts)
+    one, keys, distances = graph.search(asked[0], take, threads=1), np.zeros((1, take), np.uint64), np.zeros((1, take))
+    keys[0, : len(one)], distances[0, : len(one)] = one.keys, one.distances
+    return keys, distances, np.array([len(one)])
 
 
 def is_index(path: Path) -> bool:
@@ -177,11 +186,13 @@ def read_about(path: Path) -> dict[str, Any]:
 def verify_index(path: Path) -> str:
     """Reads every byte of an index and returns its checksum; StreamvecError when it is damaged."""
     about, digest = read_about(path), xxhash.xxh3_128()
-    rest = about["body"]
     with named_problems(path), path.open("rb") as file:
-        while rest and (block := file.read(min(_BLOCK, rest))):
-            digest.update(block)
-            rest -= len(block)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # twice as fast as reading into memory of ours
+    with mapped, memoryview(mapped) as view:
+        for start in range(0, about["body"], _BLOCK):
+            with view[start : min(start + _BLOCK, about["body"])] as block:
+                digest.update(block)
+            mapped.madvise(mmap.MADV_DONTNEED, start, min(_BLOCK, len(mapped) - start))  # stays in the page cache only
     found: str = digest.hexdigest()
     if found != about["body_checksum"]:
         raise StreamvecError(

@@ -42,6 +42,7 @@ class Words(Sequence[str]):
         self._starts = np.cumsum([0, *(len(column) for column in self._columns)])
         self._raw = [raw_words(column) for column in self._columns]
         self._scans = 0
+        self._scanned: dict[bytes, int] = {}  # what the few scans have found: a query asks for its words more than once
         self._hashes: np.ndarray | None = None
         self._ranks: np.ndarray | None = None
 
@@ -73,9 +74,12 @@ class Words(Sequence[str]):
         """The rank of *word*, or -1."""
         raw = word.encode("utf-8", "surrogatepass")
         if self._hashes is None:
-            self._scans += 1
+            if raw not in self._scanned:
+                self._scans += 1
+                if self._scans <= _SCANS:
+                    self._scanned[raw] = self._scan(raw)
             if self._scans <= _SCANS:
-                return self._scan(raw)
+                return self._scanned[raw]
             self._build()
         return int(self._find(word, xxhash.xxh3_64_intdigest(raw)))
 
