@@ -86,6 +86,7 @@ def main() -> None:
             streamvec.invoke(context)
         sys.stdout.flush()
         if arguments and VERBS.get(arguments[0], ("",))[0] == "lookup":
+            sys.stderr.flush()
             os._exit(0)  # all is said, nothing is open for writing: tidying up would take as long as the search
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
