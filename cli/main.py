@@ -85,9 +85,6 @@ def main() -> None:
         with streamvec.make_context("streamvec", arguments) as context:
             streamvec.invoke(context)
         sys.stdout.flush()
-        if arguments and VERBS.get(arguments[0], ("",))[0] == "lookup":
-            sys.stderr.flush()
-            os._exit(0)  # all is said, nothing is open for writing: tidying up would take as long as the search
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.exceptions.NoArgsIsHelpError as problem:
@@ -122,5 +119,14 @@ def fail(message: str, status: int, debug: bool) -> None:
     sys.exit(status)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The process ``streamvec``: a look-up that has been answered leaves at once, as nothing is open for writing, and
+    tidying up would take as long as the search."""
     main()
+    if VERBS.get(next((word for word in sys.argv[1:] if word != "--debug"), ""), ("",))[0] == "lookup":
+        sys.stderr.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    run()

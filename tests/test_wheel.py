@@ -80,7 +80,7 @@ def test_the_wheel_says_its_licence_and_the_command(wheel: Path) -> None:
         "[console_scripts]",
         "streamvec",
         "=",
-        "streamvec_cli.main:main",
+        "streamvec_cli.main:run",
     ]
     assert archive.read(f"{about}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
 
