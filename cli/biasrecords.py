@@ -22,15 +22,21 @@ def direction_record(path: str | None, direction: "BiasDirection") -> dict[str, 
         "found": len(direction.sets),
         "of": direction.of,
         "missing": list(direction.missing),
+        "read_as": direction.read_as,
         "shares": list(direction.shares),
         "random_shares": list(direction.random_shares),
     }
 
 
 def words_record(path: str | None, found: "Projections", strictness: float) -> dict[str, Any]:
-    bias = found.direct_bias(strictness)
-    many = len(found.words)
-    return {"words": path, "direct_bias": bias, "strictness": strictness, "found": many, "missing": list(found.missing)}
+    return {
+        "words": path,
+        "direct_bias": found.direct_bias(strictness),
+        "strictness": strictness,
+        "found": len(found.words),
+        "missing": list(found.missing),
+        "read_as": found.read_as,
+    }
 
 
 def projection_records(found: "Projections", number: int) -> list[dict[str, Any]]:
@@ -50,6 +56,7 @@ def weat_record(path: str, one: "Weat") -> dict[str, Any]:
         "found": list(one.found),
         "of": list(one.of),
         "missing": list(one.missing),
+        "read_as": one.read_as,
     }
 
 
@@ -76,6 +83,7 @@ def debiased_record(out: str, done: "Debiased", measured: Sequence["Measures"]) 
         "equalized": [list(words) for words in done.equalized],
         "not_equalized": [list(words) for words in done.unused],
         "unknown": list(done.unknown),
+        "read_as": done.read_as,
         "before": before,
         "after": after,
     }

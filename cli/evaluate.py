@@ -1,7 +1,7 @@
 """evaluate: similarity sets and analogies, as a table for people or a JSON object a line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,17 +47,25 @@ class Lists(click.Command):
         return super().parse_args(ctx, spread)
 
 
+def scored_options(similarity: str, analogies: str, more: str = "") -> Callable[[Any], Any]:
+    """--similarity, --analogies and --top, with what they are for; *more* is said of the last."""
+
+    def decorate(command: Any) -> Any:
+        top = f"Analogies: among so many most frequent words; 0 is all.{more}"
+        command = click.option("--top", type=click.IntRange(0), default=_TOP, show_default=True, help=top)(command)
+        command = click.option("--analogies", multiple=True, metavar="F...", help=analogies)(command)
+        return click.option("--similarity", multiple=True, metavar="F...", help=similarity)(command)
+
+    return decorate
+
+
 @click.command("evaluate", cls=Lists)
 @click.argument("vectors")
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
-@click.option("--similarity", multiple=True, metavar="F...", help="Files of pairs: word, word, score a line.")
-@click.option("--analogies", multiple=True, metavar="F...", help="Files of questions: four words a line, : sections.")
-@click.option(
-    "--top",
-    type=click.IntRange(0),
-    default=_TOP,
-    show_default=True,
-    help="Analogies: among so many most frequent words; 0 is all. (word2vec's script has 30000, gensim 300000.)",
+@scored_options(
+    "Files of pairs: word, word, score a line.",
+    "Files of questions: four words a line, : sections.",
+    " (word2vec's script has 30000, gensim 300000.)",
 )
 @click.option("--case-sensitive", is_flag=True, help="A word is what is written; otherwise case is ignored.")
 @json_option

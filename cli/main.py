@@ -26,7 +26,7 @@ VERBS = {
     "summarize": ("sentences", "The sentences that say most of a document."),
     "evaluate": ("evaluate", "How good vectors are: similarity sets and analogies."),
     "bias": ("bias", "Measure bias: direction, projections, direct bias, WEAT."),
-    "debias": ("bias", "Remove it: neutralize and equalize, or softly."),
+    "debias": ("debias", "Remove it: neutralize and equalize, or softly."),
     "predict": ("predict", "What a trained task says of each line."),
     "generate": ("generate", "Text from a language model."),
     "plot": ("plot", "A map of words as a picture or a page; pictures of trainings."),

@@ -106,6 +106,14 @@ def given(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if context.get_parameter_source(name) is not default}
 
 
+def refuse_idle(context: click.Context, needed: Mapping[str, str]) -> None:
+    """click.UsageError where an option is given whose other, by *needed*, is not, so that it would do nothing."""
+    asked, names = given(context, context.params), {one.name: one.opts[-1] for one in context.command.params}
+    for name, other in needed.items():
+        if name in asked and not context.params[other]:
+            raise click.UsageError(f"{names[name]} does nothing without {names[other]}", context)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 vectors_option = click.option(

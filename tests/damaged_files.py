@@ -49,6 +49,15 @@ def vectors(dim: int = 3) -> KeyedVectors:
     return KeyedVectors.from_arrays(WORDS, rows, np.arange(len(WORDS), 0, -1))
 
 
+def saved(path: Path, words: list[str], matrix: np.ndarray) -> None:
+    """Vectors as gensim, which must be there, saves them."""
+    from gensim.models import KeyedVectors as Theirs
+
+    made = Theirs(matrix.shape[1])
+    made.add_vectors(words, matrix)
+    made.save(str(path))
+
+
 def loaded(path: Path) -> Found:
     """All that a file holds: every word, every number; and a search among them."""
     found = KeyedVectors.load(path)

@@ -64,6 +64,24 @@ def test_json(folder: Path, streamvec: Command) -> None:
     assert json.loads(alone.stdout) == tests[0]
 
 
+def test_words_in_another_case_are_told(folder: Path, streamvec: Command, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("JOB1\njob2\n")
+    asked = ["--pairs", folder / "pairs.json", "--words", tmp_path / "words.txt"]
+    ended = streamvec("bias", folder / "vectors.arrow", *asked)
+    assert f"note: {tmp_path / 'words.txt'}: 1 word is taken in another form: JOB1 (job1)" in ended.stderr
+    records = [
+        json.loads(line) for line in streamvec("bias", folder / "vectors.arrow", *asked, "--json").stdout.splitlines()
+    ]
+    assert records[0]["read_as"] == {} and records[1]["read_as"] == {"JOB1": "job1"}
+    more = ["--specific", tmp_path / "words.txt", "--save-specific", tmp_path / "s.txt", "-o", tmp_path / "out"]
+    done = streamvec("debias", folder / "vectors.arrow", "--pairs", folder / "pairs.json", *more, "--json")
+    assert json.loads(done.stdout)["read_as"] == {"JOB1": "job1"} and "JOB1 (job1)" in done.stderr
+    again = streamvec(
+        "debias", folder / "vectors.arrow", "--pairs", folder / "pairs.json", *more[:-1], tmp_path / "other"
+    )
+    assert again.returncode == 1 and "s.txt: exists already" in again.stderr and not (tmp_path / "other").exists()
+
+
 def test_debias(folder: Path, streamvec: Command, tmp_path: Path) -> None:
     out = tmp_path / "fair.arrow"
     asked = ["--pairs", folder / "pairs.json", "--equalize", folder / "equalize.txt", "--words", folder / "jobs.json"]
@@ -119,6 +137,11 @@ def test_debias_softly_and_by_learning(folder: Path, streamvec: Command, tmp_pat
         ("bias", "--pairs specific.txt", 1, "line 1: expected two words or more"),
         ("bias", "--weat pairs.json", 1, "expected an object of four lists"),
         ("bias", "--pairs pairs.json --components 9", 1, "do not span 9"),
+        ("bias", "--weat weat.txt -n 3", 2, "-n does nothing without --words"),
+        ("bias", "--pairs pairs.json --strictness 2", 2, "--strictness does nothing without --words"),
+        ("bias", "--pairs pairs.json --permutations 9", 2, "--permutations does nothing without --weat"),
+        ("bias", "--pairs pairs.json --seed -1", 2, "'--seed'"),
+        ("debias", "--pairs pairs.json --top 9 -o out", 2, "--top does nothing without --analogies"),
         ("debias", "--pairs pairs.json", 2, "'-o'"),
         ("debias", "-o out", 2, "--pairs"),
         ("debias", "--pairs pairs.json --soft --equalize equalize.txt -o out", 2, "--equalize is for hard"),

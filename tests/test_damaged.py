@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import struct
 import subprocess
 import sys
@@ -13,14 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from damaged_files import WORDS, fasttext_model, loaded, vectors
+from damaged_files import WORDS, fasttext_model, loaded, saved, vectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamvec.errors import StreamvecError
 from streamvec.vectors import KeyedVectors, rows
 from streamvec.vectors.exports import export_vectors
-from streamvec.vectors.formats import import_vectors
 from streamvec.vectors.ngramfile import CHECKSUM, beside, write_ngrams
 
 TESTS = Path(__file__).parent
@@ -114,13 +112,6 @@ def test_any_bytes_at_all(tmp_path: Path, content: bytes, magic: bytes) -> None:
 
 def table(path: Path, **columns: Any) -> None:
     pq.write_table(pa.table(columns), path)
-
-
-def saved(path: Path, words: list[str], matrix: np.ndarray) -> None:
-    gensim = pytest.importorskip("gensim.models")
-    made = gensim.KeyedVectors(matrix.shape[1])
-    made.add_vectors(words, matrix)
-    made.save(str(path))
 
 
 NAN = np.array([[1, 2], [3, np.nan]], np.float32)
@@ -279,101 +270,6 @@ def test_statistics_that_end_pyarrow_do_not_end_us(tmp_path: Path) -> None:
     export_vectors(vectors(), path)
     ended = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, encoding="utf-8", timeout=300)
     assert ended.returncode == 0, ended.stderr
-
-
-class Hostile:
-    """Would run when unpickled."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return exec, (self.code,)
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_hostile_pickle_runs_nothing(tmp_path: Path, protocol: int) -> None:
-    gensim = pytest.importorskip("gensim.models")
-    sign = tmp_path / "executed"
-    code = f"open({str(sign)!r}, 'w').close()"
-    innocent = gensim.KeyedVectors(2)
-    innocent.add_vectors(["a"], np.ones((1, 2), np.float32))
-    innocent.mapfile_path = Hostile(code)
-    path = tmp_path / "v.kv"
-    innocent.save(str(path), pickle_protocol=protocol)
-    with pytest.raises(StreamvecError, match=r"byte \d+: refers to \w+\.exec, which has no place in a model"):
-        KeyedVectors.load(path)
-    with pytest.raises(StreamvecError, match=r"refers to \w+\.exec"):
-        import_vectors(path, tmp_path / "v.arrow")
-    assert not sign.exists()
-    gensim.KeyedVectors.load(str(path))
-    assert sign.exists()  # so the file was one that runs
-
-
-GLOBALS = [
-    ("os", "system"),
-    ("builtins", "eval"),
-    ("builtins", "getattr"),
-    ("gensim", "utils"),
-    ("numpyx", "a"),
-    ("", ""),
-]
-
-
-@pytest.mark.parametrize("name", GLOBALS, ids=".".join)
-@pytest.mark.parametrize("how", ["GLOBAL", "STACK_GLOBAL", "dotted", "INST", "EXT", "PERSID"])
-def test_no_other_name_is_taken(tmp_path: Path, name: tuple[str, str], how: str) -> None:
-    module, function = (one.encode() for one in name)
-    texts = b"".join(b"\x8c" + bytes([len(one)]) + one for one in (module, function))
-    code = {
-        "GLOBAL": b"c" + module + b"\n" + function + b"\n)R.",
-        "STACK_GLOBAL": texts + b"\x93)R.",
-        "dotted": b"cnumpy\n" + b"linalg." + function + b"\n)R.",
-        "INST": b"(i" + module + b"\n" + function + b"\n.",
-        "EXT": b"\x82\x01)R.",
-        "PERSID": b"Pabc\n.",
-    }[how]
-    (tmp_path / "v.kv").write_bytes(b"\x80\x04" + code)
-    with pytest.raises(StreamvecError, match="a Python pickle"):
-        KeyedVectors.load(tmp_path / "v.kv")
-
-
-def test_pickles_that_would_take_all_memory_or_the_stack(tmp_path: Path) -> None:
-    path = tmp_path / "v.kv"
-    deep = b")" + b"\x85" * 300_000
-    bombs = [
-        b"}" + deep + b"Ns.",  # the hash of a tuple very deep
-        deep + b".",
-        b"]" + b"\x94" * 1 + b"(" + b"h\0" * 100_000 + b"e.",  # a list that holds itself
-        b"(" * 300_000,
-        b"]" * 300_000 + b".",
-        b"X\x0a\0\0\0" + b"a" * 10 + b"\x94" + b"c_codecs\nencode\nh\0\x8c\6latin1\x86R" * 1000 + b".",
-        pickle.dumps({"a": 1}, 4)[2:],
-    ]
-    for bomb in bombs:
-        path.write_bytes(b"\x80\4" + bomb)
-        with pytest.raises(StreamvecError, match="a Python pickle"):
-            KeyedVectors.load(path)
-
-
-def test_arrays_of_a_pickle_must_fit(tmp_path: Path) -> None:
-    pytest.importorskip("gensim.models")
-    path = tmp_path / "v.kv"
-    saved(path, ["a", "b"], np.ones((2, 3), np.float32))
-    whole = path.read_bytes()
-    for found, put in ((b"K\2K\3\x86", b"K\2K\4\x86"), (b"K\2K\3\x86", b"K\3K\2\x86"), (b"f4", b"O8"), (b"f4", b"f9")):
-        assert found in whole
-        path.write_bytes(whole.replace(found, put, 1))
-        with pytest.raises(StreamvecError, match=r"an array in it cannot be read|holds 2 words, but an array of shape"):
-            KeyedVectors.load(path)
-
-
-def test_files_beside_are_missed_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "v.kv"
-    export_vectors(vectors(), path)
-    (tmp_path / "v.kv.vectors.npy").unlink()
-    with pytest.raises(StreamvecError, match=r"its vectors are in v\.kv\.vectors\.npy, which is not beside it"):
-        KeyedVectors.load(path)
 
 
 def test_odd_tables(tmp_path: Path) -> None:

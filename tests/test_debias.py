@@ -130,7 +130,7 @@ def test_what_has_nothing_but_bias_becomes_zeros(tmp_path: Path) -> None:
 def test_specific_words_are_learnt_from_some(tmp_path: Path) -> None:
     vectors = biased_vectors(strongly=12.0)
     seeds = [*NEVER, *FEMALE[:5], *MALE[:5]]
-    rule, missing = learnt(vectors, [*seeds, "nobody"])
+    rule, missing, _ = learnt(vectors, [*seeds, "nobody"])
     assert missing == ("nobody",)
     path = tmp_path / "specific.txt"
     number = save_specific(vectors, rule, path)

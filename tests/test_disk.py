@@ -143,6 +143,21 @@ def test_two_that_write_one_file_are_told_apart(tmp_path: Path) -> None:
     assert path.read_bytes() == b"second" and [one.name for one in tmp_path.iterdir()] == ["x"]
 
 
+def test_two_that_write_one_folder_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "x.partial" / "in").mkdir(parents=True)
+    (tmp_path / "x.partial" / "left").write_bytes(b"by one that was killed")
+    with whole_folder(tmp_path / "x") as folder:
+        (folder / "a").write_bytes(b"a")
+        with pytest.raises(StreamvecError, match=r"x: another process is writing it"), whole_folder(tmp_path / "x"):
+            pass
+    assert [str(one.relative_to(tmp_path)) for one in sorted(tmp_path.rglob("*"))] == ["x", "x/a"]
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StreamvecError, match=rf"^{tmp_path}: a folder: name a file"), whole_file(tmp_path):
+        pass
+
+
 def test_json_notices_every_flipped_byte_and_every_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     content = {"name": "é\n", "numbers": [1, 2.5, None], "nested": {"x": True}}

@@ -303,3 +303,4 @@ def test_the_page_in_a_browser(page_file: Path, subtests: pytest.Subtests) -> No
             page.settled()
             with subtests.test(step.__name__):
                 step(page)
+        assert page.complaints() == []

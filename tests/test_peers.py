@@ -32,7 +32,7 @@ def many(number: int) -> KeyedVectors:
     return vectors([f"w{place}" for place in range(number)], 3)
 
 
-def same(found: KeyedVectors, words: list[str], rows: np.ndarray, counts: list[int]) -> None:
+def assert_same(found: KeyedVectors, words: list[str], rows: np.ndarray, counts: list[int]) -> None:
     assert list(found.words) == words and found.counts.tolist() == counts
     assert np.array_equal(found.vectors, rows)
 
@@ -79,10 +79,10 @@ def test_we_read_what_gensim_saves(tmp_path: Path, protocol: int, apart: int) ->
     path = tmp_path / "v.kv"
     theirs.save(str(path), pickle_protocol=protocol, sep_limit=apart)
     assert detect(path) == "gensim" and (tmp_path / "v.kv.vectors.npy").exists() == (apart == 1)
-    same(KeyedVectors.load(path), WORDS, ours.vectors, ours.counts.tolist())
+    assert_same(KeyedVectors.load(path), WORDS, ours.vectors, ours.counts.tolist())
     done = import_vectors(path, tmp_path / "v.arrow")
     assert (done.format, done.notes) == ("gensim", [])
-    same(KeyedVectors.load(tmp_path / "v.arrow"), WORDS, ours.vectors, ours.counts.tolist())
+    assert_same(KeyedVectors.load(tmp_path / "v.arrow"), WORDS, ours.vectors, ours.counts.tolist())
 
 
 @pytest.mark.parametrize("apart", [1, 10**7])
@@ -93,7 +93,7 @@ def test_we_read_the_vectors_of_a_whole_word2vec(tmp_path: Path, protocol: int, 
     model = gensim.Word2Vec(texts, vector_size=6, min_count=1, workers=1, seed=1)
     model.save(str(tmp_path / "w2v.model"), pickle_protocol=protocol, sep_limit=apart)
     counts = [model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key]
-    same(KeyedVectors.load(tmp_path / "w2v.model"), model.wv.index_to_key, model.wv.vectors, counts)
+    assert_same(KeyedVectors.load(tmp_path / "w2v.model"), model.wv.index_to_key, model.wv.vectors, counts)
 
 
 def test_other_models_of_gensim_are_named(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_we_read_what_duckdb_writes(tmp_path: Path) -> None:
         duckdb.sql(
             f"COPY (SELECT * FROM '{tmp_path / 'v.parquet'}') TO '{out}' (FORMAT parquet, CODEC '{compression}')"
         )
-        same(KeyedVectors.load(out), WORDS, ours.vectors, ours.counts.tolist())
+        assert_same(KeyedVectors.load(out), WORDS, ours.vectors, ours.counts.tolist())
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.6"])

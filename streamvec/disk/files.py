@@ -49,6 +49,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     path = Path(path)
     beside = path.with_name(path.name + PARTIAL)
     with named_problems(path):
+        if path.is_dir():
+            raise StreamvecError(f"{path}: a folder: name a file, or move it away")
         with _alone(beside) as file:
             try:
                 yield file
@@ -66,22 +68,23 @@ def _alone(path: Path) -> Iterator[IO[bytes]]:
     """Opens *path*, emptied, for reading and writing; StreamvecError where another process writes it."""
     while True:
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                whole = path.with_name(path.name.removesuffix(PARTIAL))
-                raise StreamvecError(f"{whole}: another process is writing it: wait for its end") from None
-            if _is_still(path, file):
+            if _is_ours(path, file.fileno()):
                 file.truncate(0)
                 yield file
                 return
-        # another process came to its end between opening and locking: what was opened is its file
 
 
-def _is_still(path: Path, file: IO[bytes]) -> bool:
-    """Whether *path* is the name of an open file."""
+def _is_ours(path: Path, handle: int) -> bool:
+    """Locks what is open; whether *path* is still its name: another process may have ended with it in between.
+
+    Raises StreamvecError where another process has it.
+    """
     try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except BlockingIOError:
+        whole = path.with_name(path.name.removesuffix(PARTIAL))
+        raise StreamvecError(f"{whole}: another process is writing it: wait for its end") from None
     except FileNotFoundError:
         return False
 
@@ -92,16 +95,33 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path = Path(path)
     beside = path.with_name(path.name + PARTIAL)
     with named_problems(path):
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
+        handle = _folder_alone(beside)
         try:
             yield beside
-            sync_folder(beside)
+            os.fsync(handle)
             beside.replace(path)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
+        finally:
+            os.close(handle)
         sync_folder(path.parent)
+
+
+def _folder_alone(path: Path) -> int:
+    """Makes the folder *path*, or empties it; a handle that holds its lock."""
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            if _is_ours(path, handle):
+                for one in path.iterdir():
+                    shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
 
 
 def sync_folder(path: Path) -> None:

@@ -24,7 +24,6 @@ from streamvec.vectors.annindex import (
     DTYPES,
     MAGIC,
     VERSION,
-    checksum_of_vectors,
     empty_graph,
     index_beside,
     is_index,
@@ -102,7 +101,7 @@ def build_index(
         raise StreamvecError(f"{out}: no index of streamvec, or cut short: remove it, or move it away")
     begin, opened, stop = time.perf_counter(), KeyedVectors.load(vectors), Event()
     empty_graph(opened.dim, options.dtype, options.connectivity, options.expansion)  # refuses before any work
-    about: dict[str, Any] = {"version": VERSION, "vectors": checksum_of_vectors(find_vectors(vectors)[0])}
+    about: dict[str, Any] = {"version": VERSION, "vectors": opened.checksum}
     about |= {"rows": len(opened), "dim": opened.dim, "dtype": options.dtype}
     about |= {"connectivity": options.connectivity, "expansion": options.expansion}
     digest, position, parts = xxhash.xxh3_128(), 0, []

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from streamvec.disk.arrow import CHECKSUM_KEY, open_arrow
 from streamvec.disk.files import named_problems, unsealed_json
 from streamvec.errors import StreamvecError
 
@@ -46,13 +45,6 @@ class Part(NamedTuple):
 def index_beside(vectors: Path) -> Path:
     """Where the index of a file of vectors is."""
     return vectors.with_name(vectors.name.removesuffix(".arrow") + SUFFIX)
-
-
-def checksum_of_vectors(vectors: Path) -> str:
-    """The checksum that vectors.arrow states of itself."""
-    metadata = open_arrow(vectors).schema.metadata or {}
-    stated: str = metadata.get(CHECKSUM_KEY, b"").decode("ascii", "replace").rpartition(":")[2]
-    return stated
 
 
 def quantized(rows: np.ndarray, dtype: str) -> np.ndarray:
@@ -90,7 +82,7 @@ class AnnIndex:
         self.about = read_about(path)
         empty_graph(*self._shape())  # is usearch there?
         if self.about["body"] <= _CHECKED:
-            verify_index(path)
+            _check_body(path, self.about)
         self.threads = threads
         self._graphs: list[Any] = []
         self._map: mmap.mmap | None = None
@@ -185,7 +177,11 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def verify_index(path: Path) -> str:
     """Reads every byte of an index and returns its checksum; StreamvecError when it is damaged."""
-    about, digest = read_about(path), xxhash.xxh3_128()
+    return _check_body(path, read_about(path))
+
+
+def _check_body(path: Path, about: dict[str, Any]) -> str:
+    digest = xxhash.xxh3_128()
     with named_problems(path), path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # twice as fast as reading into memory of ours
     with mapped, memoryview(mapped) as view:

@@ -13,7 +13,7 @@ from streamvec.errors import StreamvecError
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.neighbours import unit_rows
 from streamvec.vectors.onethread import one_blas_thread
-from streamvec.vectors.wordlists import find_words
+from streamvec.vectors.wordlists import find_words, read_as
 
 _DRAWS = 100  # of random sets, whose shares are averaged
 _RANDOM_TOP = 30_000  # random words are drawn from so many of the most frequent
@@ -30,6 +30,7 @@ class BiasDirection:
     sets: tuple[tuple[str, ...], ...]  # those that were found, as they stand in the vocabulary
     ranks: tuple[tuple[int, ...], ...]  # and where
     missing: tuple[str, ...]  # words that the vectors lack, as written
+    read_as: dict[str, str]  # words that stand there in another form, and the form
     of: int  # sets asked for
 
     @property
@@ -46,6 +47,7 @@ class Projections:
     values: np.ndarray  # float64[n], rising: cosines with the first component
     sizes: np.ndarray  # float64[n], 0 to 1: the length of the part within the whole subspace
     missing: tuple[str, ...]  # words that the vectors lack, as written
+    read_as: dict[str, str]  # words that stand there in another form, and the form
 
     def direct_bias(self, strictness: float = 1.0) -> float:
         """The mean of |cos(w, g)|^c over the words, c being *strictness* (equation in section 5.2): 0 is no bias."""
@@ -94,6 +96,7 @@ def bias_direction(
         sets=tuple(kept.values()),
         ranks=tuple(kept),
         missing=missing,
+        read_as=read_as(found),
         of=len(pairs),
     )
 
@@ -111,6 +114,7 @@ def projections(vectors: KeyedVectors, direction: BiasDirection, words: Sequence
         values=parts[order, 0],
         sizes=np.minimum(np.sqrt((parts * parts).sum(axis=1)), 1.0)[order],
         missing=tuple(word for word in dict.fromkeys(words) if word not in found),
+        read_as=read_as(found),
     )
 
 

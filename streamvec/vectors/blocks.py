@@ -14,6 +14,7 @@ from streamvec.errors import StreamvecError
 from streamvec.vectors.words import word_hashes
 
 _NAMED = 3  # duplicates named in a note
+_SHOWN = 40  # characters of a word in a note
 
 
 class Block(NamedTuple):
@@ -85,7 +86,7 @@ def distinct(blocks: Iterable[Block], notes: Notes, path: Path) -> Iterator[Bloc
             again = np.flatnonzero(~keep)
             notes.duplicates += len(again)
             some = again[: _NAMED - len(notes.named)].tolist()
-            notes.named += [f"{block.words[place].as_py()!r} in row {first + place:,}" for place in some]
+            notes.named += [f"{block.words[place].as_py()[:_SHOWN]!r} in row {first + place:,}" for place in some]
             block = Block(block.words.filter(pa.array(keep)), block.vectors[keep], block.counts[keep])
         yield block
 
@@ -115,7 +116,7 @@ def decoded(words: pa.BinaryArray, notes: Notes) -> pa.StringArray:
             word = raw.decode("utf-8", "replace")
             if word.encode() != raw:
                 notes.undecodable += 1
-                notes.first_undecodable = notes.first_undecodable or word
+                notes.first_undecodable = notes.first_undecodable or word[:_SHOWN]
             every.append(word)
         text = pa.array(every, pa.utf8())
     return text

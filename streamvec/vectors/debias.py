@@ -25,7 +25,7 @@ from streamvec.vectors.harddebias import Equalized, equalize, neutralized
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.ngramfile import CHECKSUM
 from streamvec.vectors.softdebias import GramMatrix, SoftTransform, soft_transform
-from streamvec.vectors.specific import Specific, learnt, listed, unit_blocks
+from streamvec.vectors.specific import Ruled, Specific, learnt, listed, unit_blocks
 from streamvec.vectors.store import VectorsWriter
 
 SOFT_SHARE = 0.1  # lambda, unless it is given, weighs the means of both sums like 1 and so much
@@ -46,6 +46,7 @@ class Debiased:
     equalized: tuple[tuple[str, ...], ...]  # sets, as they stand in the vocabulary
     unused: tuple[tuple[str, ...], ...]  # sets of equalize that could not be equalized
     unknown: tuple[str, ...]  # specific (or neutral) words that the vectors lack, as written
+    read_as: dict[str, str]  # such words that stand there in another form, and the form
     strength: float | None  # the lambda of soft debiasing
     specific: Specific
 
@@ -92,9 +93,9 @@ def debias(
     may_write(out, overwrite)
     direction = bias_direction(vectors, pairs, components)
     same = equalize(vectors, equalized, direction.basis)
-    rule, unknown = _rule(vectors, specific, seeds, neutral)
+    ruled = _rule(vectors, specific, seeds, neutral)
     kept = np.unique([rank for ranks in direction.ranks for rank in ranks] + same.ranks.tolist())
-    plan = _Plan(direction.basis, rule, kept, same)
+    plan = _Plan(direction.basis, ruled.rule, kept, same)
     if soft:
         plan, strength = _soft(vectors, plan, strength)
     told = {
@@ -122,9 +123,10 @@ def debias(
         emptied=counts.emptied,
         equalized=same.sets,
         unused=same.unused,
-        unknown=unknown,
+        unknown=ruled.missing,
+        read_as=ruled.read_as,
         strength=strength,
-        specific=rule,
+        specific=ruled.rule,
     )
 
 
@@ -183,7 +185,7 @@ class _Plan:
 
 def _rule(
     vectors: KeyedVectors, specific: Sequence[str] | None, seeds: Sequence[str] | None, neutral: Sequence[str] | None
-) -> tuple[Specific, tuple[str, ...]]:
+) -> Ruled:
     if seeds is not None:
         return learnt(vectors, seeds)
     if neutral is not None:

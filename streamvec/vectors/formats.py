@@ -18,12 +18,12 @@ from streamvec.disk.files import named_problems
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, distinct, finite, plain_bytes
 from streamvec.vectors.finding import find_vectors
-from streamvec.vectors.keyedvectors import Subwords
 from streamvec.vectors.ngramfile import beside
 from streamvec.vectors.precision import Change, Sample
 from streamvec.vectors.storage import checked_dtype
 from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of
 from streamvec.vectors.texts import header_of, row_shape
+from streamvec.vectors.wordmatrix import Subwords
 
 FORMATS = (
     *("word2vec-text", "word2vec-binary", "glove", "fasttext-vec", "npy", "safetensors", "parquet", "arrow"),

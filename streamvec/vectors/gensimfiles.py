@@ -6,7 +6,7 @@ matrix. Read by the machine of pickles.py, which runs nothing; also the KeyedVec
 
 import mmap
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ from streamvec.vectors.storage import as_float32
 from streamvec.vectors.store import ROWS, Chunk
 
 _WRITTEN = 1000  # items of a list or dict between two marks, as Python's own pickler has it
+_HELD = 1 << 22  # characters of words at once
 _KINDS = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}
 
 
@@ -72,8 +73,7 @@ def read_gensim(path: Path, notes: Notes) -> Iterator[Block]:
     counts = _array(expandos, "count", path, stem) if isinstance(expandos, dict) else None
     if counts is None or counts.shape != (len(words),) or counts.dtype.kind not in "iu":
         counts = np.zeros(len(words), np.int64)
-    for start in range(0, len(words), ROWS):
-        some = slice(start, start + ROWS)
+    for some in _slices(words):
         raw = pa.array([word.encode("utf-8", "surrogatepass") for word in words[some]], pa.binary())
         yield Block(decoded(raw, notes), as_float32(np.asarray(matrix[some])), counts[some].astype(np.int64))
 
@@ -135,6 +135,21 @@ def _from_pickle(made: Made, path: Path) -> np.ndarray:
     except (ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError) as problem:
         raise StreamvecError(f"{path}: damaged: an array in it cannot be read ({problem}): save it again") from None
     return found
+
+
+def _slices(words: Sequence[str]) -> Iterator[slice]:
+    """Places of words that are worked on at once: so many, or so few that they take no more than some megabytes.
+
+    A pickle names a long word as often as it likes in three bytes each.
+    """
+    start = held = 0
+    for place, word in enumerate(words):
+        held += len(word)
+        if place + 1 - start == ROWS or held > _HELD:
+            yield slice(start, place + 1)
+            start, held = place + 1, 0
+    if start < len(words):
+        yield slice(start, len(words))
 
 
 def _is_shape(found: Any) -> bool:

@@ -1,61 +1,32 @@
-"""Words and their vectors, read-only: opened in place, and asked for neighbours, similarities and analogies."""
+"""KeyedVectors: a vocabulary and its matrix, opened in place and asked for neighbours, similarities and analogies."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self, overload
+from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 
 from streamvec.errors import StreamvecError
-from streamvec.vectors.annindex import MOST, AnnIndex, checksum_of_vectors, index_beside
+from streamvec.vectors.annindex import MOST, AnnIndex, index_beside
 from streamvec.vectors.cosmul import nearest_by_products
 from streamvec.vectors.neighbours import cosines, distances, nearest, nearest_euclidean, unit_rows
 from streamvec.vectors.ngramfile import CHECKSUM, StoredNGrams
 from streamvec.vectors.queries import Query, check_measure
-from streamvec.vectors.store import ROWS, Chunk, Vectors, VectorsWriter, norms_of, open_vectors, word_array
-from streamvec.vectors.words import UnknownWord, Words
+from streamvec.vectors.store import open_vectors
+from streamvec.vectors.wordmatrix import WordMatrix
 
 Asked = str | np.ndarray  # a word, or a vector float[dim]
 
 
-class Subwords(Protocol):
-    """What makes vectors of words never seen from those of their n-grams."""
+class KeyedVectors(WordMatrix):
+    """Words and their vectors, made by ``KeyedVectors.load(path)`` or ``KeyedVectors.from_arrays(words, vectors)``.
 
-    def unseen(self, word: str) -> np.ndarray | None:
-        """float32[dim] of a word that has no rank; None when it has no n-grams."""
-
-
-class KeyedVectors:
-    """A vocabulary of V words by rank and a matrix float32[V, dim], held as chunks of neighbouring rows.
-
-    Made by ``KeyedVectors.load(path)`` or ``KeyedVectors.from_arrays(words, vectors)``. Similarities are cosines,
-    computed in float64; a vector of zeros has similarity 0 to everything. An unknown word raises UnknownWord, which
-    is a KeyError and a StreamvecError and carries suggestions; where a model has n-grams it is answered by them, though
-    it is not ``in`` the vocabulary and has no rank.
+    Similarities are cosines, computed in float64; a vector of zeros has similarity 0 to everything.
     """
 
-    def __init__(
-        self,
-        vectors: Vectors,
-        name: str = "these vectors",
-        notes: Sequence[str] = (),
-        subwords: Subwords | None = None,
-        rows: Callable[[np.ndarray], np.ndarray] | None = None,
-    ) -> None:
-        """rows: float32[n, dim] of ranks int64[n], where making single rows is less work than looking at chunks."""
-        self.dim = vectors.dim
-        self.info = vectors.info  # how they were made
-        self.dtype = vectors.dtype  # how numbers are stored: float32, float16 or int8; all answers are of float32
-        self.file = vectors.file  # the vectors.arrow that is mapped, if one is
-        self.name = name
-        self.notes = list(notes)  # what a reader of a foreign file left out or changed, a sentence each
+    def __init__(self, *held: Any, **more: Any) -> None:
+        super().__init__(*held, **more)
         self.index: AnnIndex | None = None  # what neighbours by cosine are looked for in
-        self._subwords = subwords
-        self._rows = rows
-        self._chunks = vectors.chunks
-        self._starts = np.cumsum([0, *(len(chunk.words) for chunk in self._chunks)])
-        self.words = Words([chunk.words for chunk in self._chunks])
 
     @classmethod
     def load(cls, path: Path | str, index: bool = False) -> Self:
@@ -77,7 +48,7 @@ class KeyedVectors:
             ngrams = StoredNGrams(place, found.info, found.dim) if isinstance(found.info.get(CHECKSUM), str) else None
             opened = cls(found, str(path), subwords=ngrams)
             if index and index_beside(place).exists():
-                opened._use_index(index_beside(place), checksum_of_vectors(place))
+                opened._use_index(index_beside(place), found.checksum)
             return opened
         from streamvec.vectors.formats import detect, open_subwords, read_vectors
 
@@ -86,140 +57,6 @@ class KeyedVectors:
             return cls(*open_subwords(place))
         vectors, notes = read_vectors(place, format)
         return cls(vectors, str(path), notes)
-
-    @classmethod
-    def from_arrays(
-        cls,
-        words: pa.StringArray | pa.ChunkedArray | Sequence[str],
-        vectors: np.ndarray,
-        counts: np.ndarray | None = None,
-        info: Mapping[str, Any] | None = None,
-    ) -> Self:
-        """In memory: distinct words[V], float[V, dim] (held as it is when float32 in C order), counts int64[V]."""
-        array = word_array(words)
-        matrix = np.ascontiguousarray(vectors, np.float32)
-        if matrix.ndim != 2 or len(matrix) != len(array):
-            raise ValueError(f"vectors must be of shape ({len(array)}, dim), got {vectors.shape}")
-        many = np.zeros(len(array), np.int64) if counts is None else np.asarray(counts, np.int64)
-        chunks = []
-        for start in range(0, len(array), ROWS):
-            some = slice(start, start + ROWS)
-            chunks.append(Chunk(array[some], many[some], matrix[some], norms_of(matrix[some])))
-        return cls(Vectors(chunks, matrix.shape[1], dict(info or {})))
-
-    def save(self, path: Path | str, dtype: str | None = None) -> str:
-        """Writes vectors.arrow, whole or not at all, replacing what is there; returns its checksum.
-
-        dtype: float32, float16 or int8; without it they stay as they are stored. The n-grams of a model of streamvec's
-        are copied beside it, those of a fastText model are left behind.
-        """
-        if isinstance(self._subwords, StoredNGrams):
-            self._subwords.save(Path(path))
-        with VectorsWriter(Path(path), self.dim, self.info, dtype or self.dtype) as writer:
-            for chunk in self._chunks:
-                writer.write(chunk.words, chunk.vectors, chunk.counts)
-        return writer.checksum
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    def __contains__(self, word: object) -> bool:
-        return word in self.words
-
-    def __repr__(self) -> str:
-        return f"KeyedVectors({len(self)} words, dim {self.dim}, from {self.name})"
-
-    @overload
-    def __getitem__(self, words: str) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, words: Sequence[str]) -> np.ndarray: ...
-    def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
-        """float32[dim] of a word, or float32[n, dim] of a list of words."""
-        return self.get_vector(words) if isinstance(words, str) else self._vectors_of(words)[0]
-
-    @property
-    def has_ngrams(self) -> bool:
-        """Whether words that are not in the vocabulary are answered by their n-grams."""
-        return self._subwords is not None
-
-    def get_vector(self, word: str) -> np.ndarray:
-        """float32[dim] of *word*, by its n-grams where it has no rank; UnknownWord when there is neither."""
-        rank = self.words.rank(word)
-        return self.row(rank) if rank >= 0 else self._unseen(word)
-
-    def composed(self, word: str) -> np.ndarray | None:
-        """float32[dim] of a word that has no rank, made of its n-grams; None where there is nothing to make it of."""
-        return self._subwords.unseen(word) if self._subwords else None
-
-    def _unseen(self, word: str) -> np.ndarray:
-        vector = self.composed(word)
-        if vector is None:
-            raise UnknownWord(word, self.name, self.words.suggest(word))
-        return vector
-
-    def _vectors_of(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(``get_vector`` of each float32[n, dim], ranks int64[n], -1 for what has none)."""
-        ranks = self.words.ranks(words)
-        out = np.empty((len(ranks), self.dim), np.float32)
-        for place in np.flatnonzero(ranks < 0).tolist():
-            out[place] = self._unseen(words[place])
-        out[ranks >= 0] = self.rows(ranks[ranks >= 0])
-        return out, ranks
-
-    def get_index(self, word: str) -> int:
-        """The rank of *word*; UnknownWord when there is none: n-grams give a vector, but no rank."""
-        rank = self.words.rank(word)
-        if rank < 0:
-            raise UnknownWord(word, self.name, self.words.suggest(word))
-        return rank
-
-    def row(self, rank: int) -> np.ndarray:
-        """float32[dim]: the vector of that rank, a read-only view where the file is mapped."""
-        if self._rows:
-            made: np.ndarray = self._rows(np.array([rank]))[0]
-            return made
-        number = int(np.searchsorted(self._starts, rank, "right")) - 1
-        found: np.ndarray = self._chunks[number].vectors[rank - int(self._starts[number])]
-        self._check(found[None, :], [rank])
-        return found
-
-    def rows(self, ranks: np.ndarray) -> np.ndarray:
-        """float32[n, dim]: a copy of the vectors of those ranks."""
-        if self._rows:
-            return self._rows(ranks)
-        out = np.empty((len(ranks), self.dim), np.float32)
-        numbers = np.searchsorted(self._starts, ranks, "right") - 1
-        for number in np.unique(numbers):
-            here = numbers == number
-            out[here] = self._chunks[number].vectors[np.asarray(ranks)[here] - self._starts[number]]
-        self._check(out, ranks)
-        return out
-
-    def _check(self, rows: np.ndarray, ranks: Sequence[int] | np.ndarray) -> None:
-        """Nothing that streamvec writes or reads in full holds a NaN: a mapped row that does was damaged since."""
-        fine = np.isfinite(rows).all(axis=1)
-        if not fine.all():
-            word = self.words[int(ranks[int(np.flatnonzero(~fine)[0])])]
-            raise StreamvecError(f"{self.name}: the vector of {word!r} holds NaN or infinity: run streamvec verify")
-
-    def chunks(self) -> Iterator[Chunk]:
-        """The rows in the order of rank, as (words, counts, vectors, norms) of at most some ten thousands at a time."""
-        yield from self._chunks
-
-    @property
-    def counts(self) -> np.ndarray:
-        """int64[V]: how often each word was seen; 0 where the file did not say."""
-        return _joined([chunk.counts for chunk in self._chunks], np.int64)
-
-    @property
-    def norms(self) -> np.ndarray:
-        """float32[V]: Euclidean norms."""
-        return _joined([chunk.norms for chunk in self._chunks], np.float32)
-
-    @property
-    def vectors(self) -> np.ndarray:
-        """float32[V, dim]: all vectors, copied when there is more than one chunk; ``chunks()`` copies nothing."""
-        return _joined([np.asarray(chunk.vectors) for chunk in self._chunks], np.float32).reshape(-1, self.dim)
 
     def nearest(
         self, queries: np.ndarray, topn: int = 10, restrict: int | None = None, measure: str = "cosine"
@@ -320,7 +157,7 @@ class KeyedVectors:
             raise ValueError("positive or negative must hold at least one word or vector, got none")
         of_words = np.array([isinstance(one, str) for one in asked])
         rows = np.empty((len(asked), self.dim))
-        rows[of_words], ranks = self._vectors_of([one for one in asked if isinstance(one, str)])
+        rows[of_words], ranks = self.vectors_of([one for one in asked if isinstance(one, str)])
         for place in np.flatnonzero(~of_words).tolist():
             if np.shape(asked[place]) != (self.dim,):
                 raise ValueError(f"a vector must be of shape ({self.dim},), got {np.shape(asked[place])}")
@@ -393,9 +230,3 @@ def _listed(asked: Asked | Sequence[Asked]) -> list[Asked]:
     if isinstance(asked, str) or (isinstance(asked, np.ndarray) and asked.ndim == 1):
         return [asked]
     return list(asked)
-
-
-def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts) if parts else np.empty(0, dtype)

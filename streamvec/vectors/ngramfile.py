@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streamvec.disk.arrow import CHECKSUM_KEY, ArrowWriter, open_arrow, read_batch, verify_arrow
+from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, stated_checksum, verify_arrow
 from streamvec.disk.files import named_problems, whole_file
 from streamvec.errors import StreamvecError
 from streamvec.vectors.ngrams import ngrams_of
@@ -138,8 +138,7 @@ class StoredNGrams:
         if self._table is None:
             reader = open_arrow(self.path)
             about = about_ngrams(reader.schema, self.path)
-            stated = reader.schema.metadata.get(CHECKSUM_KEY, b"").decode("ascii", "replace").rpartition(":")[2]
-            if stated != self._checksum or about["dim"] != self.dim:
+            if stated_checksum(reader.schema) != self._checksum or about["dim"] != self.dim:
                 raise StreamvecError(
                     f"{self.path}: holds the n-grams of other words than {self.vectors.name}: fetch both again, or "
                     f"move it away"

@@ -7,7 +7,7 @@ such words up in a dictionary and had a linear support vector machine tell the o
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from streamvec.errors import StreamvecError
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.neighbours import unit_rows
 from streamvec.vectors.onethread import one_blas_thread
-from streamvec.vectors.wordlists import Place, find_words
+from streamvec.vectors.wordlists import Place, find_words, read_as
 
 if TYPE_CHECKING:
     from streamvec.vectors.store import Chunk
@@ -45,16 +45,24 @@ class Specific:
         return listed | ((units * self.weights).sum(axis=1) + self.intercept > 0)
 
 
-def listed(vectors: KeyedVectors, words: Sequence[str], invert: bool = False) -> tuple[Specific, tuple[str, ...]]:
-    """(the rule that *words* are specific, or with *invert* all others; those that the vectors lack, as written)."""
+class Ruled(NamedTuple):
+    """A rule, and what became of the words of its list."""
+
+    rule: Specific
+    missing: tuple[str, ...]  # words that the vectors lack, as written
+    read_as: dict[str, str]  # words that stand there in another form, and the form
+
+
+def listed(vectors: KeyedVectors, words: Sequence[str], invert: bool = False) -> Ruled:
+    """The rule that *words* are specific, or with *invert* all others."""
     found = find_words(vectors, words)
     if invert and not found:
         raise StreamvecError(f"none of the {len(words):,} neutral words is among the words of {vectors.name}")
-    return Specific(_ranks(found), invert), _missing(words, found)
+    return Ruled(Specific(_ranks(found), invert), _missing(words, found), read_as(found))
 
 
-def learnt(vectors: KeyedVectors, seeds: Sequence[str]) -> tuple[Specific, tuple[str, ...]]:
-    """(the rule that a linear SVM learns from *seeds*, which are specific themselves; those that the vectors lack).
+def learnt(vectors: KeyedVectors, seeds: Sequence[str]) -> Ruled:
+    """The rule that a linear SVM learns from *seeds*, which are specific themselves.
 
     It tells the seeds from all other words among the 50,000 most frequent, with C = 1. Raises StreamvecError where
     scikit-learn is missing (the extra ``bias``), or fewer than 5 seeds are left.
@@ -81,7 +89,8 @@ def learnt(vectors: KeyedVectors, seeds: Sequence[str]) -> tuple[Specific, tuple
     with one_blas_thread():
         machine = LinearSVC(C=1.0, dual=False, max_iter=10_000).fit(unit_rows(vectors.rows(known)), positive)
     weights, intercept = machine.coef_[0].astype(np.float64), float(machine.intercept_[0])
-    return Specific(ranks, weights=weights, intercept=intercept), _missing(seeds, found)
+    rule = Specific(ranks, weights=weights, intercept=intercept)
+    return Ruled(rule, _missing(seeds, found), read_as(found))
 
 
 def save_specific(vectors: KeyedVectors, specific: Specific, path: Path) -> int:

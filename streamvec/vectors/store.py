@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch
+from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, stated_checksum
 from streamvec.errors import StreamvecError
 from streamvec.vectors.storage import (
     Encoded,
@@ -55,6 +55,7 @@ class Vectors(NamedTuple):
     info: dict[str, Any]
     dtype: str = "float32"
     file: Path | None = None  # vectors.arrow, where these are mapped
+    checksum: str = ""  # that this file states of itself
 
 
 def norms_of(vectors: Matrix) -> np.ndarray:
@@ -214,7 +215,7 @@ def open_vectors(path: Path) -> Vectors:
         info = json.loads((reader.schema.metadata or {}).get(INFO_KEY, b"{}"))
     except ValueError as problem:
         raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
-    return Vectors(chunks, dim, info if isinstance(info, dict) else {}, dtype, path)
+    return Vectors(chunks, dim, info if isinstance(info, dict) else {}, dtype, path, stated_checksum(reader.schema))
 
 
 def read_chunks(path: Path) -> Iterator[Chunk]:

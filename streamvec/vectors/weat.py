@@ -19,7 +19,7 @@ import numpy as np
 from streamvec.errors import StreamvecError
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.neighbours import unit_rows
-from streamvec.vectors.wordlists import Association, NamedWords, find_words
+from streamvec.vectors.wordlists import Association, NamedWords, find_words, read_as
 
 PERMUTATIONS = 100_000
 EXACT_WORDS = 40  # so many targets and fewer: all partitions, of which there can be 1.4e11, are counted
@@ -39,6 +39,7 @@ class Weat:
     method: str  # "exact": over all partitions; "sampled": over some of them, and the one that is
     partitions: int  # how many were looked at
     missing: tuple[str, ...]  # words that the vectors lack, as written
+    read_as: dict[str, str]  # words that stand there in another form, and the form
 
 
 def weat(vectors: KeyedVectors, lists: Association, permutations: int = PERMUTATIONS, seed: int = 1) -> Weat:
@@ -79,6 +80,7 @@ def weat(vectors: KeyedVectors, lists: Association, permutations: int = PERMUTAT
         method=method,
         partitions=partitions,
         missing=tuple(dict.fromkeys(word for each in four for word in each.words if word not in found)),
+        read_as=read_as(found),
     )
 
 

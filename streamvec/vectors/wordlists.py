@@ -5,7 +5,7 @@ file is JSON when it begins with [ or {.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import plain_bytes
 from streamvec.vectors.keyedvectors import KeyedVectors
+from streamvec.vectors.words import forms_of
 
 _LARGEST = 1 << 26  # bytes of a list: 64 MB are some million words
 _SHOWN = 60  # characters of a wrong line in a message
@@ -132,8 +133,8 @@ def read_association(path: Path | str) -> Association:
 def find_words(vectors: KeyedVectors, words: Iterable[str]) -> dict[str, Place]:
     """Where each of *words* is, in one pass over the vocabulary; what is not there is left out.
 
-    A word stands for itself; where it is not there, its form in lower case, capitalised or in upper case does, the
-    first of them that is there, and then each of them with _ for spaces.
+    A word stands for itself; where it is not there, the first of its other forms (`forms_of`) that is does, and then
+    each of them with _ for spaces.
     """
     wanted = {word: _forms(word) for word in dict.fromkeys(words)}
     ranks = find_ranks(vectors, {form for forms in wanted.values() for form in forms})
@@ -143,6 +144,11 @@ def find_words(vectors: KeyedVectors, words: Iterable[str]) -> dict[str, Place]:
         if form is not None:
             found[word] = Place(ranks[form], form)
     return found
+
+
+def read_as(found: Mapping[str, Place]) -> dict[str, str]:
+    """Those of the words found that stand there in another form, and the form."""
+    return {word: place.form for word, place in found.items() if place.form != word}
 
 
 def find_ranks(vectors: KeyedVectors, words: Iterable[str]) -> dict[str, int]:
@@ -167,8 +173,8 @@ def sets_in_every_case(sets: Sequence[Sequence[str]]) -> Sets:
 
 
 def _forms(word: str) -> list[str]:
-    cases = [word, word.lower(), _capitalised(word.lower()), _capitalised(word), word.upper()]
-    return list(dict.fromkeys([*cases, *("_".join(one.split()) for one in cases)]))
+    forms = forms_of(word)
+    return list(dict.fromkeys([*forms, *("_".join(one.split()) for one in forms)]))
 
 
 def _capitalised(word: str) -> str:

@@ -6,7 +6,7 @@ millisecond and no memory, and the index 16 bytes a word.
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import overload
 
@@ -89,16 +89,7 @@ class Words(Sequence[str]):
 
     def variants(self, word: str) -> list[str]:
         """At most three words that are *word* in another case or form of Unicode, or without spaces around it."""
-        forms: list[Callable[[str], str]] = [
-            str.lower,
-            str.capitalize,
-            str.upper,
-            str.strip,
-            lambda text: unicodedata.normalize("NFC", text),
-            lambda text: unicodedata.normalize("NFKC", text).lower(),
-        ]
-        found = dict.fromkeys(form(word) for form in forms)
-        return [form for form in found if form != word and form in self][:3]
+        return [form for form in forms_of(word)[1:] if form in self][:3]
 
     def suggest(self, word: str) -> list[str]:
         """At most three words that *word* may have meant: another case or form first, then close spellings."""
@@ -132,6 +123,13 @@ class Words(Sequence[str]):
                 return rank
             place += 1
         return -1
+
+
+def forms_of(word: str) -> list[str]:
+    """*word*, then what may be written for it: other cases, without spaces around it, other forms of Unicode."""
+    cases = [word, word.lower(), word.capitalize(), word[:1].upper() + word[1:], word.upper(), word.strip()]
+    normal = [unicodedata.normalize("NFC", word), unicodedata.normalize("NFKC", word).lower()]
+    return list(dict.fromkeys([*cases, *normal]))
 
 
 def word_hashes(words: pa.StringArray) -> np.ndarray:
