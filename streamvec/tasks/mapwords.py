@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamvec.disk.files import named_problems
 from streamvec.errors import StreamvecError
+from streamvec.tasks.pictures import visible
 from streamvec.vectors.keyedvectors import KeyedVectors
+from streamvec.vectors.wordlists import find_words, read_as, read_words
+
+_NAMED = 3  # words named in a note
 
 
 class Chosen(NamedTuple):
@@ -29,37 +32,26 @@ def most_frequent(vectors: KeyedVectors, top: int) -> Chosen:
 
 
 def listed(vectors: KeyedVectors, path: Path | str) -> Chosen:
-    """The words of a file, one a line; StreamvecError where none of them has a vector.
+    """The words of a file (`read_words`); StreamvecError where none of them has a vector.
 
-    Empty lines are passed over; words without a vector and those that come again are left out, counted and noted.
+    A word that is not there stands for another form of it that is, or its n-grams do; both are noted. Words without a
+    vector are left out, counted and noted.
     """
-    with named_problems(path):
-        raw = Path(path).read_bytes()
-    asked: list[str] = []
-    places: dict[str, int] = {}
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        try:
-            word = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError:
-            raise StreamvecError(f"{path}, line {number}: is not UTF-8: expected one word a line") from None
-        if word:
-            asked.append(word)
-            places.setdefault(word, number)
-    if not asked:
-        raise StreamvecError(f"{path}: there is no word in it: expected one word a line")
-    words = list(dict.fromkeys(asked))
-    ranks = vectors.words.ranks(words)
-    made = {word: row for word, rank in zip(words, ranks, strict=True) if rank < 0 for row in [vectors.composed(word)]}
+    words = read_words(path)
+    found = find_words(vectors, words)
+    made = {word: vectors.composed(word) for word in words if word not in found}
     unknown = [word for word, row in made.items() if row is None]
     if len(unknown) == len(words):
         raise StreamvecError(f"{path}: none of its {len(words):,} words is among the words of {vectors.name}")
     notes = []
-    if unknown:
-        shown = ", ".join(f"{word!r} (line {places[word]})" for word in unknown[:3]) + (", ..." if unknown[3:] else "")
-        notes.append(f"{path}: {len(unknown):,} of {len(words):,} words have no vector and are left out: {shown}")
-    if len(words) < len(asked):
-        notes.append(f"{path}: {len(asked) - len(words):,} lines repeat a word: each is drawn once")
-    known = [int(rank) for rank in ranks if rank >= 0]
+    for what, names in (
+        ("have no vector and are left out", unknown),
+        ("are taken in another form", [f"{word} ({form})" for word, form in read_as(found).items()]),
+    ):
+        if names:
+            told = ", ".join(map(visible, names[:_NAMED])) + (", ..." if names[_NAMED:] else "")
+            notes.append(f"{path}: {len(names):,} of {len(words):,} words {what}: {told}")
+    known = [place.rank for place in found.values()]
     return _chosen(vectors, known, {word: row for word, row in made.items() if row is not None}, notes)
 
 

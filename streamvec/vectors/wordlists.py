@@ -20,7 +20,7 @@ from streamvec.vectors.words import forms_of
 
 _LARGEST = 1 << 26  # bytes of a list: 64 MB are some million words
 _SHOWN = 60  # characters of a wrong line in a message
-_COMMENTS = ("#", "//")
+_COMMENTS = ("# ", "// ")  # without a space they may be words, like #tag
 _MARK = "\ufeff"  # some editors begin a file with it
 
 Sets = list[tuple[str, ...]]
@@ -51,7 +51,7 @@ def read_words(path: Path | str) -> list[str]:
     """The distinct words of a file, in its order: a word a line (what follows a tab is passed over), or JSON.
 
     JSON is a list whose entries are words, or lists that begin with a word, such as ["nurse", 0.0, -0.9]; of a list of
-    words all count. Lines that begin with # or // are passed over. Raises StreamvecError, naming the place.
+    words all count. Lines that begin with # or // and a space are passed over. Raises StreamvecError, naming the place.
     """
     text = _text(path)
     if not _is_json(text):
