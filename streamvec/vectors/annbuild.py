@@ -24,6 +24,7 @@ from streamvec.vectors.annindex import (
     DTYPES,
     MAGIC,
     VERSION,
+    Part,
     empty_graph,
     index_beside,
     is_index,
@@ -104,7 +105,7 @@ def build_index(
     about: dict[str, Any] = {"version": VERSION, "vectors": opened.checksum}
     about |= {"rows": len(opened), "dim": opened.dim, "dtype": options.dtype}
     about |= {"connectivity": options.connectivity, "expansion": options.expansion}
-    digest, position, parts = xxhash.xxh3_128(), 0, []
+    position, parts = 0, []
     done = [0] * (-(-len(opened) // PART))
 
     def build(number: int) -> tuple[int, bytes]:
@@ -122,14 +123,13 @@ def build_index(
         try:
             for rows, content in _in_order(pool, build, len(done), lambda: told(sum(done), len(opened))):
                 padded = bytes(content) + bytes(-len(content) % ALIGNED)
-                parts.append([rows, position, len(content)])
+                parts.append(Part(rows, position, len(content), xxhash.xxh3_128_hexdigest(padded)))
                 file.write(padded)
-                digest.update(padded)
                 position += len(padded)
         except BaseException:
             stop.set()
             raise
-        text = sealed_json({**about, "parts": parts, "body_checksum": digest.hexdigest()})
+        text = sealed_json({**about, "parts": [list(part) for part in parts]})
         file.write(text + len(text).to_bytes(8, "little") + MAGIC)
     return Built(out, len(opened), opened.dim, len(parts), out.stat().st_size, time.perf_counter() - begin)
 

@@ -6,12 +6,14 @@ computed from the vectors themselves, so what is found has the same similarity a
 neighbours can be missing.
 
 The file is the parts end to end, each at a multiple of 64 bytes, then JSON that says what they are, its length (8
-bytes) and ``SVINDEX1``. The JSON has the checksum of the vectors, so that other vectors are noticed, its own, and that
-of all before it: a graph is followed wherever it leads, so up to 1 GB is read against it on opening (a tenth of a
-second), and all of it by ``streamvec verify``.
+bytes) and ``SVINDEX1``. The JSON has the checksum of the vectors, so that other vectors are noticed, that of each part,
+and its own. A graph is followed wherever it leads, so up to 1 GB all parts are read against theirs on opening (some
+hundredths of a second), and always by ``streamvec verify``.
 """
 
 import mmap
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,16 +32,22 @@ DTYPES = ("i8", "f16", "f32")
 _TAIL = len(MAGIC) + 8
 _LARGEST = 1 << 26  # bytes of JSON: half a million parts
 _BREADTH = 128  # candidates that a search in a graph keeps
-_BLOCK = 1 << 24
+_AGAIN = "streamvec index --overwrite makes it again"
 _CHECKED = 1 << 30  # bytes of graphs that are read against their checksum before they are used
 
 
 class Part(NamedTuple):
-    """One graph: its rows, and where its bytes are."""
+    """One graph: its rows, where its bytes are, and the xxh3-128 of these and what follows up to a multiple of 64."""
 
     rows: int
     start: int
     size: int
+    checksum: str
+
+    @property
+    def end(self) -> int:
+        """Where the next part begins."""
+        return self.start + self.size + -self.size % ALIGNED
 
 
 def index_beside(vectors: Path) -> Path:
@@ -78,26 +86,19 @@ class AnnIndex:
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         """threads: of searches of several queries; 0 is all cores."""
-        self.path = path
+        self.path, self.threads = path, threads
         self.about = read_about(path)
-        empty_graph(*self._shape())  # is usearch there?
-        if self.about["body"] <= _CHECKED:
-            _check_body(path, self.about)
-        self.threads = threads
-        self._graphs: list[Any] = []
-        self._map: mmap.mmap | None = None
-
-    @property
-    def vectors(self) -> str:
-        """The checksum of the vectors that it was made of."""
-        return str(self.about["vectors"])
+        self._map = _mapped(path)
+        is_checked = self.about["parts"][-1].end <= _CHECKED if self.about["parts"] else False
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # usearch goes through all of a graph to open it
+            self._graphs = list(pool.map(lambda part: self._opened(part, is_checked), self.about["parts"]))
 
     def candidates(self, queries: np.ndarray, number: int) -> np.ndarray:
         """int64[q, n]: ranks of about *number* rows near to each query float[q, dim]; -1 where there are fewer."""
         parts = self.about["parts"]
         asked = quantized(queries, self.about["dtype"])
         found, distances, base = [], [], 0
-        for part, graph in zip(parts, self._opened(), strict=True):
+        for part, graph in zip(parts, self._graphs, strict=True):
             take = min(number, part.rows)
             graph.expansion_search = max(_BREADTH, 2 * take)
             keys, far, counts = _searched(graph, asked, take, self.threads)
@@ -109,29 +110,17 @@ class AnnIndex:
         order = np.lexsort((ranks, all_far), axis=1)[:, :number]
         return np.take_along_axis(ranks, order, axis=1)
 
-    def _shape(self) -> tuple[int, str, int, int]:
-        dim, dtype, connectivity, expansion = (
-            self.about[name] for name in ("dim", "dtype", "connectivity", "expansion")
-        )
-        return dim, dtype, connectivity, expansion
-
-    def _opened(self) -> list[Any]:
-        if not self._graphs:
-            with named_problems(self.path), self.path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            view = memoryview(self._map)
-            for part in self.about["parts"]:
-                graph = empty_graph(*self._shape())
-                try:
-                    graph.view(view[part.start : part.start + part.size])
-                    if len(graph) != part.rows:
-                        raise ValueError(f"{len(graph)} rows, expected {part.rows}")
-                except Exception as problem:  # usearch raises what it likes
-                    raise StreamvecError(
-                        f"{self.path}: damaged ({problem}): streamvec index --overwrite makes it again"
-                    ) from problem
-                self._graphs.append(graph)
-        return self._graphs
+    def _opened(self, part: Part, is_checked: bool) -> Any:
+        if is_checked:
+            _check_part(self.path, self._map, part)
+        graph = empty_graph(*(self.about[name] for name in ("dim", "dtype", "connectivity", "expansion")))
+        try:
+            graph.view(memoryview(self._map)[part.start : part.start + part.size])
+            if len(graph) != part.rows:
+                raise ValueError(f"{len(graph)} rows, expected {part.rows}")
+        except Exception as problem:  # usearch raises what it likes
+            raise StreamvecError(f"{self.path}: damaged ({problem}): {_AGAIN}") from problem
+        return graph
 
 
 def _searched(graph: Any, asked: np.ndarray, take: int, threads: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -153,7 +142,7 @@ def is_index(path: Path) -> bool:
 
 def read_about(path: Path) -> dict[str, Any]:
     """What an index says of itself, "parts" as `Part`; StreamvecError where it is damaged or of a newer version."""
-    damaged = f"{path}: damaged or cut short, or no index of streamvec: streamvec index --overwrite makes it again"
+    damaged = f"{path}: damaged or cut short, or no index of streamvec: {_AGAIN}"
     with named_problems(path), path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _TAIL))
@@ -165,34 +154,35 @@ def read_about(path: Path) -> dict[str, Any]:
         about = unsealed_json(file.read(length), path)
     if about.get("version") != VERSION:
         raise StreamvecError(
-            f"{path}: version {about.get('version')} of indexes, this streamvec reads {VERSION}: "
-            "streamvec index --overwrite makes it again"
+            f"{path}: version {about.get('version')} of indexes, this streamvec reads {VERSION}: {_AGAIN}"
         )
     about["parts"] = [Part(*part) for part in about["parts"]]
-    about["body"] = size - _TAIL - length
-    if any(part.start + part.size > about["body"] for part in about["parts"]):
+    ends = [0, *(part.end for part in about["parts"])]
+    if [part.start for part in about["parts"]] != ends[:-1] or ends[-1] != size - _TAIL - length:
         raise StreamvecError(damaged)
     return about
 
 
 def verify_index(path: Path) -> str:
-    """Reads every byte of an index and returns its checksum; StreamvecError when it is damaged."""
-    return _check_body(path, read_about(path))
-
-
-def _check_body(path: Path, about: dict[str, Any]) -> str:
-    digest = xxhash.xxh3_128()
-    with named_problems(path), path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # twice as fast as reading into memory of ours
-    with mapped, memoryview(mapped) as view:
-        for start in range(0, about["body"], _BLOCK):
-            with view[start : min(start + _BLOCK, about["body"])] as block:
-                digest.update(block)
-            mapped.madvise(mmap.MADV_DONTNEED, start, min(_BLOCK, len(mapped) - start))  # stays in the page cache only
-    found: str = digest.hexdigest()
-    if found != about["body_checksum"]:
-        raise StreamvecError(
-            f"{path}: damaged: its content has checksum {found}, it was written with {about['body_checksum']}: "
-            "streamvec index --overwrite makes it again"
-        )
+    """Reads every byte of an index and returns the checksum of its parts' checksums; StreamvecError when damaged."""
+    about = read_about(path)
+    with _mapped(path) as mapped:
+        for part in about["parts"]:
+            _check_part(path, mapped, part)
+            mapped.madvise(mmap.MADV_DONTNEED)  # stays in the page cache, and no longer counts as ours
+    found: str = xxhash.xxh3_128_hexdigest("".join(part.checksum for part in about["parts"]).encode())
     return found
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with named_problems(path), path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _check_part(path: Path, mapped: mmap.mmap, part: Part) -> None:
+    with memoryview(mapped) as view, view[part.start : part.end] as some:
+        found = xxhash.xxh3_128_hexdigest(some)
+    if found != part.checksum:
+        raise StreamvecError(
+            f"{path}: damaged: a part has checksum {found}, it was written with {part.checksum}: {_AGAIN}"
+        )

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from streamvec.errors import StreamvecError
-from streamvec.vectors.annindex import MOST, AnnIndex, index_beside
+from streamvec.vectors.annindex import MOST, AnnIndex, index_beside, read_about
 from streamvec.vectors.cosmul import nearest_by_products
 from streamvec.vectors.neighbours import cosines, distances, nearest, nearest_euclidean, unit_rows
 from streamvec.vectors.ngramfile import CHECKSUM, StoredNGrams
@@ -199,13 +199,12 @@ class KeyedVectors(WordMatrix):
     def _use_index(self, path: Path, vectors: str) -> None:
         """Takes the index at *path* where it is one of *vectors*, by their checksum; says why where it is not used."""
         try:
-            index = AnnIndex(path)
+            if is_same := read_about(path)["vectors"] == vectors:
+                self.index = AnnIndex(path)
         except StreamvecError as problem:
             self.notes.append(f"{problem}; all words are looked at")
             return
-        if index.vectors == vectors:
-            self.index = index
-        else:
+        if not is_same:
             self.notes.append(
                 f"{path} is of other vectors, so all words are looked at: streamvec index --overwrite makes one"
             )
