@@ -153,7 +153,7 @@ def _classifier(path: Path, seeds: Path) -> dict[str, Any]:
     from streamvec.vectors.specific import TRAINING_WORDS, learnt
 
     vectors = streamvec.KeyedVectors.load(path)
-    rule, _ = learnt(vectors, streamvec.read_words(seeds))
+    rule = learnt(vectors, streamvec.read_words(seeds)).rule
     ranks = np.union1d(np.arange(min(len(vectors), TRAINING_WORDS)), rule.ranks)
     known, units = np.isin(ranks, rule.ranks), unit_rows(vectors.rows(ranks))
     told = cross_val_predict(LinearSVC(C=1.0, dual=False, max_iter=10_000), units, known, cv=5)

@@ -152,6 +152,16 @@ def test_an_empty_document(vectors: Path) -> None:
     assert streamvec("embed", vectors, stdin="").stdout == ""
 
 
+def wait_until_it_waits(number: int) -> None:
+    """Comes back when a process reads, and nothing comes: a signal in the instant before is heard at the next line."""
+    deadline, asleep = time.monotonic() + 30, 0
+    while asleep < 5:
+        assert time.monotonic() < deadline
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if state == "S" else 0
+        time.sleep(0.02)
+
+
 def test_lines_are_answered_as_they_come_and_ctrl_c_ends(vectors: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "streamvec_cli.main", "embed", str(vectors)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -160,6 +170,7 @@ def test_lines_are_answered_as_they_come_and_ctrl_c_ends(vectors: Path, tmp_path
             process.stdin.write(line)
             process.stdin.flush()
             assert len(process.stdout.readline().split()) == 8
+        wait_until_it_waits(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert process.stderr.read() == b"streamvec: error: interrupted\n"
