@@ -1,11 +1,13 @@
 """What several test files share: small texts, RUNs of them that no test changes, and the command as a process."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import glove_runs
 import lm_runs
 import pytest
+import tally
 from preparing import BATCH
 from stanford_files import WORDS, entries_of, packed
 from starting import OLD, Notes
@@ -36,12 +39,28 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="Also run the tests marked soak, which take minutes.")
+    parser.addoption("--keep-counts", metavar="FILE", help="Keep what was tried, and how often, as JSON.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: takes minutes; runs with --soak (make soak) only")
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         warm(Silence())  # once, before workers meet in numba's cache
+        handle, os.environ[tally.VARIABLE] = tempfile.mkstemp(prefix="streamvec-tally-")
+        os.close(handle)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or tally.VARIABLE not in os.environ:
+        return
+    if lines := tally.report():
+        terminalreporter.section("tried")
+        terminalreporter.write_line("\n".join(lines))
+    if config.option.keep_counts:
+        passed, failed = (len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed"))
+        kept = json.dumps(tally.result(passed, failed), indent=2) + "\n"
+        Path(config.option.keep_counts).write_text(kept, encoding="utf-8")
+    Path(os.environ.pop(tally.VARIABLE)).unlink()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

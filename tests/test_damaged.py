@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tally
 from damaged_files import WORDS, fasttext_model, loaded, saved, vectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -48,6 +49,8 @@ def check(found: dict[str, dict[str, Any]]) -> None:
     for name, one in found.items():
         assert not one["wrong"], (name, len(one["wrong"]), one["wrong"][0])
         assert one["tried"] == one["refused"] + one["same"] + one["other"]
+        tally.count("damaged files tried: of vectors", one["tried"])
+        tally.count("damaged files refused: of vectors", one["refused"])
         assert one["refused"] > one["tried"] / 4, name
         assert one["memory"] < 400 << 20, name
         if name in CHECKED:
