@@ -13,9 +13,12 @@ import pytest
 import safetensors.numpy
 
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batches, verify_arrow
-from streamvec.disk.files import checksum_of, named_problems, read_json, whole_file, whole_folder, write_json
 from streamvec.disk.lock import locked
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import checksum_of
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.disk.tensors import Tensors, load_tensors, save_tensors
+from streamvec.disk.writing import whole_file, whole_folder
 from streamvec.errors import StreamvecError
 
 SCHEMA = pa.schema([("word", pa.string()), ("count", pa.int64())], {b"about": b"a test"})

@@ -11,7 +11,7 @@ import pytest
 from conftest import two_topics
 from streamvec_cli.main import VERBS, streamvec
 
-from streamvec.disk.files import read_json
+from streamvec.disk.sealed import read_json
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

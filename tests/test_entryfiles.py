@@ -17,7 +17,7 @@ from streamvec.corpus import entryfiles
 from streamvec.corpus.compression import zstd
 from streamvec.corpus.entryfiles import Survey
 from streamvec.corpus.entryrecords import looks_like_entries
-from streamvec.disk.files import read_json
+from streamvec.disk.sealed import read_json
 from streamvec.errors import Interrupted, StreamvecError
 
 

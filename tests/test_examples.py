@@ -9,7 +9,7 @@ from networks import examples, ragged
 
 from streamvec.corpus import examples as module
 from streamvec.corpus.examples import ROWS, ExampleBatch, Examples, ExampleWriter, Ragged, joined
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.errors import StreamvecError
 
 

@@ -30,7 +30,7 @@ from streamvec.corpus.shares import Shares
 from streamvec.corpus.sources import resolve, spool
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.disk.arrow import ArrowWriter
-from streamvec.disk.files import whole_file, whole_folder
+from streamvec.disk.writing import whole_file, whole_folder
 from streamvec.errors import StreamvecError
 
 

@@ -10,7 +10,7 @@ from glove_runs import OPTIONS, copied, damaged, flip, states, stopped, unfinish
 
 import streamvec as sv
 from streamvec.corpus import pairpass, runfiles
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.training.checking import NO_CHECKSUM, OK
 from streamvec.training.info import info
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from conftest import Command
 
-from streamvec.disk.files import read_json
 from streamvec.disk.lock import locked
+from streamvec.disk.sealed import read_json
 from streamvec.errors import StreamvecError
 from streamvec.training.checking import DAMAGED, NO_CHECKSUM, OK, UNFINISHED, Checked
 from streamvec.training.info import info

@@ -17,7 +17,7 @@ from test_lmneeds import PEAK
 
 import streamvec as sv
 from streamvec.corpus.shards import Shards
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.errors import Interrupted
 from streamvec.models.lmconfig import LmConfig
 from streamvec.tasks.generation import Sampling

@@ -15,7 +15,8 @@ from streamvec.corpus.shardfiles import INDEX, VERSION, advised
 from streamvec.corpus.shards import SCHEMA, Shards
 from streamvec.corpus.shardwriter import Ids, ShardWriter
 from streamvec.disk.arrow import read_batches
-from streamvec.disk.files import named_problems, read_json, write_json
+from streamvec.disk.problems import named_problems
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.errors import StreamvecError
 
 BATCH = 50

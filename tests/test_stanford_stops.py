@@ -14,7 +14,7 @@ from stanford_files import FAST, PROGRAM, entries_of, packed
 import streamvec as sv
 from streamvec.corpus import entryfiles
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.disk.files import read_json
+from streamvec.disk.sealed import read_json
 from streamvec.errors import Interrupted, StreamvecError
 
 

@@ -8,7 +8,7 @@ from conftest import Command
 from starting import OLD, words_of
 
 import streamvec as sv
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.errors import Interrupted
 from streamvec.models.wordconfig import SkipGramConfig
 from streamvec.training.needs import Load, training_bytes

@@ -15,7 +15,7 @@ from starting import FIRST, NEW, OLD, rows_of, words_of
 
 import streamvec as sv
 from streamvec.corpus.vocabulary import Vocabulary, word_bytes
-from streamvec.disk.files import read_json
+from streamvec.disk.sealed import read_json
 from streamvec.disk.tensors import Tensors
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.subwords import ngrams_of

@@ -4,7 +4,6 @@ In cooccurrences/ of a RUN: runs/ while pairs are counted, then 00000.arrow, ...
 threads write at once, then index.json. Work that was stopped goes on from the runs, and the files, that are finished.
 """
 
-import shutil
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -28,7 +27,8 @@ from streamvec.corpus.shardfiles import INDEX, VERSION, advised, shard_name
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.arrow import ArrowWriter, verify_arrow
-from streamvec.disk.files import named_problems, read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
+from streamvec.disk.writing import make_folder, remove
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.cooccurrences import read_pairs
 from streamvec.kernels.records import Bands
@@ -113,18 +113,14 @@ class CooccurrenceStage:
         self._source = source
         self._bands = bands_of(vocabulary.counts, window)
         self._identity = {"vocabulary_checksum": vocabulary.checksum, "counted": source.identity}
-        with named_problems(folder):
-            folder.mkdir(exist_ok=True)
+        make_folder(folder)
         with advised(Cooccurrences.again(folder)):
             if (folder / INDEX).exists() and _is_of(read_json(folder / INDEX), self._identity):
                 return
             record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
         self._files: dict[str, Any] = record["shards"] if _is_of(record, self._identity) else {}
         known = {RUNS, RECORD, *self._files} if self._files else {RUNS}
-        with named_problems(folder):
-            for path in folder.iterdir():
-                if path.name not in known:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        remove(*(path for path in folder.iterdir() if path.name not in known))
 
     @property
     def is_finished(self) -> bool:
@@ -151,9 +147,7 @@ class CooccurrenceStage:
             give_memory_back()
             self._write(passed, verified, room, threads, report, stop)
             give_memory_back()
-        if (self.folder / RUNS).exists():
-            shutil.rmtree(self.folder / RUNS)
-        (self.folder / RECORD).unlink(missing_ok=True)
+        remove(self.folder / RUNS, self.folder / RECORD)
         return Cooccurrences.open(self.folder)
 
     def _count(
@@ -208,7 +202,7 @@ class CooccurrenceStage:
         shards = [self._files[shard_name(number)] for number in range(files)]
         total = {name: sum(shard[name] for shard in shards) for name in ("stored", "entries", "batches")}
         if not total["stored"]:
-            shutil.rmtree(self.folder)
+            remove(self.folder)
             raise StreamvecError(
                 "no two words of the vocabulary stand near each other in a document: give documents of several words, "
                 "a larger --window, or a lower --min-count"

@@ -21,7 +21,8 @@ from streamvec.corpus.repeats import SHORTEST, Repeats
 from streamvec.corpus.runs import WordCounts, merge, merge_to_run, spill
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
+from streamvec.disk.writing import make_folder, remove
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.scan import new_spans
 from streamvec.kernels.wordruns import clear
@@ -139,7 +140,7 @@ class Counting:
         self._repeats = Repeats()
         self._repeats_name = ""
         self._threads = threads
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if (folder / RECORD).exists():
             self._load()
         self._tidy()
@@ -261,6 +262,4 @@ class Counting:
     def _tidy(self) -> None:
         """Removes what no record knows of."""
         known = self._runs.names | {RECORD, self._repeats_name}
-        for path in self.folder.iterdir():
-            if path.name not in known:
-                path.unlink()
+        remove(*(path for path in self.folder.iterdir() if path.name not in known))

@@ -15,6 +15,7 @@ from streamvec.corpus.lookup import Lookup
 from streamvec.corpus.runs import merge, write_run
 from streamvec.corpus.vocabulary import EARLIER, Vocabulary, select, word_bytes
 from streamvec.disk.arrow import verify_arrow
+from streamvec.disk.writing import remove
 from streamvec.errors import StreamvecError
 
 _RUN, _NEW = "earlier.arrow", "later.arrow"
@@ -61,8 +62,7 @@ class Earlier:
         write_run(text.words.take(order), text.counts[order.to_numpy()], folder / _NEW)
         runs = [folder / _NEW, *self.runs(folder)]
         selection = select(merge(runs), min_count, max_vocab)
-        for run in runs:
-            run.unlink()
+        remove(*runs)
         about = {**text.about, "min_count": min_count, "max_vocab": max_vocab}
         vocabulary = Vocabulary(selection.words, selection.counts, about)
         about |= self.share_of(vocabulary, int(text.about["tokens_in_corpus"]))

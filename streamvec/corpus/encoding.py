@@ -22,7 +22,8 @@ from streamvec.corpus.shardwriter import Ids, ShardWriter
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary, word_bytes
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
+from streamvec.disk.writing import make_folder, remove
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.scan import Spans, new_spans
 from streamvec.kernels.wordtable import WordTable, encode_tokens, fill_table, new_table
@@ -116,15 +117,13 @@ class Encoding:
         self._kind = kind
         self._now = _Before(Start(), 0, 0, 0, 0, False)
         self._befores: deque[_Before] = deque()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         state = None
         if (folder / RECORD).exists():
             state = self._load()
         self._writer = ShardWriter(folder, self._record, state, SHARD_BATCHES)
         known = {shard["name"] for shard in self._writer.shards} | {RECORD}
-        for path in folder.iterdir():
-            if path.name not in known:
-                path.unlink()
+        remove(*(path for path in folder.iterdir() if path.name not in known))
 
     @property
     def start(self) -> Start:
@@ -225,7 +224,7 @@ class Encoding:
         if self._kind is MarkedShards:
             content["cuts"] = self._writer.cuts
         write_json(self.folder / INDEX, content)
-        (self.folder / RECORD).unlink(missing_ok=True)
+        remove(self.folder / RECORD)
 
 
 def word_table(vocabulary: Vocabulary) -> WordTable:

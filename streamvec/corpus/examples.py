@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from streamvec.corpus.shardfiles import INDEX, VERSION, ShardFiles, shard_name
 from streamvec.disk.arrow import ArrowWriter
-from streamvec.disk.files import write_json
+from streamvec.disk.sealed import write_json
 from streamvec.errors import StreamvecError
 
 ROWS = 256  # examples of a record batch

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from streamvec.corpus.examples import Ragged
-from streamvec.disk.files import read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.errors import StreamvecError
 
 _MOST = 10_000

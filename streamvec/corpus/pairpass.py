@@ -7,7 +7,6 @@ words within a window (`streamvec.corpus.cooccurrencestage`).
 """
 
 import queue
-import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,8 @@ from streamvec.corpus.pairruns import PairCounter, merge_to_run
 from streamvec.corpus.pipeline import Pipeline
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.stitch import Start
-from streamvec.disk.files import named_problems, read_json, write_json
+from streamvec.disk.sealed import read_json, write_json
+from streamvec.disk.writing import make_folder, remove
 from streamvec.errors import Interrupted, StreamvecError
 
 INTERVAL = 180.0  # seconds between records
@@ -58,11 +58,10 @@ class PairPass(Generic[SomePiece]):
         self.runs = runfiles.RunFiles(folder, merge_to_run)
         self._identity = dict(identity)
         self._more: dict[str, Any] = {}  # what the record says besides
-        with named_problems(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            if (folder / RECORD).exists():
-                self._load()
-            self._tidy()
+        make_folder(folder)
+        if (folder / RECORD).exists():
+            self._load()
+        self._tidy()
 
     def count(
         self,
@@ -160,8 +159,8 @@ class PairPass(Generic[SomePiece]):
         content = read_json(path)
         try:
             if any(content[name] != value for name, value in self._identity.items()):
-                shutil.rmtree(self.folder)
-                self.folder.mkdir()
+                remove(self.folder)
+                make_folder(self.folder)
                 return
             self.first = content["batch"]
             self._restore(content)
@@ -172,6 +171,4 @@ class PairPass(Generic[SomePiece]):
     def _tidy(self) -> None:
         """Removes what no record knows of."""
         known = self.runs.names | {RECORD} | self._files()
-        for path in self.folder.iterdir():
-            if path.name not in known:
-                path.unlink()
+        remove(*(path for path in self.folder.iterdir() if path.name not in known))

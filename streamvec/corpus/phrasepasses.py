@@ -12,7 +12,7 @@ from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.phrases import SCORES, PhraseOptions, Phrases
 from streamvec.corpus.pipeline import Progress, read_ahead
 from streamvec.corpus.shards import BATCH_TOKENS, MarkedShards
-from streamvec.disk.files import checksum_of
+from streamvec.disk.reading import checksum_of
 from streamvec.disk.tensors import load_tensors, save_tensors
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.phrases import count_ids, neighbours, select_pairs

@@ -5,7 +5,6 @@ options, and the work begins anew. While words are counted there is also countin
 """
 
 import contextlib
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,8 @@ from streamvec.corpus.sources import Source, fingerprint, without_date
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.corpus.vocabularystage import Work, pieces_of, refuse, refuse_unknown, vocabulary_of
-from streamvec.disk.files import named_problems, read_json, sync_folder, write_json
+from streamvec.disk.sealed import read_json, write_json
+from streamvec.disk.writing import make_folder, remove
 from streamvec.errors import Interrupted, StreamvecError
 
 NO_PHRASES = PhraseOptions()
@@ -89,9 +89,8 @@ def prepare(
         made_from["phrases"] = phrases.to_json()
     if marked:
         made_from["marked"] = True
-    with named_problems(folder):
-        is_new = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
+    is_new = not folder.exists()
+    make_folder(folder)
     try:
         _begin(folder, made_from)
         share = Shares(0, 0)  # finished work needs none
@@ -117,13 +116,8 @@ def _begin(folder: Path, made_from: dict[str, Any]) -> None:
     path = folder / PREPARED
     if path.exists() and _without_dates(read_json(path)) == _without_dates(made_from):
         return
-    with named_problems(folder):
-        path.unlink(missing_ok=True)
-        sync_folder(folder)
-        (folder / VOCABULARY).unlink(missing_ok=True)
-        for name in (SHARDS, COUNTING, PHRASES):
-            if (folder / name).exists():
-                shutil.rmtree(folder / name)
+    remove(path)  # before the rest: what is left of it after a kill must not be taken for this text's
+    remove(*(folder / name for name in (VOCABULARY, SHARDS, COUNTING, PHRASES)))
     write_json(path, made_from)
 
 
@@ -137,8 +131,7 @@ def _vocabulary_with_phrases(
     path, folder = work.folder / VOCABULARY, work.folder / PHRASES
     if path.exists():
         return Vocabulary.load(path)
-    with named_problems(folder):
-        folder.mkdir(exist_ok=True)
+    make_folder(folder)
     # A word that is rarer than both is in no phrase, and not in the vocabulary: it is left a mark.
     words = vocabulary_of(work, folder / WORDS, min(min_count, options.min_count), None, earlier, is_final=False)
     refuse_too_many(len(words), words.words.nbytes, work.threads, max(work.memory - PROCESS, MERGING))
@@ -163,10 +156,10 @@ def _vocabulary_with_phrases(
         vocabulary = earlier.joined_by(vocabulary, folder, min_count, max_vocab)
         vocabulary.about["phrases"] = finding.found_in(vocabulary)
     if not len(vocabulary):
-        shutil.rmtree(folder)
+        remove(folder)
         refuse(Counts.from_json(words.about["counts"]), words.about["distinct_words"], highest, min_count)
     if not vocabulary.in_text:
-        shutil.rmtree(folder)
+        remove(folder)
         refuse_unknown(Counts.from_json(words.about["counts"]), min_count)
     vocabulary.save(path)
     return Vocabulary.load(path)
@@ -183,8 +176,7 @@ def _joined_shards(work: Work, vocabulary: Vocabulary) -> Shards:
         first, text_bytes = encoding.start.number, words.about["counts"]["bytes_read"]
         with contextlib.closing(read_ahead(batch_pieces(ids, first, text_bytes))) as pieces:
             shards = encoding.run(pieces, encode, work.report, work.stop)
-    if folder.exists():
-        shutil.rmtree(folder)
+    remove(folder)
     return shards
 
 
@@ -213,17 +205,14 @@ def _finished_shards(path: Path, vocabulary: Vocabulary, kind: type[Shards] = Sh
 
 def _leave_nothing_half_written(folder: Path, is_new: bool) -> None:
     """After a failure: what can be gone on with stays, everything else goes."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(StreamvecError, OSError):  # what went wrong before is told, not this
         counting = folder / COUNTING
-        if counting.exists() and not (counting / "record.json").exists():
-            shutil.rmtree(counting)
-        shards = folder / SHARDS
-        if shards.exists() and not any(shards.iterdir()):
-            shards.rmdir()
-        phrases = folder / PHRASES
-        if phrases.exists() and not any(phrases.iterdir()):
-            phrases.rmdir()
-        if not counting.exists() and not phrases.exists() and not (folder / VOCABULARY).exists():
-            (folder / PREPARED).unlink(missing_ok=True)
-            if is_new:
-                folder.rmdir()
+        if not (counting / "record.json").exists():
+            remove(counting)
+        for name in (SHARDS, PHRASES):
+            if (folder / name).is_dir() and not any((folder / name).iterdir()):
+                remove(folder / name)
+        if not any((folder / name).exists() for name in (COUNTING, PHRASES, VOCABULARY)):
+            remove(folder / PREPARED)
+            if is_new and not any(folder.iterdir()):
+                remove(folder)

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.disk.arrow import open_arrow, read_batch, verify_arrow
-from streamvec.disk.files import named_problems, read_json
+from streamvec.disk.problems import named_problems
+from streamvec.disk.sealed import read_json
 from streamvec.errors import Interrupted, StreamvecError
 
 INDEX = "index.json"

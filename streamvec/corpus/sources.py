@@ -16,7 +16,9 @@ from streamvec.corpus.compression import PIECE, Readable, compression_by_magic, 
 from streamvec.corpus.entryrecords import looks_like_entries
 from streamvec.corpus.remote import RemoteFile, is_remote, list_remote, open_remote
 from streamvec.corpus.streams import PlainStream, open_stored
-from streamvec.disk.files import named_problems, whole_file
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import opened
+from streamvec.disk.writing import remove, whole_file
 from streamvec.errors import StreamvecError
 
 _HEAD = 4096  # plain bytes that tell the kind
@@ -203,7 +205,7 @@ def fingerprint(source: Source) -> dict[str, Any]:
         with open_remote(source.path) as remote:
             size, version = remote.stat()
         return {"path": source.path, "size": size, "version": version}
-    with named_problems(source.path), Path(source.path).open("rb") as file:
+    with opened(source.path) as file:
         status = os.fstat(file.fileno())
         head = xxhash.xxh3_128_hexdigest(file.read(_STORED_HEAD))
         file.seek(max(0, status.st_size - _STORED_HEAD))
@@ -232,7 +234,7 @@ def spool(stream: IO[bytes], path: Path, column: str | None = None) -> Source:
     try:
         return inspect(str(path), column)
     except StreamvecError:
-        path.unlink()
+        remove(path)
         raise
 
 

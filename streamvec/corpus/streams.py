@@ -3,12 +3,11 @@
 import codecs
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Protocol, cast
 
 from streamvec.corpus.compression import PIECE, Readable, plain_pieces
 from streamvec.corpus.remote import RemoteFile, is_remote, open_remote
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
 
 
@@ -29,7 +28,7 @@ def open_stored(path: str) -> Iterator[IO[bytes] | RemoteFile]:
         with open_remote(path) as file:
             yield file
     else:
-        with named_problems(path), Path(path).open("rb", buffering=0) as file:
+        with opened(path, buffered=False) as file:
             yield file
 
 

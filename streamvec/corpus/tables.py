@@ -3,7 +3,6 @@
 import contextlib
 import mmap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import pyarrow.compute as pc
 
 from streamvec.corpus.records import Records
 from streamvec.corpus.remote import is_remote, open_remote
-from streamvec.disk.files import named_problems
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import arrow_file, mapped, opened
 from streamvec.errors import StreamvecError
 
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -51,17 +51,17 @@ def read_arrow(path: str, column: str | None, row: int, batch_bytes: int) -> Ite
 
     A local file is mapped: one batch may hold all of it, and only the part at hand needs memory.
     """
-    with _problems(path), _opened_arrow(path) as (file, mapped):
+    with _problems(path), _opened_arrow(path) as (file, pages):
         place = 0
-        for array in _arrow_column(file, column, path, mapped is not None):
+        for array in _arrow_column(file, column, path, pages is not None):
             rows = len(array)
             if place + rows > row:
                 array = _checked(array, path)
                 step = max(1, min(rows * batch_bytes // max(1, array.nbytes), 1 << 16))
                 for start in range(max(0, row - place), rows, step):
                     yield _records(array.slice(start, step), place + start)
-                    if mapped is not None:
-                        mapped.madvise(mmap.MADV_DONTNEED)  # or what was read would count as ours to its end
+                    if pages is not None:
+                        pages.madvise(mmap.MADV_DONTNEED)  # or what was read would count as ours to its end
             place += rows
 
 
@@ -76,8 +76,8 @@ def parquet_text_bytes(path: str, column: str | None) -> int:
 
 def arrow_text_bytes(path: str, column: str | None, size: int) -> int:
     """Roughly how many bytes the text column of an Arrow file of *size* bytes has, if all is like its first batch."""
-    with _problems(path), _opened_arrow(path) as (file, mapped):
-        first = next(_arrow_column(file, column, path, mapped is not None), None)
+    with _problems(path), _opened_arrow(path) as (file, pages):
+        first = next(_arrow_column(file, column, path, pages is not None), None)
         if first is None:
             return 0
         text = _checked(first, path).nbytes
@@ -241,9 +241,7 @@ def _opened(path: str) -> Iterator[Any]:
         with open_remote(path) as remote:
             yield pa.PythonFile(remote, mode="r")
     else:
-        with named_problems(path):
-            file = pa.OSFile(path)
-        with file:
+        with arrow_file(path) as file:
             yield file
 
 
@@ -254,16 +252,15 @@ def _opened_arrow(path: str) -> Iterator[tuple[Any, mmap.mmap | None]]:
         with _opened(path) as file:
             yield file, None
     else:
-        with named_problems(path), Path(path).open("rb") as opened:
-            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        yield pa.BufferReader(pa.py_buffer(mapped)), mapped
+        pages = mapped(path)
+        yield pa.BufferReader(pa.py_buffer(pages)), pages
 
 
 def _check_end(path: str) -> None:
     """A stream that was cut between two batches would read as a shorter one: its end mark must be there."""
     if is_remote(path):
         return
-    with named_problems(path), Path(path).open("rb") as file:
+    with opened(path) as file:
         file.seek(max(0, file.seek(0, 2) - len(_END_OF_STREAM)))
         if file.read() != _END_OF_STREAM:
             raise StreamvecError(f"{path}: cut short: the Arrow stream has no end mark; fetch or write it again")

@@ -1,7 +1,6 @@
 """The first stage: words are counted, and those that are frequent enough become the vocabulary."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from streamvec.corpus.sources import Source
 from streamvec.corpus.stitch import Piece, Start, whole_tokens
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary, select
+from streamvec.disk.writing import remove
 from streamvec.errors import StreamvecError
 
 
@@ -85,7 +85,7 @@ def vocabulary_of(
         counts = counting.counts
         selection = select(counting.merged(*(earlier.runs(folder, is_final) if earlier else ())), min_count, max_vocab)
         if not (len(selection.words) and counts.tokens):
-            shutil.rmtree(folder)
+            remove(folder)
             refuse(counts, selection.distinct, selection.highest, min_count)
         about = {
             "tokens_in_corpus": selection.tokens,
@@ -99,11 +99,10 @@ def vocabulary_of(
         if earlier is not None and is_final:
             about |= earlier.share_of(vocabulary, counts.tokens)
         if not vocabulary.in_text:
-            shutil.rmtree(folder)
+            remove(folder)
             refuse_unknown(counts, min_count)
         vocabulary.save(path)
-    if folder.exists():
-        shutil.rmtree(folder)
+    remove(folder)
     vocabulary = Vocabulary.load(path)
     give_memory_back()
     return vocabulary

@@ -5,7 +5,6 @@ bytes of the file with those digits read as zeros. The schema stands twice in an
 footer), and so do the digits. Everything else is ordinary Arrow: any tool reads it.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import IO, Any, Self
 import pyarrow as pa
 import xxhash
 
-from streamvec.disk.files import named_problems, whole_file
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import arrow_file, opened
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 
 CHECKSUM_KEY = b"streamvec.checksum"
@@ -133,7 +134,7 @@ def stated_checksum(schema: pa.Schema) -> str:
 
 def verify_arrow(path: Path) -> str:
     """Reads every byte of an Arrow file of streamvec and returns its checksum; StreamvecError when it is damaged."""
-    with named_problems(path), Path(path).open("rb") as file:
+    with opened(path) as file:
         places = _mark_places(file)
         if len(places) != 2:
             raise StreamvecError(f"{path}: damaged or cut short: not a whole Arrow file with streamvec's checksum")
@@ -160,7 +161,7 @@ def open_arrow(path: Path, mapped: bool = True) -> pa.ipc.RecordBatchFileReader:
     Raises StreamvecError when the file is missing or is not a whole Arrow file.
     """
     with named_problems(path):
-        source = pa.memory_map(os.fsencode(path)) if mapped else pa.OSFile(os.fsencode(path))
+        source = arrow_file(path, mapped)
         try:
             reader = pa.ipc.open_file(source)
             _ = reader.schema.names  # a damaged name shows only when it is read

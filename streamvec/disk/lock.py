@@ -1,12 +1,12 @@
 """One trainer a RUN: an advisory lock that the operating system drops when its holder dies, however it dies."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import opened
+from streamvec.disk.writing import claimed
 from streamvec.errors import StreamvecError
 
 
@@ -14,18 +14,15 @@ from streamvec.errors import StreamvecError
 def locked(folder: Path) -> Iterator[None]:
     """Holds ``folder/lock`` while the block runs; StreamvecError when another process holds it."""
     path = Path(folder) / "lock"
-    with named_problems(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle = stack.enter_context(claimed(path))
         except BlockingIOError:
-            holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+            with opened(path) as file:
+                holder = file.read(32).decode("ascii", "replace").strip() or "unknown"
             raise StreamvecError(
                 f"{folder}: in use by another streamvec (process {holder}): wait for it, or stop it first"
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
-    finally:
-        os.close(handle)

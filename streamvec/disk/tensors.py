@@ -4,16 +4,20 @@ The format: 8 bytes little-endian length, a JSON header of that length, then the
 (https://github.com/huggingface/safetensors#format; its own Python writer copies all arrays first.)
 """
 
+import contextlib
+import io
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import xxhash
 
-from streamvec.disk.files import named_problems, whole_file
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import opened
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 
 _DTYPES = {
@@ -65,8 +69,8 @@ class Tensors:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._places: dict[str, tuple[np.dtype, tuple[int, ...], int]] = {}  # type, shape, where in the file
-        with named_problems(path):
-            self._file = self.path.open("rb")
+        self._stack = contextlib.ExitStack()
+        self._file = cast(io.BufferedReader, self._stack.enter_context(opened(path)))
         try:
             self._read_header()
         except BaseException:

@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -13,6 +11,7 @@ from streamvec.corpus.sequences import batches_of
 from streamvec.corpus.symbols import Symbols
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.disk.tensors import Tensors
+from streamvec.disk.writing import scratch
 from streamvec.errors import StreamvecError
 from streamvec.models.languagemodel import LanguageModel
 from streamvec.models.lmconfig import LmConfig
@@ -107,8 +106,8 @@ class TrainedModel:
         """How well the model expects the text at *path*, read from its beginning to its end as one sequence,
         or document by document, as it was trained. It begins as what is written does, and every token counts once."""
         config, separate = self.config, self.config.separate
-        with TemporaryDirectory() as folder:
-            shards = write_shards(path, Path(folder) / "shards", self.vocabulary, self.text, stop)
+        with scratch() as folder:
+            shards = write_shards(path, folder / "shards", self.vocabulary, self.text, stop)
             lanes, steps = (min(config.batch, shards.tokens), config.bptt) if separate else (1, _STEPS)
             batches = batches_of(shards, self.symbols, lanes, steps, separate)
             reader = self.model.reader(lanes, steps)

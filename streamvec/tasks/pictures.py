@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamvec.disk.files import whole_file
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 
 if TYPE_CHECKING:

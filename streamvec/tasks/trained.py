@@ -2,13 +2,12 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from streamvec.corpus.examples import Examples
 from streamvec.corpus.tsv import Row
 from streamvec.disk.tensors import Tensors
+from streamvec.disk.writing import scratch
 from streamvec.errors import StreamvecError
 from streamvec.models.learner import Ask, Learner
 from streamvec.models.network import Network
@@ -91,9 +90,9 @@ class TrainedTask:
     def score(self, path: str, stop: Callable[[], bool] = lambda: False) -> tuple[Scores, dict[str, int], float | None]:
         """(how well the examples at *path* are told, what was passed over, cut or unknown by name, the mean loss)."""
         rows = self.task.rows(path, self.config, self.options)
-        with TemporaryDirectory() as folder:
-            write_examples(Path(folder) / "x", self.ids, in_batches(rows, stop, path), rows, self._about)
-            examples = Examples.open(Path(folder) / "x")
+        with scratch() as folder:
+            write_examples(folder / "x", self.ids, in_batches(rows, stop, path), rows, self._about)
+            examples = Examples.open(folder / "x")
             if not examples.examples:
                 raise StreamvecError(f"{path}: there are no examples in it: name another file")
             return self.task.score(self.learner, self.ids, examples), examples.counts, mean_loss(self.learner, examples)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from streamvec.disk.files import whole_file
+from streamvec.disk.writing import whole_file
 from streamvec.tasks.pictures import group_colours, visible
 from streamvec.tasks.wordmap import METHODS, WordMap, neighbours
 

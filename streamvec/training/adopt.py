@@ -3,15 +3,13 @@
 All of it comes as hard links, or copies where links cannot be: both RUNs stay whole, and either may be removed.
 """
 
-import os
-import shutil
 from pathlib import Path
 
 from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.layout import COOCCURRENCES, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import MarkedShards, Shards
-from streamvec.disk.files import named_problems, whole_file
+from streamvec.disk.writing import link, make_folder
 from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.training.progress import Reporter
@@ -60,15 +58,9 @@ def _adopt_cooccurrences(other: Path, run: Run, vocabulary: str, report: Reporte
 
 
 def _link(old: Path, new: Path) -> None:
-    with named_problems(new):
-        if old.is_dir():
-            new.mkdir(exist_ok=True)
-            names = sorted(old.iterdir(), key=lambda path: path.name == INDEX)  # the index last, as ever
-            for path in names:
-                _link(path, new / path.name)
-        elif not new.exists():
-            try:
-                os.link(old, new)
-            except OSError:
-                with old.open("rb") as source, whole_file(new) as copy:
-                    shutil.copyfileobj(source, copy, 1 << 20)
+    if old.is_dir():
+        make_folder(new)
+        for path in sorted(old.iterdir(), key=lambda path: path.name == INDEX):  # the index last, as ever
+            _link(path, new / path.name)
+    elif not new.exists():
+        link(old, new)

@@ -1,12 +1,12 @@
 """One file against its checksum, whatever kind of file it is; a problem is said, and never raised."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamvec.disk.arrow import verify_arrow
-from streamvec.disk.files import checksum_of, named_problems, read_json
+from streamvec.disk.reading import checksum_of
+from streamvec.disk.sealed import json_checksum, read_json
 from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import STATE, Checkpoints
 
@@ -58,9 +58,7 @@ def check_json(path: Path, advice: str) -> Checked:
     """A JSON file, whose last entry is its checksum."""
 
     def read() -> str:
-        read_json(path)
-        with named_problems(path):
-            return json.loads(path.read_bytes())["checksum"]
+        return json_checksum(read_json(path))
 
     return checked(path, read, advice)
 

@@ -5,15 +5,16 @@ which carries how many steps an epoch has, the checksum of the arrays and its ow
 """
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json, whole_folder, write_json
+from streamvec.disk.reading import checksum_of
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.disk.tensors import load_tensors, save_tensors
+from streamvec.disk.writing import make_folder, remove, rename, whole_folder
 from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
 
@@ -45,17 +46,13 @@ class Checkpoints:
     def save(self, position: Position, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path:
         """Writes a checkpoint and then removes all but the last ones; StreamvecError when the disk is full."""
         path = self.folder / f"{position.epoch:04d}-{position.batch:09d}"
-        with named_problems(self.folder):
-            self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         if path.exists():
             return path
-        for half in self.folder.glob("*" + PARTIAL):  # left by a kill
-            shutil.rmtree(half, ignore_errors=True)
         with whole_folder(path) as beside:
             checksum = save_tensors(beside / ARRAYS, arrays)
             write_json(beside / STATE, {**state, **self._said, "position": list(position), "arrays": checksum})
-        for old in self.paths()[self.kept :]:
-            _remove(old)
+        remove(*self.paths()[self.kept :])
         return path
 
     def load(self, arrays: Mapping[str, np.ndarray], note: Callable[[str], None]) -> tuple[Position, dict] | None:
@@ -73,7 +70,7 @@ class Checkpoints:
                 if isinstance(problem.__cause__, OSError) and not isinstance(problem.__cause__, FileNotFoundError):
                     raise  # the disk or a permission, not the bytes: nothing is known to be damaged
                 note(f"checkpoint {path} is damaged and is put aside: {problem}")
-                path.rename(_free(path.with_name(path.name + _DAMAGED)))
+                rename(path, _free(path.with_name(path.name + _DAMAGED)))
                 continue
             return Position(*state["position"]), state
         if paths or (self.folder.exists() and any(_DAMAGED in path.name for path in self.folder.iterdir())):
@@ -90,13 +87,6 @@ class Checkpoints:
         if list(_position(path)) != state.get("position"):
             raise StreamvecError(f"{path}: is not the checkpoint its {STATE} speaks of")
         return state
-
-
-def _remove(path: Path) -> None:
-    """Removes a checkpoint; a kill on the way leaves no half of it under its name."""
-    beside = path.with_name(path.name + PARTIAL)
-    path.rename(beside)
-    shutil.rmtree(beside, ignore_errors=True)
 
 
 def _free(path: Path) -> Path:

@@ -11,7 +11,7 @@ from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Source, TokenSource
 from streamvec.corpus.layout import RECORD
 from streamvec.corpus.shards import Shards
-from streamvec.disk.files import free_space
+from streamvec.disk.reading import free_space
 from streamvec.errors import StreamvecError
 from streamvec.models.glove import Glove, InRandomOrder
 from streamvec.models.gloveconfig import GloveConfig

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from streamvec.corpus.lanes import LaneBatch
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
 from streamvec.training.metrics import Metrics
@@ -75,7 +75,7 @@ def read_curves(folder: Path | str) -> list[Curve]:
     if not path.exists():
         raise StreamvecError(f"{path}: is not there yet, or gone: streamvec resume writes it as training goes on")
     epoch, found = -1, dict[tuple[int, str], list[np.ndarray]]()
-    with named_problems(path), path.open("rb") as lines:
+    with opened(path) as lines:
         for line in lines:
             if not line.endswith(b"\n"):  # a trainer is writing it
                 break

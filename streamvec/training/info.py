@@ -19,7 +19,9 @@ from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import MarkedShards, Shards
 from streamvec.corpus.stretches import has_ends, steps_of, stream_tokens
 from streamvec.disk.arrow import open_arrow
-from streamvec.disk.files import named_problems, read_json
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import opened
+from streamvec.disk.sealed import read_json
 from streamvec.errors import StreamvecError
 from streamvec.training.checking import content_of, steps_told
 from streamvec.training.checkpoint import ARRAYS, STATE
@@ -62,7 +64,7 @@ def _info(path: Path) -> dict[str, Any]:
     else:
         if path.suffix == SUFFIX:
             return _index(path)
-        with named_problems(path), path.open("rb") as file:
+        with opened(path) as file:
             is_arrow = file.read(6) == b"ARROW1"
         if is_arrow and (found := _arrow(path)):
             return found
@@ -178,7 +180,7 @@ def _training(run: Run, batches: int | None) -> dict[str, Any]:
 def _last_line(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         file.seek(max(0, file.seek(0, 2) - _TAIL))
         lines = file.read().splitlines()
     for line in reversed(lines):

@@ -1,6 +1,5 @@
 """The first half of training on labelled examples: their words and labels, vectors known from elsewhere, examples."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.tsv import Row
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.corpus.vocabularystage import count_words
-from streamvec.disk.files import whole_folder
+from streamvec.disk.writing import remove, whole_folder
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.exampleids import Ids, Shape, load_ids, words_tokenizer
 from streamvec.training.labelledrows import Followed, Rows, in_batches, read_rows, some_of, write_rows
@@ -66,7 +65,7 @@ def prepare_examples(
             write_examples(folder / EXAMPLES, ids, told, train, about)
             ids.longest_target = Examples.open(folder / EXAMPLES).longest_target
             _tell(Examples.open(folder / EXAMPLES), report, "train on", path)
-        (folder / ROWS).unlink(missing_ok=True)
+        remove(folder / ROWS)
         valid = run.about.get("valid")
         if valid is not None and not (folder / HELD_OUT / INDEX).exists():
             held_out = rows(valid)
@@ -119,9 +118,7 @@ def _read(
 ) -> int:
     """The rows, and all that they are numbered by; returns how many rows there are."""
     folder, path = run.folder, run.sources[0].path
-    for name in (ROWS, LABELS, TARGETS, run.vocabulary.name):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / COUNTING, ignore_errors=True)
+    remove(*(folder / name for name in (ROWS, LABELS, TARGETS, run.vocabulary.name, COUNTING)))
 
     def look() -> None:
         if stop():

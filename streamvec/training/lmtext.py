@@ -13,7 +13,8 @@ from streamvec.corpus.sources import fingerprint, resolve, without_date
 from streamvec.corpus.stitch import whole_tokens
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.disk.files import whole_folder, write_json
+from streamvec.disk.sealed import write_json
+from streamvec.disk.writing import whole_folder
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.options import TextOptions
 from streamvec.training.run import HELD_OUT, Run

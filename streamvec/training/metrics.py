@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streamvec.disk.files import named_problems, whole_file
+from streamvec.disk.reading import opened
+from streamvec.disk.writing import append, whole_file
 from streamvec.models.step import Position
 
 
@@ -27,7 +28,7 @@ class Metrics:
     def _keep(self, wanted: Callable[[tuple[int, int]], bool]) -> None:
         if not self.path.exists():
             return
-        with named_problems(self.path), self.path.open("rb") as old, whole_file(self.path) as new:
+        with opened(self.path) as old, whole_file(self.path) as new:
             for line in old:
                 try:
                     record = json.loads(line)
@@ -40,7 +41,7 @@ class Metrics:
         """The last record of a position; empty where there is none."""
         found: dict[str, Any] = {}
         if self.path.exists():
-            with named_problems(self.path), self.path.open("rb") as lines:
+            with opened(self.path) as lines:
                 for line in lines:
                     record = json.loads(line)
                     if (record.get("epoch"), record.get("batch")) == tuple(position):
@@ -54,5 +55,4 @@ class Metrics:
     def append(self, *records: dict[str, Any]) -> None:
         """Appends them as they are."""
         lines = [json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records]
-        with named_problems(self.path), self.path.open("ab") as file:
-            file.write(b"".join(lines))
+        append(self.path, b"".join(lines))

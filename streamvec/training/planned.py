@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamvec.disk.files import free_space
+from streamvec.disk.reading import free_space
 from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import Config

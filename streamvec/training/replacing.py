@@ -1,10 +1,10 @@
 """A RUN that takes the place of another: the earlier one is kept until there is something to put in its place."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from streamvec.disk.writing import remove, rename
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.progress import Reporter
 from streamvec.training.run import set_aside
@@ -19,15 +19,15 @@ def replacing(folder: Path, overwrite: bool, report: Reporter) -> Iterator[None]
         yield
     except Interrupted:
         if aside is not None and folder.exists():
-            shutil.rmtree(aside)
+            remove(aside)
         elif aside is not None:
-            aside.rename(folder)
+            rename(aside, folder)
         raise
     except StreamvecError:
         if aside is not None and folder.exists():
             report.note(f"the RUN that was there before is kept as {aside}")
         elif aside is not None:
-            aside.rename(folder)
+            rename(aside, folder)
         raise
     if aside is not None:
-        shutil.rmtree(aside)
+        remove(aside)

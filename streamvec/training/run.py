@@ -1,7 +1,7 @@
 """A RUN: the folder that holds one training from its options to its vectors."""
 
+import contextlib
 import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -11,8 +11,10 @@ from typing import Any
 from streamvec.corpus.layout import COOCCURRENCES, COUNTING, PHRASES, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.sources import Source, fingerprint
-from streamvec.disk.files import PARTIAL, checksum_of, named_problems, read_json, write_json
 from streamvec.disk.lock import locked
+from streamvec.disk.reading import checksum_of
+from streamvec.disk.sealed import read_json, write_json
+from streamvec.disk.writing import PARTIAL, REMOVED, make_folder, remove, remove_partial, rename
 from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.metrics import Metrics
@@ -24,6 +26,7 @@ BEST = "best"
 HELD_OUT = "heldout"  # what a language model or a task is measured on: shards of that text, or examples
 EXAMPLES, LABELS, TARGETS = "examples", "labels.json", "targets.arrow"  # of tasks on labelled examples
 KNOWN, ROWS = "known.arrow", "rows.arrow"  # of these: vectors that training began with; rows while they are numbered
+REPLACED = ".replaced"  # behind the name of a RUN that --overwrite has moved out of the way
 LABELLED = ("classifier", "tagger", "translator")  # kinds of RUNs that learn from labelled examples
 _FORMAT = 1
 _OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, GRADIENTS, CHECKPOINTS, BEST, "lock", "input.zst", HELD_OUT}
@@ -153,8 +156,7 @@ class Run:
             "inputs": [asdict(source) for source in sources],
             "fingerprints": [fingerprint_of(source) for source in sources],
         }
-        with named_problems(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with locked(folder):
             if (folder / RUN_JSON).exists():
                 raise StreamvecError(f"{folder}: another streamvec has just begun a RUN here: choose another --out")
@@ -165,12 +167,21 @@ class Run:
         """After a failure: removes the RUN when it holds nothing that a resume could go on with."""
         names = {path.name for path in self.folder.iterdir()}
         if names <= {RUN_JSON, "lock"}:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(StreamvecError):  # what went wrong before is told, not this
+                remove(self.folder)
 
     def remove(self) -> None:
         """After a failure before anything was trained: removes the RUN, unless something else lies in it."""
         if {path.name.removesuffix(PARTIAL) for path in self.folder.iterdir()} <= _OWN:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(StreamvecError):
+                remove(self.folder)
+
+    def remove_partial(self) -> None:
+        """Removes what a kill or a power cut left half-written; for who holds its lock."""
+        for path in self.folder.iterdir():
+            if path.name.removesuffix(REMOVED).removesuffix(PARTIAL) in _OWN:
+                remove_partial(path)
+        remove_partial(self.folder.with_name(self.folder.name + REPLACED + REMOVED))
 
 
 def fingerprint_of(source: Source) -> dict[str, Any]:
@@ -204,13 +215,13 @@ def set_aside(folder: Path, overwrite: bool) -> Path | None:
         raise StreamvecError(
             f"{folder / foreign[0]}: is not a RUN's, and would be lost: move it, or choose another --out"
         )
-    aside = folder.with_name(folder.name + ".replaced")
+    aside = folder.with_name(folder.name + REPLACED)
     if aside.exists():
         raise StreamvecError(
             f"{aside}: is there, kept from an earlier --overwrite that did not end: remove or rename it"
         )
-    with locked(folder), named_problems(folder):
-        folder.rename(aside)
+    with locked(folder):
+        rename(folder, aside)
     return aside
 
 

@@ -19,7 +19,9 @@ from streamvec.corpus.shardfiles import INDEX, VERSION
 from streamvec.corpus.sources import Source, inspect, keep
 from streamvec.corpus.streams import Stream, open_plain
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.disk.files import free_space, read_json, write_json
+from streamvec.disk.reading import free_space
+from streamvec.disk.sealed import read_json, write_json
+from streamvec.disk.writing import remove
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import WordConfig
@@ -100,7 +102,7 @@ def train_entries(
             )
 
     def counted() -> None:
-        (run.folder / SPOOL).unlink(missing_ok=True)
+        remove(run.folder / SPOOL)
 
     train_pairs(Work(run, vocabulary, 0, machine, report, stop), config, source, before, counted)
 

@@ -9,7 +9,7 @@ from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.entryrecords import RECORD
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.disk.files import whole_file
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 from streamvec.training.run import Run
 from streamvec.vectors.formats import compressing, may_write

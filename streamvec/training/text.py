@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import select
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shards import MarkedShards, Shards
 from streamvec.corpus.sources import Source, inspect, resolve, spool, without_date
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.writing import remove
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.adopt import adopt
 from streamvec.training.options import MachineOptions, TextOptions
@@ -90,9 +90,7 @@ def prepared(
             else:
                 _prepare(run, sources, text, machine, report, stop)
         else:  # a kill may have come between the last shard and the removal of what is not needed any more
-            (run.folder / SPOOL).unlink(missing_ok=True)
-            if (run.folder / PHRASES).exists():
-                shutil.rmtree(run.folder / PHRASES)
+            remove(run.folder / SPOOL, run.folder / PHRASES)
         vocabulary, shards = (
             Vocabulary.load(run.vocabulary),
             (MarkedShards if run.is_marked else Shards).open(run.shards),
@@ -200,7 +198,7 @@ def _prepare(
         report=tell,
         stop=stop,
     )
-    (run.folder / SPOOL).unlink(missing_ok=True)
+    remove(run.folder / SPOOL)
     give_memory_back()  # training needs it within the ceiling
     _tell_what_was_lost(shards, report)
     if phrases := vocabulary.about.get("phrases"):

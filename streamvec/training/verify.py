@@ -11,7 +11,9 @@ from typing import Any
 from streamvec.corpus.layout import COOCCURRENCES, COUNTING, PHRASES, PREPARED, RECORD, RUNS, SHARDS, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.disk.arrow import CHECKSUM_KEY
-from streamvec.disk.files import PARTIAL, named_problems
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import opened
+from streamvec.disk.writing import PARTIAL
 from streamvec.errors import StreamvecError
 from streamvec.training.checking import (
     AGAIN,
@@ -207,7 +209,7 @@ def _metrics(path: Path) -> Checked:
     of that line, there a moment later, be taken for a line of its own.
     """
     wrong, records = 0, 0
-    with named_problems(path), path.open("rb") as lines:
+    with opened(path) as lines:
         for line in itertools.takewhile(lambda line: line.endswith(b"\n"), lines):
             records += 1
             try:
@@ -227,7 +229,7 @@ def _file(path: Path) -> Checked:
         return check_json(path, "")
     if path.name == ARRAYS and path.with_name(STATE).exists():
         return _arrays(path.parent)
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _END))
         ends = file.read()

@@ -1,7 +1,6 @@
 """Has all kernels compiled by a process of its own, once: what a compiler takes would otherwise stay within ours."""
 
 import contextlib
-import fcntl
 import os
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from streamvec.corpus.shards import TokenBatch
 from streamvec.corpus.shuffled import drawn
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.corpus.vocabulary import word_bytes
+from streamvec.disk.writing import claimed, whole_file
+from streamvec.errors import StreamvecError
 from streamvec.kernels import random
 from streamvec.kernels.streams import streamed
 from streamvec.models.bagclassifier import BagClassifier
@@ -55,8 +56,8 @@ def warm(report: Reporter) -> None:
         return
     report.note("compiling kernels, which happens once and takes half a minute")
     code = "from streamvec.training.warming import compile_all; compile_all()"
-    with contextlib.suppress(OSError), mark.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two that compile at once would lose some of each other's kernels
+    with contextlib.suppress(OSError, StreamvecError), claimed(mark.with_suffix(".lock"), wait=True):
+        # two that compile at once would lose some of each other's kernels
         if not mark.exists():
             subprocess.run(
                 [sys.executable, "-P", "-c", code], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -81,7 +82,8 @@ def compile_all() -> None:
     _compile_glove()
     compile_language_model()
     compile_tasks()
-    _mark().touch()
+    with whole_file(_mark()):
+        pass
 
 
 def _compile_glove() -> None:

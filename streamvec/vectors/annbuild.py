@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from streamvec.disk.files import sealed_json, whole_file
+from streamvec.disk.sealed import sealed_json
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 from streamvec.vectors.annindex import (
     ALIGNED,

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from streamvec.disk.files import named_problems, unsealed_json
+from streamvec.disk.reading import mapped, opened
+from streamvec.disk.sealed import unsealed_json
 from streamvec.errors import StreamvecError
 
 SUFFIX = ".index"
@@ -88,7 +89,7 @@ class AnnIndex:
         """threads: of searches of several queries; 0 is all cores."""
         self.path, self.threads = path, threads
         self.about = read_about(path)
-        self._map = _mapped(path)
+        self._map = mapped(path)
         is_checked = self.about["parts"][-1].end <= _CHECKED if self.about["parts"] else False
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # usearch goes through all of a graph to open it
             self._graphs = list(pool.map(lambda part: self._opened(part, is_checked), self.about["parts"]))
@@ -135,7 +136,7 @@ def _searched(graph: Any, asked: np.ndarray, take: int, threads: int) -> tuple[n
 
 def is_index(path: Path) -> bool:
     """Whether a file ends as an index does."""
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         file.seek(max(0, file.seek(0, 2) - len(MAGIC)))
         return file.read() == MAGIC
 
@@ -143,7 +144,7 @@ def is_index(path: Path) -> bool:
 def read_about(path: Path) -> dict[str, Any]:
     """What an index says of itself, "parts" as `Part`; StreamvecError where it is damaged or of a newer version."""
     damaged = f"{path}: damaged or cut short, or no index of streamvec: {_AGAIN}"
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _TAIL))
         tail = file.read(_TAIL)
@@ -166,21 +167,16 @@ def read_about(path: Path) -> dict[str, Any]:
 def verify_index(path: Path) -> str:
     """Reads every byte of an index and returns the checksum of its parts' checksums; StreamvecError when damaged."""
     about = read_about(path)
-    with _mapped(path) as mapped:
+    with mapped(path) as pages:
         for part in about["parts"]:
-            _check_part(path, mapped, part)
-            mapped.madvise(mmap.MADV_DONTNEED)  # stays in the page cache, and no longer counts as ours
+            _check_part(path, pages, part)
+            pages.madvise(mmap.MADV_DONTNEED)  # stays in the page cache, and no longer counts as ours
     found: str = xxhash.xxh3_128_hexdigest("".join(part.checksum for part in about["parts"]).encode())
     return found
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    with named_problems(path), path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _check_part(path: Path, mapped: mmap.mmap, part: Part) -> None:
-    with memoryview(mapped) as view, view[part.start : part.end] as some:
+def _check_part(path: Path, pages: mmap.mmap, part: Part) -> None:
+    with memoryview(pages) as view, view[part.start : part.end] as some:
         found = xxhash.xxh3_128_hexdigest(some)
     if found != part.checksum:
         raise StreamvecError(

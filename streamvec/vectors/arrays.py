@@ -19,7 +19,7 @@ import pyarrow as pa
 import xxhash
 
 from streamvec.disk.arrow import CHECKSUM_KEY
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import mapped_array, opened
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, decoded, noted_end, plain_bytes
 from streamvec.vectors.escapes import escaped, unescaped
@@ -75,7 +75,7 @@ def read_safetensors(path: Path, notes: Notes, words: Path | None) -> Iterator[B
 
 def read_word_list(path: Path, notes: Notes) -> Iterator[pa.StringArray]:
     """Words: a line each, or the word column of a Parquet or Arrow file."""
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         start = file.read(6)
     if start.startswith((b"PAR1", b"ARROW1")):
         from streamvec.vectors.tables import read_words
@@ -226,8 +226,7 @@ def _digest(head: bytes, stated: str, file: IO[bytes]) -> str:
 def mapped_npy(path: Path) -> np.ndarray:
     """The matrix in an .npy, mapped; StreamvecError when it is damaged, or anything but numbers of shape (V, dim)."""
     try:
-        with named_problems(path):
-            matrix = np.lib.format.open_memmap(path, mode="r")
+        matrix = mapped_array(path)
     except _PROBLEMS as problem:
         said = " ".join(str(problem).split())
         raise StreamvecError(f"{path}: not an .npy of plain numbers, or cut short ({said})") from problem
@@ -239,7 +238,7 @@ def mapped_npy(path: Path) -> np.ndarray:
 
 def verify_safetensors(path: Path) -> str:
     """Reads every byte of a safetensors file that we wrote, and returns its checksum; StreamvecError when damaged."""
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         head = file.read(min(int.from_bytes(file.read(8), "little"), _HEADER))
         found = re.search(re.escape(_MARK).encode() + b"[0-9a-f]{32}", head)
         stated = found[0].decode() if found else ""
@@ -251,7 +250,7 @@ def verify_safetensors(path: Path) -> str:
 
 def _mapped_tensors(path: Path) -> dict[str, np.ndarray]:
     """Views of the floats and integers in a safetensors file; every place in it is checked against its length."""
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         length = int.from_bytes(file.read(8), "little")
         size = path.stat().st_size - 8 - length
         try:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.corpus.compression import compression_by_magic, plain_pieces
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
 from streamvec.vectors.words import word_hashes
 
@@ -133,7 +133,7 @@ def noted_end(pieces: Iterable[bytes], notes: Notes, path: Path) -> Iterator[byt
 
 def plain_bytes(path: Path) -> Iterator[bytes]:
     """The bytes of a file in pieces, decompressed when its first bytes say so; StreamvecError when it is damaged."""
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         compression = compression_by_magic(file.read(16))
         file.seek(0)
         yield from plain_pieces(file, compression, str(path))

@@ -1,6 +1,5 @@
 """Writes vectors in any format, with numbers of any dtype that it carries, whole or not at all."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 
 from streamvec.corpus.compression import compression_by_name
 from streamvec.disk.arrow import open_arrow, verify_if_stated
-from streamvec.disk.files import whole_file, whole_folder
+from streamvec.disk.writing import remove, whole_file, whole_folder
 from streamvec.errors import StreamvecError
 from streamvec.vectors.formats import FORMATS, STREAMED, compressing, format_of_name, may_write
 from streamvec.vectors.keyedvectors import KeyedVectors
@@ -153,7 +152,7 @@ def _write_pair(chunks: _Stored, words: int, dim: int, dtype: str, out: Path, ov
         write_npy(chunks, words, dim, dtype, file)
         with whole_file(beside) as text:
             write_word_list(chunks, text)
-            out.unlink(missing_ok=True)
+            remove(out)
 
 
 def _write_gensim(chunks: _Stored, words: int, dim: int, out: Path, overwrite: bool) -> None:
@@ -167,7 +166,7 @@ def _write_gensim(chunks: _Stored, words: int, dim: int, out: Path, overwrite: b
         write_gensim(chunks, words, dim, file)
         with whole_file(beside) as matrix:
             write_npy(chunks, words, dim, "float32", matrix)
-            out.unlink(missing_ok=True)
+            remove(out)
 
 
 def _write_folder(chunks: _Stored, out: Path) -> None:
@@ -175,7 +174,4 @@ def _write_folder(chunks: _Stored, out: Path) -> None:
 
     with whole_folder(out) as folder:
         write_projector(chunks, folder)
-        if out.is_dir():
-            shutil.rmtree(out)
-        else:
-            out.unlink(missing_ok=True)
+        remove(out)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import mapped
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes
 from streamvec.vectors.subwords import HELD, ROWS, NGramSettings, SubwordVectors
@@ -37,11 +37,11 @@ def open_model(path: Path) -> tuple[SubwordVectors, list[str]]:
 
     Raises StreamvecError when it is cut short, damaged, quantised, or of another version.
     """
-    with named_problems(path), path.open("rb") as file:
-        size = file.seek(0, 2)
-        if not size:
-            raise StreamvecError(f"{path}: the file is empty: there are no vectors in it")
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        data = mapped(path)
+    except ValueError:
+        raise StreamvecError(f"{path}: the file is empty: there are no vectors in it") from None
+    size = len(data)
     head = 8 + _SETTINGS.size + _SIZES.size
     if size < head or data[:4] != MAGIC:
         raise StreamvecError(f"{path}: not a whole fastText model (.bin): fetch it again")

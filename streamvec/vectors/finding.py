@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 
 from streamvec.disk.arrow import open_arrow
-from streamvec.disk.files import named_problems
+from streamvec.disk.problems import named_problems
+from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
 from streamvec.vectors.annindex import MAGIC
 from streamvec.vectors.ngramfile import SUFFIX, is_ngrams
@@ -29,7 +30,7 @@ def find_vectors(path: Path) -> tuple[Path, bool]:
         raise StreamvecError(
             f"{path}: a folder, but not a RUN of streamvec: it holds neither run.json nor vectors.arrow"
         )
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         start = file.read(8)
         file.seek(max(0, file.seek(0, 2) - 8))
         end = file.read()

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.corpus.compression import compression_by_magic, compression_by_name, zstd
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, distinct, finite, plain_bytes
 from streamvec.vectors.finding import find_vectors
@@ -72,7 +72,7 @@ def detect(path: Path) -> str:
         return "projector"
     pieces = plain_bytes(path)
     start = next(pieces, b"")
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         compressed = bool(compression_by_magic(file.read(16)))
     if not start:
         raise StreamvecError(f"{path}: the file is empty: there are no vectors in it")

@@ -4,7 +4,6 @@ Written opcode by opcode, as gensim writes it, with large arrays beside: ``Keyed
 matrix. Read by the machine of pickles.py, which runs nothing; also the KeyedVectors within a model of Word2Vec.
 """
 
-import mmap
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import mapped
 from streamvec.errors import StreamvecError
 from streamvec.vectors.arrays import mapped_npy
 from streamvec.vectors.blocks import Block, Notes, decoded
@@ -59,9 +58,7 @@ def read_gensim(path: Path, notes: Notes) -> Iterator[Block]:
 
     Raises StreamvecError when it is another pickle, a file of arrays is missing, or words and rows do not fit.
     """
-    with named_problems(path), path.open("rb") as file:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    state, stem = _keyed_vectors(read_pickle(memoryview(data), path), path)
+    state, stem = _keyed_vectors(read_pickle(memoryview(mapped(path)), path), path)
     words = state.get("index_to_key", state.get("index2word"))
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise StreamvecError(f"{path}: a Python pickle of gensim, but its words are missing or are no text")

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, stated_checksum, verify_arrow
-from streamvec.disk.files import named_problems, whole_file
+from streamvec.disk.reading import opened
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 from streamvec.vectors.ngrams import ngrams_of
 from streamvec.vectors.store import ROWS, raw_words
@@ -131,7 +132,7 @@ class StoredNGrams:
         """
         if self.is_there and beside(vectors) != self.path:
             verify_arrow(self.path)
-            with named_problems(self.path), self.path.open("rb") as source, whole_file(beside(vectors)) as out:
+            with opened(self.path) as source, whole_file(beside(vectors)) as out:
                 shutil.copyfileobj(source, out, 1 << 20)
 
     def _opened(self) -> Table:

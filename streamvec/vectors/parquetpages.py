@@ -9,7 +9,7 @@ damaged.
 from pathlib import Path
 from typing import IO, Any
 
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
 
 _FREE = 64 << 20  # bytes that any page may take
@@ -81,7 +81,7 @@ class _Compact:
 
 def check_pages(path: Path) -> None:
     """StreamvecError, naming the byte, where the footer is damaged or a page claims more than the file could hold."""
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         size = file.seek(0, 2)
         try:
             file.seek(size - 8)

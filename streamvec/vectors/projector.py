@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, decoded, noted_end, plain_bytes
 from streamvec.vectors.escapes import escaped, unescaped
@@ -45,7 +46,7 @@ def read_projector(folder: Path, notes: Notes) -> Iterator[Block]:
 def write_projector(chunks: Iterable[Chunk], folder: Path) -> None:
     """Writes both files into an existing folder."""
     counted = any(chunk.counts.any() for chunk in chunks)
-    with (folder / "tensors.tsv").open("wb") as tensors, (folder / "metadata.tsv").open("wb") as metadata:
+    with whole_file(folder / "tensors.tsv") as tensors, whole_file(folder / "metadata.tsv") as metadata:
         if counted:
             metadata.write(_HEAD + b"\n")
         for chunk in chunks:

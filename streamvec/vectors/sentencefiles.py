@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.disk.arrow import ArrowWriter
-from streamvec.disk.files import whole_file
+from streamvec.disk.writing import whole_file
 from streamvec.vectors.formats import may_write
 
 SUFFIXES = (".npy", ".parquet", ".arrow")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streamvec.disk.files import whole_file
+from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.neighbours import unit_rows

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, verify_if_stated
-from streamvec.disk.files import named_problems
+from streamvec.disk.reading import arrow_file, opened
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block
 from streamvec.vectors.parquetpages import check_pages
@@ -104,7 +104,7 @@ def _batch(chunk: Chunk, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _opened(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    with named_problems(path), path.open("rb") as file:
+    with opened(path) as file:
         start = file.read(4)
     if start != b"PAR1":
         reader = open_arrow(path)
@@ -113,7 +113,7 @@ def _opened(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     check_pages(path)
     try:
         parquet = pq.ParquetFile(  # not a whole row group at once
-            path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
+            arrow_file(path), pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
         )
         schema = parquet.schema_arrow
         _ = schema.names  # a damaged name shows only when it is read
