@@ -14,7 +14,7 @@ from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.encoding import Encoding, Expected, TextEncoder
-from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, SHARDS, VOCABULARY, WORDS
+from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, RECORD, SHARDS, VOCABULARY, WORDS
 from streamvec.corpus.phrases import PhraseOptions, Phrases
 from streamvec.corpus.phrasestage import (
     NUMBERING,
@@ -200,6 +200,7 @@ def _finished_shards(path: Path, vocabulary: Vocabulary, kind: type[Shards] = Sh
     shards = kind.open(path)
     if shards.vocabulary_checksum != vocabulary.checksum:
         raise StreamvecError(f"{path}: made with another vocabulary: start again with --overwrite")
+    remove(path / RECORD)  # where a kill came before
     return shards
 
 

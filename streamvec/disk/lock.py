@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from streamvec.disk.problems import named_problems
 from streamvec.disk.reading import opened
 from streamvec.disk.writing import claimed
 from streamvec.errors import StreamvecError
@@ -23,6 +24,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise StreamvecError(
                 f"{folder}: in use by another streamvec (process {holder}): wait for it, or stop it first"
             ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with named_problems(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

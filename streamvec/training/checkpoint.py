@@ -52,8 +52,12 @@ class Checkpoints:
         with whole_folder(path) as beside:
             checksum = save_tensors(beside / ARRAYS, arrays)
             write_json(beside / STATE, {**state, **self._said, "position": list(position), "arrays": checksum})
-        remove(*self.paths()[self.kept :])
+        self.remove_old()
         return path
+
+    def remove_old(self) -> None:
+        """Removes all but the last ones."""
+        remove(*self.paths()[self.kept :])
 
     def load(self, arrays: Mapping[str, np.ndarray], note: Callable[[str], None]) -> tuple[Position, dict] | None:
         """Fills *arrays* from the newest checkpoint that is whole; returns its position and state.

@@ -176,12 +176,14 @@ class Run:
             with contextlib.suppress(StreamvecError):
                 remove(self.folder)
 
-    def remove_partial(self) -> None:
-        """Removes what a kill or a power cut left half-written; for who holds its lock."""
+    def tidy(self) -> None:
+        """Removes what a kill or a power cut left half-written, or had no time to remove; for who holds its lock."""
         for path in self.folder.iterdir():
             if path.name.removesuffix(REMOVED).removesuffix(PARTIAL) in _OWN:
                 remove_partial(path)
         remove_partial(self.folder.with_name(self.folder.name + REPLACED + REMOVED))
+        self.checkpoints.remove_old()
+        Checkpoints(self.best, kept=1).remove_old()
 
 
 def fingerprint_of(source: Source) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from streamvec.corpus import pipeline
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.estimate import estimate_text_bytes
-from streamvec.corpus.layout import PHRASES
+from streamvec.corpus.layout import PHRASES, RECORD
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shards import MarkedShards, Shards
@@ -90,7 +90,7 @@ def prepared(
             else:
                 _prepare(run, sources, text, machine, report, stop)
         else:  # a kill may have come between the last shard and the removal of what is not needed any more
-            remove(run.folder / SPOOL, run.folder / PHRASES)
+            remove(run.folder / SPOOL, run.folder / PHRASES, run.shards / RECORD)
         vocabulary, shards = (
             Vocabulary.load(run.vocabulary),
             (MarkedShards if run.is_marked else Shards).open(run.shards),

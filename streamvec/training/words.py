@@ -233,7 +233,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
     return_large_blocks()
     try:
         with locked(run.folder):
-            run.remove_partial()
+            run.tidy()
             if not run.is_finished:
                 warm(report)
                 _tell_of_other_products(run, report)
