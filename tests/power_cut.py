@@ -29,7 +29,8 @@ class _File:
             return content
         if state == "least":
             return self.flushed
-        some = draw.randrange(len(content) + 1)
+        sure = len(self.flushed) if content.startswith(self.flushed) else 0  # only added to
+        some = draw.randrange(sure, len(content) + 1)
         return draw.choice([self.flushed, content[:some], content[:some] + bytes(len(content) - some)])
 
 
