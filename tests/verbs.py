@@ -49,7 +49,8 @@ class Verb(NamedTuple):
 
     def again(self, folder: Path) -> str:
         """What a person does next: the same command, or `resume` once it has left a RUN."""
-        if self.trains and "--overwrite" not in self.command and (folder / "run" / "run.json").exists():
+        is_replacing = "--overwrite" in self.command and not (folder / "run.replaced").exists()
+        if self.trains and (folder / "run" / "run.json").exists() and not is_replacing:
             return "resume run --threads 1"
         return self.command if self.trains or self.command.startswith("plot") else f"{self.command} --overwrite"
 

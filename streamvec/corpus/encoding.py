@@ -29,6 +29,7 @@ from streamvec.kernels.scan import Spans, new_spans
 from streamvec.kernels.wordtable import WordTable, encode_tokens, fill_table, new_table
 
 RECORD = "record.json"
+_SUMMED = 1 << 14  # ids at a time: they stay in the cache
 
 
 class _Before(NamedTuple):
@@ -40,6 +41,7 @@ class _Before(NamedTuple):
     documents: int
     without_words: int  # documents of which no word is in the vocabulary, empty ones too
     open_has_words: bool  # the document that goes on has ids already
+    words: int  # the sum, modulo 2^64, of a number for each known word
 
     def to_json(self) -> dict[str, Any]:
         return {**self._asdict(), "start": self.start.to_json()}
@@ -68,6 +70,31 @@ class Expected(NamedTuple):
 
     documents: int
     tokens: int
+    words: int | None = None  # as `sum_of_words`; None where counts are not of this text alone
+
+
+def sum_of_words(ids: np.ndarray, times: np.ndarray | None = None) -> int:
+    """The sum of a number for each of *ids* int[n] that is not below 0, *times* so often, modulo 2^64.
+
+    The order does not matter, so the counts of a text and its ids give the same; other words give another sum.
+    """
+    total = 0
+    for start in range(0, ids.size, _SUMMED):
+        some = ids[start : start + _SUMMED]
+        known = (some + 1).clip(0).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)  # of one that is not known: 0
+        known ^= known >> np.uint64(32)
+        known *= known
+        if times is not None:
+            known *= times[start : start + _SUMMED].astype(np.uint64)
+        total += int(known.sum(dtype=np.uint64))
+    return total % (1 << 64)
+
+
+def words_counted(vocabulary: Vocabulary) -> int | None:
+    """`sum_of_words` of the text that *vocabulary* was counted in; None where counts are also of an earlier text."""
+    if "earlier_tokens" in vocabulary.about:
+        return None
+    return sum_of_words(np.arange(len(vocabulary)), vocabulary.counts)
 
 
 class TextEncoder:
@@ -115,7 +142,7 @@ class Encoding:
         self._expected = expected
         self._threads = threads
         self._kind = kind
-        self._now = _Before(Start(), 0, 0, 0, 0, False)
+        self._now = _Before(Start(), 0, 0, 0, 0, False, 0)
         self._befores: deque[_Before] = deque()
         make_folder(folder)
         state = None
@@ -139,16 +166,21 @@ class Encoding:
         stage: str = "encoding",
     ) -> Shards:
         """Encodes *pieces* (each an Item) to their end and writes the index; Interrupted when *stop* says so."""
+
+        def encoded(piece: Any) -> tuple[Ids, int]:
+            ids = encode(piece)
+            return ids, sum_of_words(ids.values)
+
         try:
-            with Pipeline(encode, self._threads) as pipeline:
+            with Pipeline(encoded, self._threads) as pipeline:
                 for piece in pieces:
                     if stop():
                         raise Interrupted("stopped while writing shards")
-                    for done, ids in pipeline.submit(piece):
-                        self._take(done, ids)
+                    for done, (ids, words) in pipeline.submit(piece):
+                        self._take(done, ids, words)
                         report(Progress(stage, self._now.bytes_read, self._now.documents, self._now.tokens))
-                for done, ids in pipeline.drain():
-                    self._take(done, ids)
+                for done, (ids, words) in pipeline.drain():
+                    self._take(done, ids, words)
                     report(Progress(stage, self._now.bytes_read, self._now.documents, self._now.tokens))
             self._check()
             self._writer.close()
@@ -158,7 +190,7 @@ class Encoding:
         self._write_index()
         return self._kind.open(self.folder)
 
-    def _take(self, piece: Item, ids: Ids) -> None:
+    def _take(self, piece: Item, ids: Ids, words: int) -> None:
         before = self._now._replace(start=piece.start)
         self._befores.append(before)
         has_words, without = before.open_has_words, 0
@@ -172,6 +204,7 @@ class Encoding:
             documents=before.documents + ids.lengths.size,
             without_words=before.without_words + without,
             open_has_words=has_words or rest > 0,
+            words=(before.words + words) % (1 << 64),
         )
         skipped = max(0, self._writer.tokens - before.tokens)  # more than 0 only behind a resumed start
         self._writer.add(ids.after(skipped) if skipped else ids)
@@ -196,8 +229,13 @@ class Encoding:
 
     def _check(self) -> None:
         """What was encoded must be what was counted."""
-        found, expected = Expected(self._now.documents, self._now.tokens), self._expected
-        if found != expected:
+        found, expected = Expected(self._now.documents, self._now.tokens, self._now.words), self._expected
+        if found[:2] == expected[:2] and expected.words not in (None, found.words):
+            raise StreamvecError(
+                f"{self.folder}: the input changed while it was read: there are as many words as were counted, but "
+                "other ones: start again with --overwrite"
+            )
+        if found[:2] != expected[:2]:
             raise StreamvecError(
                 f"{self.folder}: the input changed while it was read: {expected.documents} documents with "
                 f"{expected.tokens} known words were counted, {found.documents} with {found.tokens} were found: "

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from streamvec.corpus.batchpieces import BatchPiece
 from streamvec.corpus.counts import Counts
-from streamvec.corpus.encoding import Encoding, Expected
+from streamvec.corpus.encoding import Encoding, Expected, words_counted
 from streamvec.corpus.layout import IDS, PAIRS
 from streamvec.corpus.phrasepasses import Pass
 from streamvec.corpus.phrases import PhraseOptions, Phrases
@@ -34,7 +34,7 @@ _FREQUENT, _EXAMPLES = 100, 3  # of so many most frequent phrases, so many that 
 def marked_encoding(folder: Path, words: Vocabulary, threads: int) -> Encoding:
     """The making of ids/ of *folder*, in which rare words are marked."""
     counts = Counts.from_json(words.about["counts"])
-    expected = Expected(counts.documents, counts.tokens + counts.dropped_long)
+    expected = Expected(counts.documents, counts.tokens + counts.dropped_long, words_counted(words))
     return Encoding(folder / IDS, words, counts, expected, threads, MarkedShards)
 
 

@@ -5,7 +5,7 @@ options, and the work begins anew. While words are counted there is also countin
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from streamvec.corpus.batchpieces import batch_pieces
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.earlier import Earlier
-from streamvec.corpus.encoding import Encoding, Expected, TextEncoder
+from streamvec.corpus.encoding import Encoding, Expected, TextEncoder, words_counted
 from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, RECORD, SHARDS, VOCABULARY, WORDS
 from streamvec.corpus.phrases import PhraseOptions, Phrases
 from streamvec.corpus.phrasestage import (
@@ -91,6 +91,8 @@ def prepare(
         made_from["marked"] = True
     is_new = not folder.exists()
     make_folder(folder)
+    if (folder / PREPARED).exists():
+        refuse_newer(folder / PREPARED, read_json(folder / PREPARED))
     try:
         _begin(folder, made_from)
         share = Shares(0, 0)  # finished work needs none
@@ -119,6 +121,15 @@ def _begin(folder: Path, made_from: dict[str, Any]) -> None:
     remove(path)  # before the rest: what is left of it after a kill must not be taken for this text's
     remove(*(folder / name for name in (VOCABULARY, SHARDS, COUNTING, PHRASES)))
     write_json(path, made_from)
+
+
+def refuse_newer(path: Path, prepared: Mapping[str, Any]) -> None:
+    """StreamvecError where what prepared.json says is of a newer version: its work is not to be thrown away."""
+    if prepared.get("version", VERSION) > VERSION:
+        raise StreamvecError(
+            f"{path}: prepared in version {prepared['version']}, this streamvec reads version {VERSION}: go on with "
+            "the streamvec that wrote it, or train again with --overwrite"
+        )
 
 
 def _without_dates(made_from: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +198,8 @@ def _shards(work: Work, vocabulary: Vocabulary, kind: type[Shards]) -> Shards:
         return shards
     marked = kind is MarkedShards
     counts = Counts.from_json(vocabulary.about["counts"])
-    expected = Expected(counts.documents, counts.tokens + counts.dropped_long if marked else vocabulary.in_text)
+    tokens = counts.tokens + counts.dropped_long if marked else vocabulary.in_text
+    expected = Expected(counts.documents, tokens, words_counted(vocabulary))
     encoding = Encoding(path, vocabulary, counts, expected, work.threads, kind)
     with contextlib.closing(work.pieces(encoding.start)) as pieces:
         encode = TextEncoder(work.tokenizer, vocabulary, work.threads, marked)

@@ -20,6 +20,7 @@ from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 
 CHECKSUM_KEY = b"streamvec.checksum"
+VERSION_KEY = b"streamvec.version"  # of a file that this streamvec cannot read; those of version 1 do not state it
 _DIGITS = 32
 _MARK = b"xxh3-128:"
 _MARKED = re.compile(re.escape(_MARK) + b"[0-9a-f]{32}")
@@ -167,6 +168,11 @@ def open_arrow(path: Path, mapped: bool = True) -> pa.ipc.RecordBatchFileReader:
             _ = reader.schema.names  # a damaged name shows only when it is read
         except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:
             raise StreamvecError(f"{path}: damaged, or not a whole Arrow file ({problem})") from problem
+    version = (reader.schema.metadata or {}).get(VERSION_KEY, b"1").decode("ascii", "replace")
+    if version != "1":
+        raise StreamvecError(
+            f"{path}: its format is of version {version}, this streamvec reads version 1: use a newer streamvec"
+        )
     return reader
 
 

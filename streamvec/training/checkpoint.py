@@ -19,8 +19,13 @@ from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
 
 ARRAYS, STATE = "arrays.safetensors", "state.json"
+VERSION = 1  # of what state.json and the arrays hold; not stated by those of streamvec 0.1
 _DAMAGED = ".damaged"
 _NAME = re.compile(r"\d{4,}-\d{9,}")
+
+
+class OtherVersion(StreamvecError):
+    """A checkpoint that is whole, but not for this streamvec."""
 
 
 class Checkpoints:
@@ -51,7 +56,8 @@ class Checkpoints:
             return path
         with whole_folder(path) as beside:
             checksum = save_tensors(beside / ARRAYS, arrays)
-            write_json(beside / STATE, {**state, **self._said, "position": list(position), "arrays": checksum})
+            said = {"version": VERSION, **state, **self._said, "position": list(position), "arrays": checksum}
+            write_json(beside / STATE, said)
         self.remove_old()
         return path
 
@@ -63,7 +69,8 @@ class Checkpoints:
         """Fills *arrays* from the newest checkpoint that is whole; returns its position and state.
 
         A damaged one is put aside (NAME.damaged) and the one before is taken, with a *note*. None when there is no
-        checkpoint; StreamvecError when there are some and all are damaged, or the system refuses to read one.
+        checkpoint; StreamvecError when there are some and all are damaged, one is of another version, or the system
+        refuses to read one.
         """
         paths = self.paths()
         for path in paths:
@@ -71,6 +78,8 @@ class Checkpoints:
                 state = self.verify(path)
                 load_tensors(path / ARRAYS, into=arrays)
             except StreamvecError as problem:
+                if isinstance(problem, OtherVersion):
+                    raise
                 if isinstance(problem.__cause__, OSError) and not isinstance(problem.__cause__, FileNotFoundError):
                     raise  # the disk or a permission, not the bytes: nothing is known to be damaged
                 note(f"checkpoint {path} is damaged and is put aside: {problem}")
@@ -86,6 +95,11 @@ class Checkpoints:
     def verify(self, path: Path) -> dict[str, Any]:
         """Reads every byte of a checkpoint against its checksums and returns its state; StreamvecError when damaged."""
         state = read_json(path / STATE)
+        if state.get("version", VERSION) != VERSION:
+            raise OtherVersion(
+                f"{path / STATE}: a checkpoint of version {state['version']}, this streamvec reads version {VERSION}: "
+                "go on with the streamvec that wrote it"
+            )
         if checksum_of(path / ARRAYS) != state.get("arrays"):
             raise StreamvecError(f"{path / ARRAYS}: damaged: its checksum does not match {STATE}")
         if list(_position(path)) != state.get("position"):

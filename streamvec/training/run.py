@@ -2,10 +2,11 @@
 
 import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from streamvec.corpus.layout import COOCCURRENCES, COUNTING, PHRASES, PREPARED, SHARDS, VOCABULARY
@@ -181,7 +182,8 @@ class Run:
         for path in self.folder.iterdir():
             if path.name.removesuffix(REMOVED).removesuffix(PARTIAL) in _OWN:
                 remove_partial(path)
-        remove_partial(self.folder.with_name(self.folder.name + REPLACED + REMOVED))
+        aside = aside_of(self.folder)
+        remove_partial(aside.with_name(aside.name + REMOVED))
         self.checkpoints.remove_old()
         Checkpoints(self.best, kept=1).remove_old()
 
@@ -195,36 +197,92 @@ def fingerprint_of(source: Source) -> dict[str, Any]:
     return fingerprint(source)
 
 
-def set_aside(folder: Path, overwrite: bool) -> Path | None:
+def set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any] = MappingProxyType({})) -> Path | None:
     """Moves a RUN that is to be replaced out of the way; returns where to, or None where there was none.
 
+    wanted: what run.json would say, told where the RUN stays because it differs.
     Raises StreamvecError where the folder holds anything else, or *overwrite* does not say that it may be replaced.
     """
+    aside = aside_of(folder)
     if folder.is_file():
         raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
-    begun = {RUN_JSON + PARTIAL, "lock"}  # all that a kill in its first moment leaves
-    if not folder.exists() or all(path.name in begun for path in folder.iterdir()):
-        return None
+    if is_nothing_yet(folder):
+        if aside.exists() and not overwrite:
+            raise StreamvecError(
+                f"{aside}: is there, kept from an --overwrite that was killed: give --overwrite again, or rename it to "
+                f"{folder}"
+            )
+        return aside if aside.exists() else None
     if not (folder / RUN_JSON).exists():
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
+    resume = f"`streamvec resume {shlex.quote(str(folder))}`"
     if not overwrite:
         raise StreamvecError(
-            f"{folder}: exists already: go on with `streamvec resume {shlex.quote(str(folder))}`, "
+            f"{folder}: exists already{_how_it_differs(folder, wanted)}: go on with {resume}, "
             "or replace it with --overwrite"
         )
-    foreign = [path.name for path in folder.iterdir() if path.name not in _OWN and not path.name.endswith(PARTIAL)]
-    if foreign:
+    if foreign := _foreign(folder):
         raise StreamvecError(
             f"{folder / foreign[0]}: is not a RUN's, and would be lost: move it, or choose another --out"
         )
-    aside = folder.with_name(folder.name + REPLACED)
     if aside.exists():
         raise StreamvecError(
-            f"{aside}: is there, kept from an earlier --overwrite that did not end: remove or rename it"
+            f"{aside}: is there, kept from an earlier --overwrite that did not end: go on with that by {resume}, or "
+            f"remove or rename {aside.name}"
         )
     with locked(folder):
         rename(folder, aside)
     return aside
+
+
+def aside_of(folder: Path) -> Path:
+    """Where a RUN that is replaced is kept until the new one is finished."""
+    return folder.with_name(folder.name + REPLACED)
+
+
+def is_nothing_yet(folder: Path) -> bool:
+    """Whether a folder is not there, or holds no more than a kill in the first moment of a RUN leaves."""
+    begun = {RUN_JSON + PARTIAL, "lock"}
+    return not folder.exists() or (folder.is_dir() and all(path.name in begun for path in folder.iterdir()))
+
+
+def forget_replaced(folder: Path) -> None:
+    """Removes the RUN that the one in *folder*, which is finished, has replaced: a kill may have come before that."""
+    aside = aside_of(folder)
+    if aside.is_dir() and not _foreign(aside):
+        remove(aside)
+
+
+def _foreign(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name not in _OWN and not path.name.endswith(PARTIAL)]
+
+
+def _how_it_differs(folder: Path, wanted: Mapping[str, Any]) -> str:
+    """What a RUN has that is not what is wanted, in words; empty where nothing is, or its run.json cannot be read."""
+    try:
+        about = Run.open(folder).about
+    except StreamvecError:
+        return ""
+    if not wanted or about["kind"] != wanted["kind"]:
+        return f", of kind {about['kind']}, not {wanted['kind']}" if wanted else ""
+    parts = [
+        f"{name}={made.get(name)}, not {value}"
+        for made, asked in ((about[part] or {}, wanted[part] or {}) for part in ("config", "text"))
+        for name, value in asked.items()
+        if made.get(name) != value
+    ]
+    parts += [f"another {_OTHERWISE[name]}" for name in _OTHERWISE if about.get(name) != wanted.get(name)]
+    return f", with {'; '.join(parts)}" if parts else ""
+
+
+_OTHERWISE = {
+    "inputs": "INPUT",
+    "start": "start (--from, --vectors)",
+    "vectors": "start (--vectors)",
+    "valid": "--valid",
+    "evaluate": "--evaluate",
+    "report_gradients": "--report-gradients",
+}
 
 
 def is_prepared_folder(path: str) -> bool:

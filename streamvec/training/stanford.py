@@ -14,6 +14,7 @@ from streamvec.corpus.compression import PIECE
 from streamvec.corpus.cooccurrences import ENTRY_BYTES, KIND
 from streamvec.corpus.entryfiles import EntrySource, Survey, look_over, resolve_entries
 from streamvec.corpus.layout import PREPARED
+from streamvec.corpus.prepare import refuse_newer
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shardfiles import INDEX, VERSION
 from streamvec.corpus.sources import Source, inspect, keep
@@ -162,7 +163,9 @@ def _known(run: Run) -> Survey:
     path = run.folder / PREPARED
     if not path.exists():
         return Survey()
+    prepared = read_json(path)
+    refuse_newer(path, prepared)
     try:
-        return Survey.from_json(read_json(path)[KIND])
+        return Survey.from_json(prepared[KIND])
     except (KeyError, TypeError) as problem:
         raise StreamvecError(f"{path}: damaged: train again with --overwrite") from problem

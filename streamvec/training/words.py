@@ -22,7 +22,7 @@ from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_set
 from streamvec.training.options import LabelledOptions, MachineOptions, TextOptions
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.replacing import replacing
-from streamvec.training.run import Run
+from streamvec.training.run import Run, forget_replaced
 from streamvec.training.stanford import about_text, resolve_stanford, settings_of, train_entries
 from streamvec.training.start import refuse_shards
 from streamvec.training.taskasked import asked_of_task
@@ -170,7 +170,7 @@ def _begin(
     }
     if kind == "lm" and sources[0].kind != "run":
         refuse_before_text(config, machine)
-    with replacing(folder, overwrite, report):
+    with replacing(folder, overwrite, report, kind, settings, sources):
         return _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
 
 
@@ -200,7 +200,7 @@ def train_task(
     for path in [source.path, settings.get("valid"), (settings["vectors"] or {}).get("path")]:
         if path and folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
             raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
-    with replacing(folder, overwrite, report):
+    with replacing(folder, overwrite, report, kind, settings, [source]):
         return _go_on(Run.create(folder, kind, settings, [source]), machine, report, stop)
 
 
@@ -215,7 +215,9 @@ def resume(
 
     options: fields of MachineOptions: another number of threads or memory changes no byte of the result.
     """
-    return _go_on(Run.open(folder), MachineOptions(**options), report or Silence(), stop)
+    vectors = _go_on(Run.open(folder), MachineOptions(**options), report or Silence(), stop)
+    forget_replaced(Path(folder))
+    return vectors
 
 
 def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:

@@ -10,7 +10,7 @@ from streamvec.corpus.compression import compression_by_name
 from streamvec.disk.arrow import open_arrow, verify_if_stated
 from streamvec.disk.writing import remove, whole_file, whole_folder
 from streamvec.errors import StreamvecError
-from streamvec.vectors.formats import FORMATS, STREAMED, compressing, format_of_name, may_write
+from streamvec.vectors.formats import FORMATS, STREAMED, compressing, format_of_name, may_write, may_write_beside
 from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.ngramfile import CHECKSUM, beside
 from streamvec.vectors.precision import Change, Sample
@@ -99,7 +99,7 @@ def _write_ours(vectors: KeyedVectors, out: Path, overwrite: bool, dtype: str) -
     if vectors.file is not None and out.exists() and out.samefile(vectors.file):
         raise StreamvecError(f"{out}: is the file that is read: choose another name")
     if _has_file_of_ngrams(vectors):
-        may_write(beside(out), overwrite)
+        may_write_beside(beside(out), out, overwrite)
     vectors.save(out, dtype)
 
 
@@ -147,7 +147,7 @@ def _write_pair(chunks: _Stored, words: int, dim: int, dtype: str, out: Path, ov
     from streamvec.vectors.arrays import words_beside, write_npy, write_word_list
 
     beside = words_beside(out)
-    may_write(beside, overwrite)
+    may_write_beside(beside, out, overwrite)
     with whole_file(out) as file:
         write_npy(chunks, words, dim, dtype, file)
         with whole_file(beside) as text:
@@ -161,7 +161,7 @@ def _write_gensim(chunks: _Stored, words: int, dim: int, out: Path, overwrite: b
     from streamvec.vectors.gensimfiles import vectors_beside, write_gensim
 
     beside = vectors_beside(out)
-    may_write(beside, overwrite)
+    may_write_beside(beside, out, overwrite)
     with whole_file(out) as file:
         write_gensim(chunks, words, dim, file)
         with whole_file(beside) as matrix:

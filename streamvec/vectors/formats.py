@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from streamvec.corpus.compression import compression_by_magic, compression_by_name, zstd
 from streamvec.disk.reading import opened
+from streamvec.disk.writing import PARTIAL
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, distinct, finite, plain_bytes
 from streamvec.vectors.finding import find_vectors
@@ -262,6 +263,12 @@ def may_write(out: Path, overwrite: bool) -> None:
         raise StreamvecError(f"{out}: exists already: choose another name, or --overwrite")
     if out.is_dir() and {one.name for one in out.iterdir()} - {"tensors.tsv", "metadata.tsv"}:
         raise StreamvecError(f"{out}: a folder with other files in it: choose another name")
+
+
+def may_write_beside(beside: Path, out: Path, overwrite: bool) -> None:
+    """As `may_write`, of a second file that is written with *out* and before it: a kill in between leaves it beside the
+    half of *out*, and the same command then writes it again."""
+    may_write(beside, overwrite or out.with_name(out.name + PARTIAL).exists())
 
 
 @contextlib.contextmanager

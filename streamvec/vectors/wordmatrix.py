@@ -75,11 +75,11 @@ class WordMatrix:
         dtype: float32, float16 or int8; without it they stay as they are stored. The n-grams of a model of streamvec's
         are copied beside it, those of a fastText model are left behind.
         """
-        if isinstance(self._subwords, StoredNGrams):
-            self._subwords.save(Path(path))
         with VectorsWriter(Path(path), self.dim, self.info, dtype or self.dtype) as writer:
             for chunk in self._chunks:
                 writer.write(chunk.words, chunk.vectors, chunk.counts)
+            if isinstance(self._subwords, StoredNGrams):
+                self._subwords.save(Path(path))
         return writer.checksum
 
     def __len__(self) -> int:
