@@ -1,5 +1,6 @@
 """The command ``streamvec``: finds the verb, and turns what goes wrong into one line and an exit status."""
 
+import errno
 import importlib
 import os
 import sys
@@ -35,6 +36,14 @@ VERBS = {
     "info": ("inspect", "What a RUN or a file holds."),
     "verify": ("inspect", "Read every byte against its checksum."),
 }
+
+NOT_ENOUGH = "not enough memory: see streamvec plan, lower --dim or --max-vocab, or use a machine with more"
+_SIGNS = (
+    "failed to map segment",  # of a shared object, by the linker
+    "cannot allocate memory",
+    "Cannot allocate memory",
+    "can't start new thread",
+)
 
 
 class Verbs(click.Group):
@@ -102,13 +111,27 @@ def main() -> None:
         sys.exit(130)
     except StreamvecError as problem:
         fail(str(problem), 1, debug)
-    except OSError as problem:
+    except MemoryError:
+        fail(NOT_ENOUGH, 1, debug)
+    except (OSError, ImportError, RuntimeError) as problem:
+        if is_short_of_memory(problem):
+            fail(NOT_ENOUGH, 1, debug)
+        if not isinstance(problem, OSError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written there
         if isinstance(problem, BrokenPipeError):  # the reader of our pipe (head, say) has seen enough
             sys.exit(0)
         fail(f"{problem.filename or 'standard output'}: {problem.strerror}", 1, debug)
-    except MemoryError:
-        fail("out of memory: see streamvec plan, lower --dim or --max-vocab, or use a machine with more", 1, debug)
+
+
+def is_short_of_memory(problem: Exception | None) -> bool:
+    """Whether the system gave no memory to map, for a library or for a thread; Python has no MemoryError for these."""
+    while problem is not None:
+        text = str(problem)
+        if getattr(problem, "errno", None) == errno.ENOMEM or any(sign in text for sign in _SIGNS):
+            return True
+        problem = problem.__cause__ or problem.__context__  # type: ignore[assignment]
+    return False
 
 
 def fail(message: str, status: int, debug: bool) -> None:

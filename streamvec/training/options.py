@@ -8,6 +8,7 @@ from typing import Any
 from streamvec.corpus.phrases import SCORES, PhraseOptions
 from streamvec.corpus.tokens import KINDS, Tokenizer
 from streamvec.models.options import option
+from streamvec.training.freememory import free_memory
 
 _LONGEST = 65_536
 
@@ -129,21 +130,11 @@ class MachineOptions:
 
     @property
     def memory_bytes(self) -> int:
-        """The ceiling in bytes, resolved."""
-        return self.memory or max(1 << 29, free_memory() // 2)
-
-
-def free_memory() -> int:
-    """Bytes of memory that this machine could give now, within the limits of its control group."""
-    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123
-            free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:  # noqa: PTH123
-            free = min(free, int(limit.read()))
-    except (OSError, ValueError, StopIteration):
-        pass
-    return free
+        """The ceiling in bytes, resolved: half of what is free, or 512 MB, or nearly all where there is less."""
+        if self.memory:
+            return self.memory
+        free = free_memory()
+        return max(free // 2, min(1 << 29, free // 16 * 15))
 
 
 def pick(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:

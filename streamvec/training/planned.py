@@ -11,7 +11,8 @@ from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import Config
 from streamvec.training import needs
-from streamvec.training.options import MachineOptions, free_memory
+from streamvec.training.freememory import free_memory
+from streamvec.training.options import MachineOptions
 from streamvec.training.seen import Seen
 from streamvec.training.tableneeds import counting_bytes, counting_disk, phrases_bytes
 
