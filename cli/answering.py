@@ -1,15 +1,14 @@
 """How look-ups answer: words as they are meant, arguments or lines of stdin, and what is printed of an answer."""
 
-import json
 import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
 from streamvec.errors import StreamvecError
+
+from .terminal import json_text, say, say_json, shown
 
 if TYPE_CHECKING:
     from streamvec.vectors import KeyedVectors
@@ -29,7 +28,7 @@ def opened(path: str, few: bool, exact: bool = True) -> "KeyedVectors":
 
     vectors = KeyedVectors.load(path, index=not exact)
     for note in vectors.notes:
-        click.echo(f"streamvec: warning: {note}", err=True)
+        say(f"streamvec: warning: {note}", err=True)
     return vectors
 
 
@@ -101,7 +100,7 @@ def answer_all(answers: Iterator[Answer], as_json: bool, headed: bool) -> None:
     _tell_index(ready)
     for answer, _ in ready:
         _tell(answer)
-        click.echo(json.dumps(answer, ensure_ascii=False) if as_json else _text(answer, headed))
+        say(json_text(answer)) if as_json else say(*_text(answer, headed))
 
 
 def answer_lines(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool, number: int = 1) -> None:
@@ -110,7 +109,7 @@ def answer_lines(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool,
     number: neighbours of each, by which it is bounded how many lines are answered at once.
     """
     if sys.stdin.isatty():
-        click.echo("One query a line; Ctrl-D ends.", err=True)
+        say("One query a line; Ctrl-D ends.", err=True)
     is_told = False
     for queries in _lines(max(1, _ANSWERS // number)):
         ready = answer(queries)
@@ -120,12 +119,12 @@ def answer_lines(answer: Callable[[list[str]], Iterator[Answer]], as_json: bool,
         for result, problem in ready:
             _tell(result)
             if problem:
-                click.echo(f"streamvec: warning: {problem}", err=True)
+                say(f"streamvec: warning: {problem}", err=True)
                 result["error"] = str(problem)
             if as_json:
-                click.echo(json.dumps(result, ensure_ascii=False))
+                say_json(result)
             elif not problem:
-                click.echo(_text(result, headed=True))
+                say(*_text(result, headed=True))
         sys.stdout.flush()
 
 
@@ -133,15 +132,15 @@ def _tell_index(answers: list[Answer]) -> bool:
     """Says so where some answer came from the index."""
     is_told = any("approximate" in answer for answer, _ in answers)
     if is_told:
-        click.echo("streamvec: note: looked up in the index (--exact looks at every word)", err=True)
+        say("streamvec: note: looked up in the index (--exact looks at every word)", err=True)
     return is_told
 
 
 def _tell(answer: dict[str, Any]) -> None:
     for word, other in answer.get("read_as", {}).items():
-        click.echo(f"streamvec: note: {word!r} is not in the vocabulary: {other!r} is taken for it", err=True)
+        say(f"streamvec: note: {word!r} is not in the vocabulary: {other!r} is taken for it", err=True)
     for word in answer.get("composed", ()):
-        click.echo(f"streamvec: note: {word!r} is not in the vocabulary: its n-grams stand for it", err=True)
+        say(f"streamvec: note: {word!r} is not in the vocabulary: its n-grams stand for it", err=True)
 
 
 def _lines(most: int) -> Iterator[list[str]]:
@@ -162,15 +161,16 @@ def _queries(raw: list[bytes]) -> list[str]:
     return [line for line in (one.decode("utf-8", "replace").strip("\r\n") for one in raw) if line.strip()]
 
 
-def _text(answer: dict[str, Any], headed: bool) -> str:
+def _text(answer: dict[str, Any], headed: bool) -> list[str]:
+    """The lines of an answer."""
     rows = next((answer[name] for name in ("neighbours", "words") if name in answer), None)
     query = answer.get("query", "")
     head = shown(query if isinstance(query, str) else " ".join(query))
     if "vector" in answer:
-        return " ".join([head, *(f"{number:.7g}" for number in answer["vector"])])
+        return [" ".join([head, *(f"{number:.7g}" for number in answer["vector"])])]
     if rows is None:
         line = f"{_value(answer):.4f}"
-        return f"{'  '.join(map(shown, query))}  {line}" if headed else line
+        return [f"{'  '.join(map(shown, query))}  {line}" if headed else line]
     words = [shown(row["word"]) for row in rows]
     columns = max(map(width, words), default=0)
     indent = "  " if headed else ""
@@ -178,17 +178,12 @@ def _text(answer: dict[str, Any], headed: bool) -> str:
         f"{indent}{word}{' ' * (columns - width(word))}  {_value(row):7.4f}"
         for word, row in zip(words, rows, strict=True)
     ]
-    return "\n".join(([head] if headed else []) + lines)
+    return [*([head] if headed else []), *lines]
 
 
 def _value(answer: dict[str, Any]) -> float:
     """The number of an answer or a neighbour, whatever it is called."""
     return float(next(answer[name] for name in VALUES.values() if name in answer))
-
-
-def shown(word: str) -> str:
-    """*word* on one line of a terminal: control characters are written out."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in word)
 
 
 def width(text: str) -> int:

@@ -1,7 +1,5 @@
 """bias: how far vectors carry a bias, of any kind and in any language."""
 
-import json
-
 import click
 
 from .answering import opened
@@ -9,6 +7,7 @@ from .biaslines import print_direction, print_projections, print_weat, tell_word
 from .biasrecords import direction_record, projection_records, weat_record, words_record
 from .evaluate import Lists
 from .options import json_option, refuse_idle
+from .terminal import say, say_json
 
 _PERMUTATIONS = 100_000  # as streamvec.vectors.weat has it; naming it here keeps --help quick
 
@@ -110,7 +109,7 @@ def bias_(
         if found:
             records += [words_record(words, found, strictness), *projection_records(found, number)]
         for record in [*records, *(weat_record(path, one) for path, one in zip(weat, tests, strict=True))]:
-            click.echo(json.dumps(record, ensure_ascii=False))
+            say_json(record)
         return
     if found:
         print_projections(found, number)
@@ -119,11 +118,11 @@ def bias_(
         tell_words(pairs, direction.missing, direction.read_as)
     if found:
         many = f"{len(found.words):,} words"
-        click.echo(f"direct bias of {many}, c = {strictness:g}: {direct:.4f}")
+        say(f"direct bias of {many}, c = {strictness:g}: {direct:.4f}")
         tell_words(words, found.missing, found.read_as)
     if tests:
         print_weat(tests)
         for path, one in zip(weat, tests, strict=True):
             tell_words(path, one.missing, one.read_as)
     if out:
-        click.echo(f"picture: {out}")
+        say(f"picture: {out}")

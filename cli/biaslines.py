@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from .answering import shown, width
+from .answering import width
 from .biasrecords import outermost
+from .terminal import say, shown
 
 if TYPE_CHECKING:
     from streamvec.vectors.bias import BiasDirection, Projections
@@ -30,7 +29,7 @@ def tell_words(path: str | None, missing: Sequence[str], read_as: Mapping[str, s
 def _note(path: str | None, number: int, what: str, names: Sequence[str]) -> None:
     many = f"{number:,} words are" if number > 1 else "1 word is"
     more = ", ..." if number > len(names) else ""
-    click.echo(f"streamvec: note: {path}: {many} {what}: {', '.join(names)}{more}", err=True)
+    say(f"streamvec: note: {path}: {many} {what}: {', '.join(names)}{more}", err=True)
 
 
 def print_projections(found: "Projections", number: int) -> None:
@@ -39,18 +38,18 @@ def print_projections(found: "Projections", number: int) -> None:
     widest = max(map(width, words))
     for place, (row, word) in enumerate(zip(rows, words, strict=True)):
         if place and row != rows[place - 1] + 1:
-            click.echo("...")
-        click.echo(f"{word}{' ' * (widest - width(word))}  {found.values[row]:7.4f}")
-    click.echo("")
+            say("...")
+        say(f"{word}{' ' * (widest - width(word))}  {found.values[row]:7.4f}")
+    say("")
 
 
 def print_direction(direction: "BiasDirection") -> None:
     positive, negative = map(shown, direction.ends)
-    click.echo(f"direction: {positive} (+) to {negative} (-), of {len(direction.sets):,} of {direction.of:,} pairs")
-    click.echo("component  variance  random pairs")
+    say(f"direction: {positive} (+) to {negative} (-), of {len(direction.sets):,} of {direction.of:,} pairs")
+    say("component  variance  random pairs")
     shares = list(zip(direction.shares, direction.random_shares, strict=True))[:_COMPONENTS]
     for number, (share, random) in enumerate(shares, 1):
-        click.echo(f"{number:9}  {share:8.3f}  {random:12.3f}")
+        say(f"{number:9}  {share:8.3f}  {random:12.3f}")
 
 
 def print_weat(tests: Sequence["Weat"]) -> None:
@@ -58,27 +57,27 @@ def print_weat(tests: Sequence["Weat"]) -> None:
         x, y, a, b = map(shown, one.lists)
         size = "-" if one.effect_size is None else f"{one.effect_size:.3f}"
         how = f"{one.method}, {one.partitions:,} partitions"
-        click.echo(f"WEAT {x} / {y} by {a} / {b}: effect size {size}, p = {one.p:.3g} ({how})")
+        say(f"WEAT {x} / {y} by {a} / {b}: effect size {size}, p = {one.p:.3g} ({how})")
 
 
 def tell_debiased(asked_equal: str | None, of: int, listed: str | None, done: "Debiased") -> None:
     """Notes and warnings of what was done; *asked_equal*, *listed*: the files of sets (*of* so many) and of words."""
     if done.unused:
         names = ", ".join("-".join(map(shown, one)) for one in done.unused[:_NAMED])
-        click.echo(
+        say(
             f"streamvec: note: {asked_equal}: {len(done.unused)} of {of} sets are not equalized, as a word of them is "
             f"missing or in another set, or they do not differ along the direction: {names}"
             + (", ..." if len(done.unused) > _NAMED else ""),
             err=True,
         )
     if done.specific.weights is not None and done.specific_words <= len(done.specific.ranks):
-        click.echo(
+        say(
             f"streamvec: warning: {listed}: the classifier finds no specific word but those of the list: give more of "
             "them, or all by --specific",
             err=True,
         )
     if done.emptied:
-        click.echo(f"streamvec: warning: {done.emptied:,} words had nothing but bias: they are zeros now", err=True)
+        say(f"streamvec: warning: {done.emptied:,} words had nothing but bias: they are zeros now", err=True)
 
 
 def print_measures(measured: Sequence["Measures"], words: str | None) -> None:
@@ -95,10 +94,10 @@ def print_measures(measured: Sequence["Measures"], words: str | None) -> None:
     if not rows:
         return
     longest = max(len(name) for name, *_ in rows)
-    click.echo(f"{'':{longest}}  before   after")
+    say(f"{'':{longest}}  before   after")
     for name, *values in rows:
         cells = ["-" if value is None else f"{value:.4f}" for value in values]
-        click.echo(f"{name:{longest}}  {cells[0]:>6}  {cells[1]:>6}")
+        say(f"{name:{longest}}  {cells[0]:>6}  {cells[1]:>6}")
 
 
 def told(out: str, done: "Debiased") -> str:

@@ -1,12 +1,12 @@
 """export and import: vectors from and to the files of other tools."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import json_option
+from .terminal import say, say_json
 
 if TYPE_CHECKING:
     from streamvec.vectors.precision import Change
@@ -86,7 +86,7 @@ def export_(
     except ValueError as problem:  # a dtype that the format does not have
         raise click.UsageError(str(problem)) from problem
     if opened.has_ngrams and not done.has_ngrams:
-        click.echo(f"streamvec: note: the n-grams stay behind: {out} does not know words never seen", err=True)
+        say(f"streamvec: note: the n-grams stay behind: {out} does not know words never seen", err=True)
     found = {"out": out, "words": len(opened), "dim": opened.dim, "format": done.format, "dtype": done.dtype}
     _tell(found, done.change, opened.notes, as_json, f"{done.format}")
 
@@ -97,9 +97,9 @@ def _export_counted(run: Path, out: Path, format: str, overwrite: bool, as_json:
     words = format == "stanford-vocab"
     number = (export_vocab if words else export_cooccurrences)(run, out, overwrite)
     if as_json:
-        click.echo(json.dumps({"out": str(out), "words" if words else "entries": number, "format": format}))
+        say_json({"out": str(out), "words" if words else "entries": number, "format": format})
     else:
-        click.echo(f"{out}: {number:,} {'words and their counts' if words else 'co-occurrences'}, {format}")
+        say(f"{out}: {number:,} {'words and their counts' if words else 'co-occurrences'}, {format}")
 
 
 @click.command("import")
@@ -147,14 +147,14 @@ def import_(
 def _tell(found: dict[str, Any], change: "Change | None", notes: list[str], as_json: bool, how: str) -> None:
     """A line of what was written, and what similarities lose by it."""
     if as_json:
-        click.echo(json.dumps({**found, "change": change and change._asdict(), "notes": notes}, ensure_ascii=False))
+        say_json({**found, "change": change and change._asdict(), "notes": notes})
         return
     narrow = "" if found["dtype"] == "float32" else f", {found['dtype']}"
-    click.echo(f"{found['out']}: {found['words']:,} words, dim {found['dim']}, {how}{narrow}")
+    say(f"{found['out']}: {found['words']:,} words, dim {found['dim']}, {how}{narrow}")
     if change:
-        click.echo(f"{found['out']}: {change}")
+        say(f"{found['out']}: {change}")
 
 
 def _warn(notes: list[str]) -> None:
     for note in notes:
-        click.echo(f"streamvec: warning: {note}", err=True)
+        say(f"streamvec: warning: {note}", err=True)

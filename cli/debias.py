@@ -1,6 +1,5 @@
 """debias: vectors without their bias, and what it changed."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from .biasrecords import debiased_record
 from .convert import out_option, overwrite_option
 from .evaluate import Lists, scored_options
 from .options import json_option, refuse_idle
+from .terminal import say, say_json
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,14 @@ def debias_(vectors: str, out: str, overwrite: bool, as_json: bool, **options: A
         raise click.UsageError(str(problem)) from None
     if asked.save_specific:
         number = save_specific(found, done.specific, Path(asked.save_specific))
-        click.echo(f"{asked.save_specific}: {number:,} specific words", err=True)
+        say(f"{asked.save_specific}: {number:,} specific words", err=True)
     measured = before, measure_bias(KeyedVectors.load(out), direction, words or [], *scored)
     if found.has_ngrams:
-        click.echo(f"streamvec: note: the n-grams stay behind: {out} does not know words never seen", err=True)
+        say(f"streamvec: note: the n-grams stay behind: {out} does not know words never seen", err=True)
     tell_words(asked.pairs, done.direction.missing, done.direction.read_as)
     tell_words(asked.listed, done.unknown, done.read_as)
     tell_debiased(asked.equalize, len(same), asked.listed, done)
     if as_json:
-        return click.echo(json.dumps(debiased_record(out, done, measured), ensure_ascii=False))
-    click.echo(told(out, done))
+        return say_json(debiased_record(out, done, measured))
+    say(told(out, done))
     print_measures(measured, asked.words)

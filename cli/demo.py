@@ -1,6 +1,5 @@
 """``streamvec demo``: trains on the bundled novels and shows what came of it."""
 
-import shlex
 from importlib.resources import as_file, files
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamvec.disk.pasting import pasted
 from streamvec.errors import StreamvecError
 
 from .options import overwrite_option
+from .terminal import say
 from .watching import StopRequest, watching
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def demo_(model: str | None, out: str | None, overwrite: bool) -> None:
                 vectors = train[chosen](text, run, overwrite=overwrite, report=report, stop=stop, **_OPTIONS[chosen])
         page = _page(vectors, run, report)
     for word, neighbours in zip(_WORDS, vectors.most_similar_batch(_WORDS, topn=6), strict=True):
-        click.echo(f"{word:>8}: " + "  ".join(f"{other} {similarity:.2f}" for other, similarity in neighbours))
-    click.echo(f"\n{len(vectors):,} words, {vectors.dim} numbers each, in {run / 'vectors.arrow'}.")
-    click.echo(f"A map of the {min(_DRAWN, len(vectors)):,} most frequent ones: {page}, for a browser. Ask yourself:")
-    name = shlex.quote(str(run))
-    click.echo(f"  streamvec nn {name} river\n  streamvec analogy {name} man woman king")
+        say(f"{word:>8}: " + "  ".join(f"{other} {similarity:.2f}" for other, similarity in neighbours))
+    say("", f"{len(vectors):,} words, {vectors.dim} numbers each, in {run / 'vectors.arrow'}.")
+    say(f"A map of the {min(_DRAWN, len(vectors)):,} most frequent ones: {page}, for a browser. Ask yourself:")
+    name = pasted(run)
+    say(f"  streamvec nn {name} river", f"  streamvec analogy {name} man woman king")
 
 
 def _page(vectors: "KeyedVectors", run: Path, report: "Reporter") -> Path:

@@ -1,6 +1,5 @@
 """evaluate: similarity sets and analogies, as a table for people or a JSON object a line."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import click
 
 from .evaluaterun import evaluate_run
 from .options import json_option
+from .terminal import say, say_json
 
 if TYPE_CHECKING:
     from streamvec.vectors.evaluation import AnalogyScores, SectionScore, SimilarityScore
@@ -112,14 +112,14 @@ def evaluate_(
 
     opened = KeyedVectors.load(vectors)
     for note in opened.notes:
-        click.echo(f"streamvec: warning: {note}", err=True)
+        say(f"streamvec: warning: {note}", err=True)
     if opened.has_ngrams:
-        click.echo("streamvec: note: words that are not in the vocabulary are left out: n-grams do not count", err=True)
+        say("streamvec: note: words that are not in the vocabulary are left out: n-grams do not count", err=True)
     pairs = [evaluate_similarity(opened, path, case_sensitive=case_sensitive) for path in similarity]
     questions = [evaluate_analogies(opened, path, top, case_sensitive) for path in analogies]
     if as_json:
         for one in [*map(_similarity_json, pairs), *(record for each in questions for record in _analogies_json(each))]:
-            click.echo(json.dumps(one, ensure_ascii=False))
+            say_json(one)
         return
     rows: list[Row | None] = [("similarity", "Spearman", "Pearson", "found", "pairs")] if pairs else []
     for score in pairs:
@@ -179,7 +179,7 @@ def _section(section: "SectionScore") -> Row:
 def _name_missing(path: str, missing: tuple[str, ...], where: str) -> None:
     if missing:
         names = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
-        click.echo(f"{Path(path).name}: {len(missing):,} not among {where}: {names}")
+        say(f"{Path(path).name}: {len(missing):,} not among {where}: {names}")
 
 
 def _number(value: float | None) -> str:
@@ -191,4 +191,4 @@ def _print(rows: list[Row | None]) -> None:
     widths = [max(len(row[column]) for row in rows if row) for column in range(5)]
     for row in rows:
         cells = [row[0].ljust(widths[0])] + [row[k].rjust(widths[k]) for k in range(1, 5)] if row else []
-        click.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())

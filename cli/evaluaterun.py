@@ -1,11 +1,9 @@
 """evaluate, of trained models: the perplexity of a language model, the scores of a task."""
 
-import json
 import os
 from typing import TYPE_CHECKING
 
-import click
-
+from .terminal import say, say_json
 from .watching import Lines
 
 if TYPE_CHECKING:
@@ -37,9 +35,9 @@ def _perplexity(trained: "TrainedModel", text: str, as_json: bool) -> None:
     share = found.unknown / found.tokens
     if as_json:
         record = {"text": text, "perplexity": found.perplexity, "bits_per_character": found.bits_per_character}
-        click.echo(json.dumps({**record, "tokens": found.tokens, "unknown": found.unknown}, ensure_ascii=False))
+        say_json({**record, "tokens": found.tokens, "unknown": found.unknown})
     else:
-        click.echo(
+        say(
             f"{text}: perplexity {found.perplexity:.2f}, {found.bits_per_character:.3f} bits per character, "
             f"{found.tokens:,} tokens, {share:.1%} of them unknown"
         )
@@ -48,13 +46,11 @@ def _perplexity(trained: "TrainedModel", text: str, as_json: bool) -> None:
 def _scores(task: "TrainedTask", text: str, as_json: bool) -> None:
     scores, counts, loss = task.score(text)
     if as_json:
-        click.echo(json.dumps({"text": text, "loss": loss, **scores.said, "counts": counts}, ensure_ascii=False))
+        say_json({"text": text, "loss": loss, **scores.said, "counts": counts})
         return
-    click.echo(f"{text}: loss {loss:.4f}" if loss is not None else f"{text}: none of its labels is known")
+    say(f"{text}: loss {loss:.4f}" if loss is not None else f"{text}: none of its labels is known")
     for line in scores.lines:
-        click.echo(line)
+        say(line)
     lost = {name: many for name, many in counts.items() if many and name not in ("rows", "tokens", "unknown")}
     if lost:
-        click.echo(
-            "streamvec: " + ", ".join(f"{many:,} {name.replace('_', ' ')}" for name, many in lost.items()), err=True
-        )
+        say("streamvec: " + ", ".join(f"{many:,} {name.replace('_', ' ')}" for name, many in lost.items()), err=True)

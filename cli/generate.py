@@ -1,11 +1,11 @@
 """``streamvec generate``: what a language model writes, or a translator of a label."""
 
-import json
 from collections.abc import Iterator
 
 import click
 
 from .options import json_option
+from .terminal import say_json, say_text
 from .watching import Lines
 
 
@@ -55,9 +55,9 @@ def generate_(
 def _show(before: str, pieces: Iterator[str], json_of: str | None) -> None:
     """Prints text piece by piece, as it comes, behind *before*; or as JSON of the prompt *json_of*."""
     if json_of is not None:
-        click.echo(json.dumps({"prompt": json_of, "text": "".join(pieces)}, ensure_ascii=False))
+        say_json({"prompt": json_of, "text": "".join(pieces)})
         return
-    click.echo(before, nl=False)
+    say_text(before, nl=False)
     for piece in pieces:
-        click.echo(piece, nl=False)
-    click.echo()
+        say_text(piece, nl=False)
+    say_text("")

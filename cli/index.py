@@ -1,12 +1,12 @@
 """index: graphs by which nn finds neighbours without looking at every word."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from .options import given, json_option, overwrite_option
+from .terminal import json_text, say
 
 
 @click.command("index")
@@ -64,18 +64,18 @@ def index_(
     if is_made:
         built = build_index(path, options, threads, overwrite, _bar if sys.stderr.isatty() else lambda done, rows: None)
         if sys.stderr.isatty():
-            click.echo("", err=True)
+            say("", err=True)
         said = {**built._asdict(), "path": str(built.path)}
-        click.echo(
-            json.dumps(said)
+        say(
+            json_text(said)
             if as_json
             else f"{built.path}: {built.rows:,} words, dim {built.dim}, {dtype}, {built.size / 1e6:,.0f} MB, "
             f"{built.seconds:.1f} s"
         )
     if check:
         found = check_index(path, queries, seed, threads)
-        click.echo(
-            json.dumps(found._asdict())
+        say(
+            json_text(found._asdict())
             if as_json
             else f"recall@10 {found.recall:.4f} over {found.queries:,} words; {found.index_rate:,.0f} queries/s, "
             f"exact {found.exact_rate:,.0f}"

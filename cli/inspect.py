@@ -1,6 +1,5 @@
 """info and verify: what a RUN or a file holds, and whether every byte of it is as it was written."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import click
 from streamvec.errors import StreamvecError
 
 from .options import json_option
+from .terminal import json_text, say, say_json
 
 _LOST = (
     ("joined_tokens", "tokens joined to the one before, as phrases"),
@@ -47,7 +47,7 @@ def info_(path: str, as_json: bool) -> None:
     from streamvec.training.info import info
 
     found = info(Path(path))
-    click.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(_lines(found)))
+    say(json_text(found)) if as_json else say(*_lines(found))
 
 
 @click.command("verify")
@@ -70,10 +70,10 @@ def verify_(path: str, as_json: bool) -> None:
     for file in verify(Path(path)):
         states.append(file.state)
         if as_json:
-            click.echo(json.dumps({**file._asdict(), "path": str(file.path)}, ensure_ascii=False))
+            say_json({**file._asdict(), "path": str(file.path)})
         else:
             state = f"{file.state}: {file.what}" if file.what else file.state
-            click.echo(f"{file.path}  {file.bytes:,}  {file.checksum or '-'}  {state}")
+            say(f"{file.path}  {file.bytes:,}  {file.checksum or '-'}  {state}")
     if damaged := states.count(DAMAGED):
         raise StreamvecError(f"{path}: {damaged} of {len(states)} files damaged, as listed")
     if OK not in states:

@@ -10,6 +10,8 @@ import click
 
 from streamvec.errors import Interrupted, StreamvecError
 
+from .terminal import say, write_all_of_it
+
 # verb -> (module, one line of help). A module is imported only when its verb is called: a look-up must not
 # wait for the trainers.
 VERBS = {
@@ -89,6 +91,7 @@ def streamvec() -> None:
 def main() -> None:
     """Runs the command line; the only place where exceptions become text and exit statuses."""
     debug = "--debug" in sys.argv
+    write_all_of_it()
     try:
         arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
         with streamvec.make_context("streamvec", arguments) as context:
@@ -101,13 +104,13 @@ def main() -> None:
         sys.exit(2)
     except click.UsageError as problem:
         where = f" (see {problem.ctx.command_path} --help)" if problem.ctx else ""
-        fail(problem.format_message() + where, 2, debug)
+        fail(" ".join(problem.format_message().split()) + where, 2, debug)
     except click.ClickException as problem:
-        fail(problem.format_message(), 1, debug)
+        fail(" ".join(problem.format_message().split()), 1, debug)
     except (KeyboardInterrupt, click.Abort):
         fail("interrupted", 130, debug)
     except Interrupted as stop:
-        click.echo(f"streamvec: {stop}", err=True)
+        say(f"streamvec: {stop}", err=True)
         sys.exit(130)
     except StreamvecError as problem:
         fail(str(problem), 1, debug)
@@ -138,7 +141,7 @@ def fail(message: str, status: int, debug: bool) -> None:
     """One line for a person, or the traceback with --debug; then the end."""
     if debug:
         traceback.print_exc()
-    click.echo(f"streamvec: error: {' '.join(message.split())}", err=True)
+    say(f"streamvec: error: {message}", err=True)
     sys.exit(status)
 
 

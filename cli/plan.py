@@ -1,6 +1,5 @@
 """``streamvec plan``: peak memory, disk and time, before anything starts."""
 
-import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from .options import (
     valid_option,
     vectors_option,
 )
+from .terminal import json_text, say
 from .train import usage_checked
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ def plan_(
         )
     except ValueError as problem:
         raise click.UsageError(str(problem), context) from None
-    click.echo(json.dumps(plan.to_json()) if as_json else "\n".join(_lines(plan, options)))
+    say(json_text(plan.to_json())) if as_json else say(*_lines(plan, options))
     for warning in plan.warnings:
-        click.echo(f"streamvec: warning: {warning}", err=True)
+        say(f"streamvec: warning: {warning}", err=True)
 
 
 def _refuse_others(kind: str, asked: list[str]) -> None:

@@ -1,6 +1,5 @@
 """``streamvec plot``: maps of words, and pictures of trainings."""
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from streamvec.tasks.wordmap import MapOptions
 
 from .options import given, json_option, options_of
+from .terminal import say, say_json
 from .watching import watching
 
 if TYPE_CHECKING:
@@ -123,11 +123,11 @@ def _map(
         drawn = draw_map(word_map, out)
         said = f"{drawn.labels:,} of them named"
         if drawn.missing:
-            click.echo(f"streamvec: warning: no installed font has all letters of {drawn.missing:,} words", err=True)
+            say(f"streamvec: warning: no installed font has all letters of {drawn.missing:,} words", err=True)
     if not as_json:
-        return click.echo(f"{out}: {len(word_map.words):,} words, {said}")
+        return say(f"{out}: {len(word_map.words):,} words, {said}")
     for record in word_map.records():
-        click.echo(json.dumps(record, ensure_ascii=False))
+        say_json(record)
 
 
 def _chosen(vectors: "KeyedVectors", words: str | None, around: tuple[str, ...], number: int, top: int) -> "Chosen":
@@ -144,9 +144,9 @@ def _learning_curve(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     points = read_points(runs)
     draw_learning_curve(points, out)
     for point in points if as_json else []:
-        click.echo(json.dumps(point._asdict(), ensure_ascii=False))
+        say_json(point._asdict())
     if not as_json:
-        click.echo(f"{out}: {len(points)} RUNs, {len({point.line for point in points})} lines")
+        say(f"{out}: {len(points)} RUNs, {len({point.line for point in points})} lines")
 
 
 def _gradients(runs: tuple[str, ...], out: str, as_json: bool) -> None:
@@ -166,8 +166,8 @@ def _gradients(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     ]
     draw_gradients(lines, out)
     if not as_json:
-        return click.echo(f"{out}: {len(lines)} lines of {len(runs)} {'RUN' if len(runs) == 1 else 'RUNs'}")
+        return say(f"{out}: {len(lines)} lines of {len(runs)} {'RUN' if len(runs) == 1 else 'RUNs'}")
     for run, curves in zip(runs, read, strict=True):
         for curve in curves:
             norms = [norm if math.isfinite(norm) else None for norm in curve.norms.tolist()]
-            click.echo(json.dumps({"run": run, **curve._asdict(), "norms": norms}))
+            say_json({"run": run, **curve._asdict(), "norms": norms})

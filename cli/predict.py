@@ -1,12 +1,12 @@
 """``streamvec predict``: what a classifier, a tagger or a translator says of what comes in."""
 
-import json
 import sys
 from collections.abc import Iterator
 
 import click
 
 from .options import json_option
+from .terminal import say, say_json, say_text
 from .watching import Lines
 
 _REPLACEMENT = "\ufffd"
@@ -55,8 +55,8 @@ def predict_(run: str, as_text: bool, beam: int | None, as_json: bool) -> None:
         lines = read()
         try:
             for found in predictions(trained, lines, at_once, as_text, beam):
-                click.echo(json.dumps(found.said, ensure_ascii=False) if as_json else found.line)
+                say_json(found.said) if as_json else say_text(found.line)
         except ValueError as problem:
             raise click.UsageError(str(problem), click.get_current_context()) from None
         for sentence in lost(trained, replaced):
-            click.echo(f"streamvec: warning: {sentence}", err=True)
+            say(f"streamvec: warning: {sentence}", err=True)

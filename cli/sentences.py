@@ -1,7 +1,6 @@
 """embed and summarize: vectors of lines of text, and the sentences that say most of a document."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from streamvec.errors import StreamvecError
 
 from .options import json_option, overwrite_option
+from .terminal import json_text, say, say_json, say_text
 
 if TYPE_CHECKING:
     from streamvec.vectors.sentences import Embedded, SentenceVectors
@@ -93,7 +93,7 @@ def embed_(
                 found = model.embed(lines)
                 told.add(lines, found)
                 write(lines, found.vectors)
-        click.echo(f"{out}: {told.lines:,} lines, dim {model.vectors.dim}, {Path(out).suffix[1:]}")
+        say(f"{out}: {told.lines:,} lines, dim {model.vectors.dim}, {Path(out).suffix[1:]}")
     else:
         for lines in groups:
             found = model.embed(lines)
@@ -155,12 +155,12 @@ def summarize_(
             continue
         if as_json:
             for one in chosen:
-                click.echo(json.dumps({"document": document.name, **one._asdict()}, ensure_ascii=False))
+                say_json({"document": document.name, **one._asdict()})
             continue
         if len(files) > 1 or document.name not in (*files, "-"):
-            click.echo(document.name)
+            say(document.name)
         for one in chosen:
-            click.echo(one.sentence)
+            say_text(one.sentence)
     if waiting and documents == 1:
         raise waiting
     _warn(waiting)
@@ -188,7 +188,7 @@ class _Told:
             (self.replaced, self.lines, "lines with U+FFFD, which stands for bytes that are not UTF-8"),
         ):
             if many:
-                click.echo(f"streamvec: note: {many:,} of {all_of_them:,}: {told}", err=True)
+                say(f"streamvec: note: {many:,} of {all_of_them:,}: {told}", err=True)
 
 
 def _model(path: str, weighting: str, smoothing: float, normalize: bool = False) -> "SentenceVectors":
@@ -198,7 +198,7 @@ def _model(path: str, weighting: str, smoothing: float, normalize: bool = False)
     with _usage():
         model = SentenceVectors(opened, weighting, smoothing, normalize)
     for note in [*opened.notes, *model.notes]:
-        click.echo(f"streamvec: warning: {note}", err=True)
+        say(f"streamvec: warning: {note}", err=True)
     return model
 
 
@@ -213,12 +213,12 @@ def _usage() -> Iterator[None]:
 
 def _greet(files: tuple[str, ...], text: str) -> None:
     if (not files or "-" in files) and sys.stdin.isatty():
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 def _warn(problem: StreamvecError | None) -> None:
     if problem:
-        click.echo(f"streamvec: warning: {problem}", err=True)
+        say(f"streamvec: warning: {problem}", err=True)
 
 
 def _print(lines: list[str], found: "Embedded", as_json: bool) -> None:
@@ -228,7 +228,7 @@ def _print(lines: list[str], found: "Embedded", as_json: bool) -> None:
     rows = text_rows(None, found.vectors, ", " if as_json else " ").decode().splitlines()
     if as_json:
         rows = [
-            f'{{"text": {json.dumps(line, ensure_ascii=False)}, "vector": [{row}], "unknown": {unknown}}}'
+            f'{{"text": {json_text(line)}, "vector": [{row}], "unknown": {unknown}}}'
             for line, row, unknown in zip(lines, rows, found.unknown.tolist(), strict=True)
         ]
-    click.echo("\n".join(rows))
+    say(*rows)

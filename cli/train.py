@@ -1,12 +1,12 @@
 """``streamvec train``: text in, vectors out."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
+from streamvec.disk.pasting import pasted
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
@@ -25,6 +25,7 @@ from .options import (
     vectors_option,
     vocab_option,
 )
+from .terminal import say, say_json
 from .traintask import classifier_, tagger_, translator_
 from .watching import StopRequest, watching
 
@@ -167,8 +168,8 @@ def lm_(
             raise click.UsageError(str(problem), context) from None
     if as_json:
         return announce(out, trained, as_json)
-    click.echo(f"{out}: a language model of {len(trained):,} tokens")
-    click.echo(f"try: streamvec generate {shlex.quote(str(out))}")
+    say(f"{out}: a language model of {len(trained):,} tokens")
+    say(f"try: streamvec generate {pasted(out)}")
 
 
 def only_of_matrices(options: dict[str, Any]) -> None:
@@ -206,7 +207,9 @@ def announce(out: str, vectors: KeyedVectors, as_json: bool) -> None:
     """Says where the vectors lie and what to do with them."""
     path = Path(out) / "vectors.arrow"
     if as_json:
-        click.echo(json.dumps({"run": str(out), "vectors": str(path), "words": len(vectors), "dim": vectors.dim}))
+        say_json({"run": str(out), "vectors": str(path), "words": len(vectors), "dim": vectors.dim})
         return
-    click.echo(f"{path}: {len(vectors):,} words, {vectors.dim} numbers each")
-    click.echo(f"try: streamvec nn {shlex.quote(str(out))} {shlex.quote(vectors.words[min(99, len(vectors) - 1)])}")
+    say(f"{path}: {len(vectors):,} words, {vectors.dim} numbers each")
+    word = vectors.words[min(99, len(vectors) - 1)]
+    again = shlex.quote(word) if word.isprintable() and not word.startswith("-") else "WORD"
+    say(f"try: streamvec nn {pasted(out)} {again}")

@@ -1,12 +1,11 @@
 """``streamvec train classifier``, ``tagger``, ``translator``: labelled examples in, a model that tells them out."""
 
 import inspect
-import json
-import shlex
 from typing import Any
 
 import click
 
+from streamvec.disk.pasting import pasted
 from streamvec.models.classifierconfig import ClassifierConfig
 from streamvec.models.learning import Learning
 from streamvec.models.taggerconfig import TaggerConfig
@@ -14,6 +13,7 @@ from streamvec.models.translatorconfig import TranslatorConfig
 from streamvec.training.options import LabelledOptions, MachineOptions, pick
 
 from .options import given, json_option, options_of, out_option, overwrite_option, vectors_option
+from .terminal import say, say_json
 from .watching import StopRequest, watching
 
 
@@ -81,15 +81,15 @@ def announce_task(out: str, as_json: bool) -> None:
     run = Run.open(out)
     said = run.best_scores()
     if as_json:
-        click.echo(json.dumps({"run": str(out), "kind": run.kind, **said}))
+        say_json({"run": str(out), "kind": run.kind, **said})
         return
     scores = ", ".join(
         f"{name.removeprefix('heldout_')} {value:.4f}"
         for name, value in said.items()
         if name.startswith("heldout_") and value is not None  # the loss of examples whose labels are all unknown
     )
-    click.echo(f"{out}: a {run.kind}" + (f"; on {run.about['valid']}: {scores}" if scores else ""))
-    click.echo(f"try: streamvec predict {shlex.quote(str(out))}")
+    say(f"{out}: a {run.kind}" + (f"; on {run.about['valid']}: {scores}" if scores else ""))
+    say(f"try: streamvec predict {pasted(out)}")
 
 
 classifier_ = task_command(

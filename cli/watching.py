@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-import click
-
 from streamvec.training.progress import Progress
+
+from .terminal import say, shown
 
 _LINE_SECONDS = 10.0
 _STAGES = {"counting": "counting words", "numbering": "words to numbers", "encoding": "writing shards"}
@@ -77,11 +77,11 @@ class Lines:
         stage = progress.stage, progress.epoch
         if stage != self._stage or progress.done == 1.0 or now - self._at >= _LINE_SECONDS:
             self._stage, self._at = stage, now
-            click.echo(f"streamvec: {describe(progress)}", err=True)
+            say(f"streamvec: {describe(progress)}", err=True)
 
     def note(self, text: str) -> None:
         """Prints a sentence."""
-        click.echo(f"streamvec: {text}", err=True)
+        say(f"streamvec: {text}", err=True)
 
 
 class Bar:
@@ -122,7 +122,7 @@ class Bar:
 
     def note(self, text: str) -> None:
         """Prints a sentence above the bars."""
-        self._rich.console.print(text, highlight=False, markup=False)
+        self._rich.console.print(shown(text), highlight=False, markup=False)
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 import contextlib
 import json
-import os
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -18,6 +16,7 @@ from conftest import Command
 from streamvec.disk.lock import locked
 from streamvec.disk.sealed import read_json
 from streamvec.errors import StreamvecError
+from streamvec.training import verify as verify_module
 from streamvec.training.checking import DAMAGED, NO_CHECKSUM, OK, UNFINISHED, Checked
 from streamvec.training.info import info
 from streamvec.training.verify import _metrics, verify
@@ -274,20 +273,11 @@ def test_info_of_damaged_files_never_ends_in_a_traceback(run_copy: Path, name: s
             assert str(path) in str(problem)
 
 
-def test_a_line_that_is_being_written_is_not_a_broken_one(run_copy: Path) -> None:
+def test_a_line_that_is_being_written_is_not_a_broken_one(run_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file object that meets its end in the middle of a line, as while a trainer appends, and then has the rest."""
-
-    class Growing:
-        def __init__(self, path: Path) -> None:
-            self.path = path
-
-        def open(self, mode: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
-            return contextlib.nullcontext(iter([b'{"epoch":0}\n', b'{"epo', b'ch":1}\n']))
-
-        def stat(self) -> os.stat_result:
-            return self.path.stat()
-
-    found = _metrics(cast(Path, Growing(run_copy / "metrics.jsonl")))
+    growing = iter([b'{"epoch":0}\n', b'{"epo', b'ch":1}\n'])
+    monkeypatch.setattr(verify_module, "opened", lambda path: contextlib.nullcontext(growing))
+    found = _metrics(run_copy / "metrics.jsonl")
     assert (found.state, found.what) == (NO_CHECKSUM, "a log that grows, 1 lines, all readable")
 
 

@@ -15,11 +15,11 @@ import tally
 from conftest import Command, two_topics
 from glove_runs import unfinish
 from killing import PROGRAM, promised
-from streamvec.disk.sealed import read_json, write_json
 
 import streamvec as sv
 from streamvec.corpus.encoding import sum_of_words
 from streamvec.disk.arrow import VERSION_KEY, ArrowWriter, open_arrow
+from streamvec.disk.sealed import read_json, write_json
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.vectors import annbuild
 

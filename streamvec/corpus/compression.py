@@ -57,15 +57,26 @@ class _Gzip:
         return self._inner.unused_data
 
 
+class _Limit:
+    """What decompressing one file may hold: its window, or dictionary; of this process."""
+
+    bytes = 1 << 31  # files written with --long=31 need a window of 2 GB; the library would refuse more than 128 MB
+
+
+def hold_within(memory: int) -> None:
+    """From now on a file whose decompression would hold more than a quarter of *memory* (bytes) is refused."""
+    _Limit.bytes = min(1 << 31, max(1 << 23, memory // 4))  # 8 MB are what the formats ask readers to have
+
+
 def _zstd() -> Any:
-    # Files written with --long=31 need a window of 2 GB; the library would refuse more than 128 MB.
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 31})
+    widest = _Limit.bytes.bit_length() - 1
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: widest})
 
 
 _DECODERS: dict[str, Callable[[], Any]] = {
     "gz": _Gzip,
     "bz2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _Limit.bytes + (1 << 21)),
     "zst": _zstd,
 }
 _PROBLEMS = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError)
@@ -128,6 +139,11 @@ def plain_pieces(stored: Readable, compression: str, name: str) -> Iterator[byte
         try:
             piece = decoder.decompress(waiting, PIECE)
         except _PROBLEMS as problem:
+            if "memory" in str(problem).lower():
+                raise StreamvecError(
+                    f"{name}: decompressing it would hold more than {_Limit.bytes >> 20} MB, a quarter of --memory: "
+                    "give more, or compress it again with a smaller window"
+                ) from problem
             raise StreamvecError(f"{name}: damaged {called} data ({problem}): fetch or compress it again") from problem
         waiting = b""
         if piece:

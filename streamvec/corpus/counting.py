@@ -21,6 +21,7 @@ from streamvec.corpus.repeats import SHORTEST, Repeats
 from streamvec.corpus.runs import WordCounts, merge, merge_to_run, spill
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer
+from streamvec.disk.reading import checksum_of
 from streamvec.disk.sealed import read_json, write_json
 from streamvec.disk.writing import make_folder, remove
 from streamvec.errors import Interrupted, StreamvecError
@@ -228,10 +229,10 @@ class Counting:
         self.start = start or self.start
         self.counts.repeated_documents = self._repeats.repeated
         self.counts.repeats_sampled = 1 << self._repeats.level
-        self._repeats_name = ""
+        self._repeats_name = checksum = ""
         if not self.finished:
             self._repeats_name = f"repeats-{self._runs.made:06d}-{self.start.number}.safetensors"
-            self._repeats.save(self.folder / self._repeats_name)
+            checksum = self._repeats.save(self.folder / self._repeats_name)
         content = {
             "finished": self.finished,
             "start": self.start.to_json(),
@@ -239,6 +240,7 @@ class Counting:
             "open_tokens": self._open_tokens,
             **self._runs.to_json(),
             "repeats": self._repeats_name,
+            "repeats_checksum": checksum,
             "counts": self.counts.to_json(),
         }
         write_json(self.folder / RECORD, content)
@@ -257,6 +259,12 @@ class Counting:
         except (KeyError, TypeError, ValueError) as problem:
             raise StreamvecError(f"{path}: written by another version of streamvec: remove {self.folder}") from problem
         if self._repeats_name:
+            stated = content.get("repeats_checksum")
+            if stated is not None and checksum_of(self.folder / self._repeats_name) != stated:
+                raise StreamvecError(
+                    f"{self.folder / self._repeats_name}: damaged: its checksum does not match {RECORD}: train again "
+                    "with --overwrite"
+                )
             self._repeats = Repeats.load(self.folder / self._repeats_name)
 
     def _tidy(self) -> None:

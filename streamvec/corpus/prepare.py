@@ -11,6 +11,7 @@ from typing import Any
 
 from streamvec.corpus.batchpieces import batch_pieces
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
+from streamvec.corpus.compression import hold_within
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.encoding import Encoding, Expected, TextEncoder, words_counted
@@ -74,6 +75,7 @@ def prepare(
         raise ValueError("marked must not be given with phrases")
     if max_vocab is not None and max_vocab < 1:
         raise ValueError(f"max_vocab must be at least 1, got {max_vocab}")
+    hold_within(memory)
     made_from = {
         "version": VERSION,
         "sources": [fingerprint(source) for source in sources],

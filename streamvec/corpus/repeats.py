@@ -56,11 +56,11 @@ class Repeats:
         """How many documents were equal to an earlier one: exact at level 0, otherwise an estimate."""
         return int(self._times.sum() - self._size) << self.level
 
-    def save(self, path: Path) -> None:
-        """Writes the hashes to a safetensors file."""
+    def save(self, path: Path) -> str:
+        """Writes the hashes to a safetensors file; returns the checksum of its bytes."""
         used = self._keys != 0
         level = np.array([self.level], np.int64)
-        save_tensors(path, {"keys": self._keys[used].view(np.int64), "times": self._times[used], "level": level})
+        return save_tensors(path, {"keys": self._keys[used].view(np.int64), "times": self._times[used], "level": level})
 
     @classmethod
     def load(cls, path: Path) -> "Repeats":

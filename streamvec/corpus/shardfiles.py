@@ -6,7 +6,6 @@ What their record batches hold is the business of a kind: tokens (`streamvec.cor
 
 import contextlib
 import errno
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.disk.arrow import open_arrow, read_batch, verify_arrow
+from streamvec.disk.pasting import pasted
 from streamvec.disk.problems import named_problems
 from streamvec.disk.sealed import read_json
 from streamvec.errors import Interrupted, StreamvecError
@@ -88,7 +88,7 @@ class ShardFiles:
     @classmethod
     def again(cls, folder: Path) -> str:
         """What to do about a damaged one of the shards in *folder*."""
-        return cls.AGAIN.format(folder=folder, run=shlex.quote(str(folder.parent)))
+        return cls.AGAIN.format(folder=folder, run=pasted(folder.parent))
 
     def twin(self) -> Self:
         """Another reader of the same shards, for another thread: neither checks again what the other has checked."""

@@ -23,9 +23,10 @@ from streamvec.errors import StreamvecError
 
 _HEAD = 4096  # plain bytes that tell the kind
 _STORED_HEAD = 1 << 16  # stored bytes kept for them: also the two ends of a file that its fingerprint covers
+_KEPT: dict[int, int] = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
 _GLOB = re.compile(r"[*?\[]")
 _MEDIAWIKI = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?(?:\s|<!--.*?-->)*<mediawiki[\s>]", re.DOTALL)
-_TABLES = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")  # Parquet, and Arrow as a file and as a stream
+TABLES = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")  # Parquet, and Arrow as a file and as a stream
 _NOT_TEXT = (
     (0, b"PK\x03\x04", "a zip archive (or an office document)"),
     (0, b"%PDF-", "a PDF document"),
@@ -138,7 +139,7 @@ def inspect(path: str, column: str | None = None) -> Source:
         size = stored.stat().size if isinstance(stored, RemoteFile) else os.fstat(stored.fileno()).st_size
     compression = compression_by_magic(stored_head)
     stated, name = compression_by_name(path.split("?")[0] if is_remote(path) else path)
-    if stated and not compression and not stored_head.startswith(_TABLES) and not looks_like_text(stored_head):
+    if stated and not compression and not stored_head.startswith(TABLES) and not looks_like_text(stored_head):
         raise StreamvecError(f"{path}: not a {stated} file, whatever its name says: damaged or cut short")
     with open_stored(path) as stored:
         head = PlainStream(stored, compression, path).read(_HEAD) if compression else stored_head[:_HEAD]
@@ -166,7 +167,7 @@ def looks_like_text(head: bytes) -> bool:
 
 def _kind(path: str, name: str, head: bytes, compression: str, column: str | None) -> str:
     suffix = Path(name).suffix.lower()
-    if head.startswith(_TABLES):
+    if head.startswith(TABLES):
         kind = "parquet" if head.startswith(b"PAR1") else "arrow"
         if compression:
             raise StreamvecError(f"{path}: a {kind} file within a {compression} file: unpack it first")
@@ -246,14 +247,14 @@ def keep(stream: IO[bytes], path: Path) -> None:
     if not head:
         raise StreamvecError("- (standard input) is empty: check the command before the pipe")
     with whole_file(path) as file:
-        if head.startswith(_TABLES):
+        if head.startswith(TABLES):
             file.write(head)
             while piece := stream.read(PIECE):
                 file.write(piece)
         else:
             compression = "" if looks_like_entries(head) else compression_by_magic(head)
             plain = PlainStream(_Rejoined(head, stream), compression, "- (standard input)")
-            with zstd.ZstdFile(file, "wb", level=1) as packed:
+            with zstd.ZstdFile(file, "wb", options=_KEPT) as packed:
                 while piece := plain.read(PIECE):
                     packed.write(piece)
 

@@ -252,7 +252,10 @@ def _opened_arrow(path: str) -> Iterator[tuple[Any, mmap.mmap | None]]:
         with _opened(path) as file:
             yield file, None
     else:
-        pages = mapped(path)
+        try:
+            pages = mapped(path)
+        except ValueError:
+            raise StreamvecError(f"{path}: cut short: the file is empty: fetch or write it again") from None
         yield pa.BufferReader(pa.py_buffer(pages)), pages
 
 

@@ -16,6 +16,7 @@ import xxhash
 
 from streamvec.corpus.layout import VOCABULARY_KEY
 from streamvec.disk.arrow import ArrowWriter, read_batches, verify_arrow
+from streamvec.disk.jsontext import parsed
 from streamvec.errors import StreamvecError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Vocabulary:
             raise StreamvecError(f"{path}: not a vocabulary of streamvec: name another file")
         words = pa.chunked_array([batch.column(0).cast(pa.large_string()) for batch in batches]).combine_chunks()
         counts = np.concatenate([batch.column(1).to_numpy() for batch in batches])
-        return cls(words, counts, json.loads(schema.metadata[VOCABULARY_KEY]))
+        return cls(words, counts, parsed(schema.metadata[VOCABULARY_KEY]))
 
 
 def word_bytes(words: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,10 @@ def named_problems(path: Path | str) -> Iterator[None]:
             advice = "permission denied: choose another place, or change the permissions"
         elif problem.errno == errno.ENOENT:
             advice = "no such file or folder: check the spelling"
+        elif problem.errno == errno.ENAMETOOLONG:
+            advice = "the name is too long: choose one that leaves room for .partial behind it"
+        elif problem.errno == errno.ELOOP:
+            advice = "a symbolic link that leads to itself: remove it"
         elif problem.errno in (errno.ENOTEMPTY, errno.EEXIST):
             where = problem.filename2 or where
             advice = "exists already: name another place, or remove it first"

@@ -6,6 +6,7 @@ from typing import Any
 
 import xxhash
 
+from streamvec.disk.jsontext import parsed
 from streamvec.disk.reading import opened
 from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
@@ -20,7 +21,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def sealed_json(content: dict[str, Any]) -> bytes:
     """The bytes of *content* and its checksum."""
     text = json.dumps({**content, "checksum": json_checksum(content)}, indent=2, ensure_ascii=False)
-    return text.encode("utf-8")
+    return text.encode("utf-8", "surrogatepass")  # names of files need not be UTF-8
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def unsealed_json(raw: bytes, path: Path) -> dict[str, Any]:
     """The inverse of `sealed_json`, of bytes that stand in *path*; StreamvecError where they are damaged."""
     try:
-        content = json.loads(raw)
+        content = parsed(raw)
         checksum = content.pop("checksum")
     except (ValueError, AttributeError, KeyError, TypeError) as problem:
         raise StreamvecError(f"{path}: damaged: not JSON with a checksum as streamvec writes it") from problem
@@ -45,4 +46,4 @@ def unsealed_json(raw: bytes, path: Path) -> dict[str, Any]:
 def json_checksum(content: dict[str, Any]) -> str:
     """The xxh3-128 of the canonical form of *content*: its keys in order, no white space, in UTF-8."""
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return xxhash.xxh3_128_hexdigest(canonical.encode("utf-8"))
+    return xxhash.xxh3_128_hexdigest(canonical.encode("utf-8", "surrogatepass"))

@@ -15,6 +15,7 @@ from typing import Any, Self, cast
 import numpy as np
 import xxhash
 
+from streamvec.disk.jsontext import parsed
 from streamvec.disk.problems import named_problems
 from streamvec.disk.reading import opened
 from streamvec.disk.writing import whole_file
@@ -125,12 +126,16 @@ class Tensors:
                 raise StreamvecError(f"{self.path}: damaged or cut short: no safetensors header")
             text = self._file.read(length)
         try:
-            header = json.loads(text)
+            header = parsed(text)
             header.pop("__metadata__", None)
             plan = [
                 (name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), *entry["data_offsets"])
                 for name, entry in header.items()
             ]
+            if not all(
+                type(number) is int and number >= 0 for _, _, shape, *ends in plan for number in (*shape, *ends)
+            ):
+                raise ValueError("a place or a size is no whole number")
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise StreamvecError(f"{self.path}: damaged: its safetensors header cannot be read") from problem
         for name, dtype, shape, start, end in plan:

@@ -1,11 +1,11 @@
 """A task that has been trained, to be asked: what it says of new rows, and how well it tells those of a file."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from streamvec.corpus.examples import Examples
 from streamvec.corpus.tsv import Row
+from streamvec.disk.pasting import pasted
 from streamvec.disk.tensors import Tensors
 from streamvec.disk.writing import scratch
 from streamvec.errors import StreamvecError
@@ -42,7 +42,7 @@ class TrainedTask:
         paths = checkpoints.paths()
         if not paths:
             raise StreamvecError(
-                f"{run.folder}: has no checkpoint yet: streamvec resume {shlex.quote(str(run.folder))} trains it"
+                f"{run.folder}: has no checkpoint yet: streamvec resume {pasted(run.folder)} trains it"
             )
         warm(report or Silence())
         self.run, self.task = run, TASKS[run.kind]

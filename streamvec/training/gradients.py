@@ -8,7 +8,6 @@ where it is not finite. What falls to nothing with k has vanished, what grows ex
 Five batches of an epoch are looked at, evenly spread: which ones, and every byte, is a function of the step alone.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from streamvec.corpus.lanes import LaneBatch
+from streamvec.disk.jsontext import parsed
 from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
@@ -80,7 +80,7 @@ def read_curves(folder: Path | str) -> list[Curve]:
             if not line.endswith(b"\n"):  # a trainer is writing it
                 break
             try:
-                record = json.loads(line)
+                record = parsed(line)
                 place, here = (int(record["layer"]), str(record["state"])), int(record["epoch"])
                 norms = np.array(record["norms"], np.float64)
             except (ValueError, KeyError, TypeError) as problem:

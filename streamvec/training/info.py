@@ -1,8 +1,6 @@
 """Says what a RUN or a file is, from what it says of itself: little is read, and neither the compiler nor a model."""
 
 import contextlib
-import json
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.shards import MarkedShards, Shards
 from streamvec.corpus.stretches import has_ends, steps_of, stream_tokens
 from streamvec.disk.arrow import open_arrow
+from streamvec.disk.jsontext import parsed
+from streamvec.disk.pasting import pasted
 from streamvec.disk.problems import named_problems
 from streamvec.disk.reading import opened
 from streamvec.disk.sealed import read_json
@@ -114,7 +114,7 @@ def _run(run: Run) -> dict[str, Any]:
         index = index_beside(run.vectors)
         said |= {"index": str(index)} if index.exists() else {}
     elif not in_use:
-        said["resume"] = f"streamvec resume {shlex.quote(str(run.folder))}"
+        said["resume"] = f"streamvec resume {pasted(run.folder)}"
     return said | {"in_use": in_use}
 
 
@@ -185,7 +185,7 @@ def _last_line(path: Path) -> dict[str, Any] | None:
         lines = file.read().splitlines()
     for line in reversed(lines):
         try:
-            record = json.loads(line)
+            record = parsed(line)
         except ValueError:
             continue
         if isinstance(record, dict):
@@ -226,7 +226,7 @@ def _arrow(path: Path) -> dict[str, Any] | None:
     metadata = reader.schema.metadata or {}
     if dtype := stored_dtype(reader.schema):
         try:
-            made = json.loads(metadata.get(INFO_KEY, b"{}"))
+            made = parsed(metadata.get(INFO_KEY, b"{}"))
         except ValueError as problem:
             raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
         dim = reader.schema.field("vector").type.list_size
@@ -255,7 +255,7 @@ def _arrow(path: Path) -> dict[str, Any] | None:
 def _about(reader: pa.ipc.RecordBatchFileReader, path: Path) -> dict[str, Any]:
     """What a vocabulary says of the text that it was counted in."""
     try:
-        return json.loads(reader.schema.metadata[VOCABULARY_KEY])
+        return parsed(reader.schema.metadata[VOCABULARY_KEY])
     except (ValueError, KeyError, TypeError) as problem:
         raise StreamvecError(f"{path}: not a vocabulary, or damaged: run streamvec verify") from problem
 

@@ -1,11 +1,13 @@
 """metrics.jsonl: one object a line, whole lines only, for programs that watch a RUN as it grows."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from streamvec.disk.jsontext import parsed
 from streamvec.disk.reading import opened
 from streamvec.disk.writing import append, whole_file
 from streamvec.models.step import Position
@@ -31,7 +33,7 @@ class Metrics:
         with opened(self.path) as old, whole_file(self.path) as new:
             for line in old:
                 try:
-                    record = json.loads(line)
+                    record = parsed(line)
                     if wanted((record["epoch"], record["batch"])):
                         new.write(line.rstrip(b"\n") + b"\n")
                 except (ValueError, KeyError, TypeError):
@@ -43,9 +45,10 @@ class Metrics:
         if self.path.exists():
             with opened(self.path) as lines:
                 for line in lines:
-                    record = json.loads(line)
-                    if (record.get("epoch"), record.get("batch")) == tuple(position):
-                        found = record
+                    with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged line, as verify says
+                        record = parsed(line)
+                        if (record["epoch"], record["batch"]) == tuple(position):
+                            found = record
         return found
 
     def write(self, position: Position, **values: Any) -> None:

@@ -1,7 +1,6 @@
 """A RUN: the folder that holds one training from its options to its vectors."""
 
 import contextlib
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from streamvec.corpus.layout import COOCCURRENCES, COUNTING, PHRASES, PREPARED, 
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.sources import Source, fingerprint
 from streamvec.disk.lock import locked
+from streamvec.disk.pasting import pasted
 from streamvec.disk.reading import checksum_of
 from streamvec.disk.sealed import read_json, write_json
 from streamvec.disk.writing import PARTIAL, REMOVED, make_folder, remove, remove_partial, rename
@@ -29,8 +29,9 @@ EXAMPLES, LABELS, TARGETS = "examples", "labels.json", "targets.arrow"  # of tas
 KNOWN, ROWS = "known.arrow", "rows.arrow"  # of these: vectors that training began with; rows while they are numbered
 REPLACED = ".replaced"  # behind the name of a RUN that --overwrite has moved out of the way
 LABELLED = ("classifier", "tagger", "translator")  # kinds of RUNs that learn from labelled examples
+SPOOL = "input.zst"  # standard input, until it is numbers
 _FORMAT = 1
-_OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, GRADIENTS, CHECKPOINTS, BEST, "lock", "input.zst", HELD_OUT}
+_OWN = {RUN_JSON, VECTORS, NGRAMS, METRICS, GRADIENTS, CHECKPOINTS, BEST, "lock", SPOOL, HELD_OUT}
 _OWN |= {EXAMPLES, LABELS, TARGETS, KNOWN, ROWS}
 _OWN |= {PREPARED, VOCABULARY, SHARDS, COUNTING, PHRASES, COOCCURRENCES}
 
@@ -215,7 +216,7 @@ def set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any] = Mapping
         return aside if aside.exists() else None
     if not (folder / RUN_JSON).exists():
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
-    resume = f"`streamvec resume {shlex.quote(str(folder))}`"
+    resume = f"`streamvec resume {pasted(folder)}`"
     if not overwrite:
         raise StreamvecError(
             f"{folder}: exists already{_how_it_differs(folder, wanted)}: go on with {resume}, "

@@ -31,9 +31,9 @@ from streamvec.training.glove import train_pairs
 from streamvec.training.needs import Load
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
-from streamvec.training.run import RUN_JSON, Run
+from streamvec.training.run import RUN_JSON, SPOOL, Run
 from streamvec.training.tableneeds import PAIR_BYTES
-from streamvec.training.text import SPOOL, refuse_changed_input, standard_input
+from streamvec.training.text import refuse_changed_input, standard_input
 from streamvec.training.work import Work
 from streamvec.vectors.vocabtext import read_vocab
 

@@ -1,6 +1,5 @@
 """What a RUN has counted, as files that Stanford's GloVe goes on with: vocab.txt and cooccurrence.bin."""
 
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.entryrecords import RECORD
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.pasting import pasted
 from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
 from streamvec.training.run import Run
@@ -25,9 +25,7 @@ def export_vocab(folder: Path, out: Path, overwrite: bool = False) -> int:
     run = Run.open(folder)
     may_write(out, overwrite)
     if not run.vocabulary.exists():
-        raise StreamvecError(
-            f"{folder}: its words are not counted yet: streamvec resume {shlex.quote(str(folder))} goes on"
-        )
+        raise StreamvecError(f"{folder}: its words are not counted yet: streamvec resume {pasted(folder)} goes on")
     vocabulary = Vocabulary.load(run.vocabulary)
     with whole_file(out) as stored, compressing(stored, out) as file:
         write_vocab(vocabulary.words, vocabulary.counts, file)
@@ -46,13 +44,13 @@ def export_cooccurrences(folder: Path, out: Path, overwrite: bool = False) -> in
     if run.kind != "glove":
         raise StreamvecError(f"{folder}: a RUN of kind {run.kind!r} has no co-occurrences: name one of train glove")
     if not (run.cooccurrences / INDEX).exists() and run.is_finished:
-        again = f"streamvec train glove {shlex.quote(str(folder))} --out OTHER"
+        again = f"streamvec train glove {pasted(folder)} --out OTHER"
         raise StreamvecError(
             f"{folder}: its co-occurrences were removed: {again} counts them again, where it has shards"
         )
     if not (run.cooccurrences / INDEX).exists():
         raise StreamvecError(
-            f"{folder}: its co-occurrences are not finished: streamvec resume {shlex.quote(str(folder))} goes on"
+            f"{folder}: its co-occurrences are not finished: streamvec resume {pasted(folder)} goes on"
         )
     found, written = Cooccurrences.open(run.cooccurrences), 0
     with whole_file(out) as stored, compressing(stored, out) as file:

@@ -1,6 +1,5 @@
 """A finished RUN to begin from: its words keep their rows of both matrices, and bring their counts."""
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from streamvec.corpus.earlier import Earlier
 from streamvec.disk.arrow import read_batches, verify_arrow
+from streamvec.disk.pasting import pasted
 from streamvec.disk.tensors import Tensors
 from streamvec.errors import StreamvecError
 from streamvec.models.wordconfig import SkipGramConfig
@@ -40,7 +40,7 @@ class FromRun:
         if folder.exists() and not (folder / RUN_JSON).is_file():
             raise StreamvecError(f"{folder}: not a RUN of streamvec: vectors alone are begun from with --vectors")
         run = Run.open(folder)
-        about, where = run.about, shlex.quote(str(folder))
+        about, where = run.about, pasted(folder)
         if run.kind == "glove" or run.is_labelled:
             raise StreamvecError(
                 f"{folder}: was trained by {run.kind}, whose rows are not those of {kind}: take its vectors alone: "
@@ -158,7 +158,7 @@ def _last(run: Run) -> Path:
         return paths[0]
     raise StreamvecError(
         f"{run.folder}: the checkpoint of its end is gone, and with it the output rows: take its vectors alone with "
-        f"--vectors {shlex.quote(str(run.folder))}"
+        f"--vectors {pasted(run.folder)}"
     )
 
 

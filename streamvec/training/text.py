@@ -14,21 +14,21 @@ from typing import Any
 from streamvec.corpus import pipeline
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.estimate import estimate_text_bytes
-from streamvec.corpus.layout import PHRASES, RECORD
+from streamvec.corpus.layout import PHRASES, PREPARED, RECORD
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.shards import MarkedShards, Shards
-from streamvec.corpus.sources import Source, inspect, resolve, spool, without_date
+from streamvec.corpus.sources import Source, fingerprint, inspect, resolve, spool, without_date
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.sealed import read_json
 from streamvec.disk.writing import remove
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.adopt import adopt
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
-from streamvec.training.run import RUN_JSON, Run, fingerprint_of, is_prepared_folder
+from streamvec.training.run import RUN_JSON, SPOOL, Run, fingerprint_of, is_prepared_folder
 from streamvec.training.start import start_of
 
-SPOOL = "input.zst"
 _NO_SHARDS = "it was made from co-occurrences: name their files, with --vocab"
 
 
@@ -115,12 +115,26 @@ def refuse_changed_input(run: Run) -> None:
             raise StreamvecError(f"{source.path}: changed since {run.folder} was begun: train again with --overwrite")
 
 
+def _refuse_changed_spool(run: Run, kept: Path) -> None:
+    """StreamvecError where standard input, as it was kept, is not what was begun with."""
+    if not (run.folder / PREPARED).exists():
+        return
+    for stated in read_json(run.folder / PREPARED)["sources"]:
+        if Path(stated["path"]).name == SPOOL:
+            now = fingerprint(Source(str(kept), "", "", None))
+            if any(now[name] != stated[name] for name in ("size", "head", "tail")):
+                raise StreamvecError(
+                    f"{kept}: damaged, or another file than {run.folder} was begun with: train again with --overwrite"
+                )
+
+
 def _readable(source: Source, run: Run, text: TextOptions, stop: Callable[[], bool]) -> Source:
     """Standard input can be read once; it is kept, compressed, until the shards are made."""
     if source.path != "-":
         return source
     kept = run.folder / SPOOL
     if kept.exists():
+        _refuse_changed_spool(run, kept)
         return inspect(str(kept), text.column)
     with standard_input(run, stop) as stream:
         return spool(stream, kept, text.column)

@@ -1,9 +1,7 @@
 """Reads every byte of what streamvec wrote against its checksum, and goes on after a problem: all are found."""
 
 import itertools
-import json
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,8 @@ from typing import Any
 from streamvec.corpus.layout import COOCCURRENCES, COUNTING, PHRASES, PREPARED, RECORD, RUNS, SHARDS, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.disk.arrow import CHECKSUM_KEY
+from streamvec.disk.jsontext import parsed
+from streamvec.disk.pasting import pasted
 from streamvec.disk.problems import named_problems
 from streamvec.disk.reading import opened
 from streamvec.disk.writing import PARTIAL
@@ -39,11 +39,13 @@ from streamvec.training.run import (
     METRICS,
     NGRAMS,
     RUN_JSON,
+    SPOOL,
     VECTORS,
 )
 from streamvec.training.verifystages import (
     check_cooccurrences,
     check_counting,
+    check_kept,
     check_phrases,
     check_runs,
     check_shards,
@@ -98,8 +100,8 @@ def _run(run: Path) -> Iterator[Checked]:
         yield from _checkpoint(folder)
     for log in (METRICS, GRADIENTS):
         if (run / log).exists():
-            yield _metrics(run / log)
-    vectors, resume = run / VECTORS, f"streamvec resume {shlex.quote(str(run))}"
+            yield _log(run / log)
+    vectors, resume = run / VECTORS, f"streamvec resume {pasted(run)}"
     if done:
         ngrams = run / NGRAMS
         if ngrams.exists() or about.get("config", {}).get("subwords"):
@@ -135,6 +137,8 @@ def _preparation(run: Path, about: dict[str, Any], done: bool) -> Iterator[Check
     if from_text or (run / PREPARED).exists():
         prepared = run / PREPARED
         yield check_json(prepared, AGAIN) if counts else unfinished(prepared, "preparation has not begun")
+    if (run / SPOOL).exists():
+        yield check_kept(run / SPOOL)
     if (run / COUNTING).exists():
         yield from check_counting(run / COUNTING)
     if (run / PHRASES).exists():
@@ -170,7 +174,7 @@ def _held_out(run: Path, done: bool) -> Iterator[Checked]:
     """The text that a language model is measured on: made in one go when training begins."""
     folder = run / HELD_OUT
     if folder.exists():
-        advice = f"remove the folder {folder}, and streamvec resume {shlex.quote(str(run))} makes it again"
+        advice = f"remove the folder {folder}, and streamvec resume {pasted(run)} makes it again"
         needless = f"training is finished and does not need it: remove the folder {folder}"
         yield from check_shards(folder, True, run / VOCABULARY, needless if done else advice)
     elif done:
@@ -202,6 +206,14 @@ def _arrays(folder: Path) -> Checked:
     return check_stated(path, stated or "", STATE, "")
 
 
+def _log(path: Path) -> Checked:
+    """What _metrics says, or why it cannot be read."""
+    try:
+        return _metrics(path)
+    except StreamvecError as problem:
+        return Checked(path, 0, None, DAMAGED, str(problem).removeprefix(f"{path}: "))
+
+
 def _metrics(path: Path) -> Checked:
     """A log that grows has no checksum; each line must be an object, but for a last one cut short by a kill.
 
@@ -213,7 +225,7 @@ def _metrics(path: Path) -> Checked:
         for line in itertools.takewhile(lambda line: line.endswith(b"\n"), lines):
             records += 1
             try:
-                wrong += not isinstance(json.loads(line), dict)
+                wrong += not isinstance(parsed(line), dict)
             except ValueError:
                 wrong += 1
     size = path.stat().st_size

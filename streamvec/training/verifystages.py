@@ -3,28 +3,57 @@
 A trainer may be at work: what a record named a moment ago, and the next one does not, has been merged or removed.
 """
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from streamvec.corpus.compression import compression_by_magic, plain_pieces
 from streamvec.corpus.layout import COOCCURRENCES, IDS, PAIRS, RECORD, RUNS, WORDS, joins_name
 from streamvec.corpus.shardfiles import INDEX
+from streamvec.corpus.sources import TABLES
+from streamvec.corpus.streams import open_stored
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.pasting import pasted
+from streamvec.disk.reading import checksum_of, opened
 from streamvec.errors import StreamvecError
 from streamvec.training.checking import (
     AGAIN,
     DAMAGED,
+    NO_CHECKSUM,
     OK,
     Checked,
     check_arrow,
     check_json,
     check_shard,
     check_stated,
+    checked,
     content_of,
+    size_of,
     unfinished,
 )
 from streamvec.training.run import RUN_JSON
+
+_CHECKSUM = 4  # in the first byte after the mark of a zstd frame: a checksum of the content ends it
+
+
+def check_kept(path: Path) -> Checked:
+    """Standard input as it is kept until it is numbers: zstd with a checksum, but for Parquet and Arrow."""
+
+    def read() -> str:
+        with open_stored(str(path)) as stored:
+            for _ in plain_pieces(stored, "zst", str(path)):
+                pass
+        return checksum_of(path)
+
+    try:
+        with opened(path) as file:
+            head = file.read(6)
+    except StreamvecError as problem:
+        return Checked(path, 0, None, DAMAGED, f"{str(problem).removeprefix(f'{path}: ')}: {AGAIN}")
+    is_zstd = compression_by_magic(head) == "zst"
+    if head.startswith(TABLES) or (is_zstd and len(head) > 4 and not head[4] & _CHECKSUM):
+        return Checked(path, size_of(path), None, NO_CHECKSUM, "standard input, kept until it is numbers")
+    return checked(path, read, AGAIN)
 
 
 def check_counting(folder: Path) -> Iterator[Checked]:
@@ -44,6 +73,10 @@ def check_runs(folder: Path, advice: str) -> Iterator[Checked]:
     named = _names_of(content)
     for name in named:
         if found := _unless_gone(check_arrow(folder / name, advice), folder):
+            yield found
+    if stated := content.get("repeats_checksum"):  # hashes of documents, while words are counted
+        repeats = check_stated(folder / content["repeats"], stated, RECORD, advice)
+        if found := _unless_gone(repeats, folder):
             yield found
     if "name" in (counts := content.get("counts", {})):  # a file of pairs; of words, numbers that stand here
         counted = check_stated(folder / counts["name"], counts["checksum"], RECORD, advice)
@@ -123,7 +156,7 @@ def check_cooccurrences(folder: Path, vocabulary: Path | None, advice: str) -> I
 def counted_again(folder: Path) -> str:
     """What to do about damaged co-occurrences of a RUN that is not finished."""
     run = folder.absolute().parent
-    command = f"streamvec resume {shlex.quote(str(folder.parent if folder.name == COOCCURRENCES else run))}"
+    command = f"streamvec resume {pasted(folder.parent if folder.name == COOCCURRENCES else run)}"
     source = content_of(run / RUN_JSON).get("inputs", [{}])[0]
     how = (
         f"takes the pairs from {source['path']} again"
@@ -144,7 +177,7 @@ def _unless_gone(found: Checked, folder: Path) -> Checked | None:
     if not (folder / RECORD).exists():
         return None
     content = content_of(folder / RECORD)
-    named = [RECORD, *_names_of(content), content.get("counts", {}).get("name")]
+    named = [RECORD, *_names_of(content), content.get("repeats"), content.get("counts", {}).get("name")]
     return found if not content or found.path.name in named else None
 
 

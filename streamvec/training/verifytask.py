@@ -1,12 +1,12 @@
 """What a RUN of a task holds besides checkpoints, read against checksums: words, labels, known vectors, examples."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from streamvec.corpus.layout import COUNTING, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
+from streamvec.disk.pasting import pasted
 from streamvec.training.checking import AGAIN, Checked, check_arrow, check_json, unfinished
 from streamvec.training.run import EXAMPLES, HELD_OUT, KNOWN, LABELS, ROWS, TARGETS
 from streamvec.training.verifystages import check_counting, check_shards
@@ -32,7 +32,7 @@ def check_task(run: Path, about: dict[str, Any], done: bool) -> Iterator[Checked
         yield check_json(labels, AGAIN) if was_read or labels.exists() else unfinished(labels, _still("counted"))
     yield from _examples(run / EXAMPLES, run, was_read, done, AGAIN)
     if about.get("valid") is not None or (run / HELD_OUT).exists():
-        resume = f"streamvec resume {shlex.quote(str(run))} makes it again"
+        resume = f"streamvec resume {pasted(run)} makes it again"
         yield from _examples(run / HELD_OUT, run, False, done, f"remove the folder {run / HELD_OUT}, and {resume}")
 
 

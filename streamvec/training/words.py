@@ -1,6 +1,5 @@
 """Training of word vectors and language models from the first byte of text to vectors.arrow, and going on with it."""
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.release import return_large_blocks
 from streamvec.disk.lock import locked
+from streamvec.disk.pasting import pasted
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.blas import products
 from streamvec.models.gloveconfig import GloveConfig
@@ -250,7 +250,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
     except Interrupted as interrupted:
         if not run.folder.exists():  # stopped before there was anything to go on with
             raise
-        command = f"streamvec resume {shlex.quote(str(run.folder))}"
+        command = f"streamvec resume {pasted(run.folder)}"
         raise Interrupted(f"{interrupted}; go on with: {command}") from None
     return KeyedVectors.load(run.vectors)
 

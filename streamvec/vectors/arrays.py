@@ -19,6 +19,7 @@ import pyarrow as pa
 import xxhash
 
 from streamvec.disk.arrow import CHECKSUM_KEY
+from streamvec.disk.jsontext import parsed
 from streamvec.disk.reading import mapped_array, opened
 from streamvec.errors import StreamvecError
 from streamvec.vectors.blocks import Block, Notes, decoded, noted_end, plain_bytes
@@ -255,7 +256,7 @@ def _mapped_tensors(path: Path) -> dict[str, np.ndarray]:
         size = path.stat().st_size - 8 - length
         try:
             head = file.read(length) if size >= 0 and length <= _HEADER else b""
-            header: Any = json.loads(head)
+            header: Any = parsed(head)
             stated = (header.pop("__metadata__", None) or {}).get(_CHECKSUM)
             if stated is not None and stated != _MARK + _digest(head, stated, file):
                 raise ValueError("its content is not what its checksum says")

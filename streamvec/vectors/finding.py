@@ -1,9 +1,9 @@
 """Which file a person means by VECTORS: a RUN's vectors.arrow, a vectors file, or another tool's."""
 
-import shlex
 from pathlib import Path
 
 from streamvec.disk.arrow import open_arrow
+from streamvec.disk.pasting import pasted
 from streamvec.disk.problems import named_problems
 from streamvec.disk.reading import opened
 from streamvec.errors import StreamvecError
@@ -24,7 +24,7 @@ def find_vectors(path: Path) -> tuple[Path, bool]:
         if (path / "vectors.arrow").exists():
             return path / "vectors.arrow", True
         if (path / "run.json").exists():
-            raise StreamvecError(f"{path}: its training has not finished: streamvec resume {shlex.quote(str(path))}")
+            raise StreamvecError(f"{path}: its training has not finished: streamvec resume {pasted(path)}")
         if (path / "tensors.tsv").exists():
             return path, False
         raise StreamvecError(

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, stated_checksum, verify_arrow
+from streamvec.disk.jsontext import parsed
 from streamvec.disk.reading import opened
 from streamvec.disk.writing import whole_file
 from streamvec.errors import StreamvecError
@@ -78,7 +79,7 @@ def is_ngrams(schema: pa.Schema) -> bool:
 def about_ngrams(schema: pa.Schema, path: Path) -> dict[str, int]:
     """minn, maxn, buckets and dim as the file states them; StreamvecError where it does not."""
     try:
-        about = json.loads(schema.metadata[NGRAMS_KEY])
+        about = parsed(schema.metadata[NGRAMS_KEY])
         found = {name: int(about[name]) for name in ("minn", "maxn", "buckets")}
         found["dim"] = schema.field("vector").type.list_size
         if not schema.equals(_schema(found["dim"]), check_metadata=False):

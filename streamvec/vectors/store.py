@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, stated_checksum
+from streamvec.disk.jsontext import parsed
 from streamvec.errors import StreamvecError
 from streamvec.vectors.storage import (
     Encoded,
@@ -212,7 +213,7 @@ def open_vectors(path: Path) -> Vectors:
     reader, dim, dtype = _opened(path, mapped=True)
     chunks = [_chunk(read_batch(reader, number, path), path) for number in range(reader.num_record_batches)]
     try:
-        info = json.loads((reader.schema.metadata or {}).get(INFO_KEY, b"{}"))
+        info = parsed((reader.schema.metadata or {}).get(INFO_KEY, b"{}"))
     except ValueError as problem:
         raise StreamvecError(f"{path}: damaged: its streamvec.info is not JSON: run streamvec verify") from problem
     return Vectors(chunks, dim, info if isinstance(info, dict) else {}, dtype, path, stated_checksum(reader.schema))

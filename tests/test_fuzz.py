@@ -1,0 +1,74 @@
+"""Parsers of all that others write, given what nobody would write: a refusal in a line, or what the bytes say."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import tally
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from parsers import PARSERS, refused, seeds
+
+QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "derandomize": True}
+SECONDS = 20
+
+
+def changed(name: str) -> st.SearchStrategy[bytes]:
+    """Any bytes, and what comes of a seed when pieces are cut out of it, put in, or repeated."""
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> bytes:
+        whole = draw(st.sampled_from(seeds(name)))
+        for _ in range(draw(st.integers(0, 3))):
+            a = draw(st.integers(0, len(whole)))
+            b = draw(st.integers(a, len(whole)))
+            piece = draw(st.one_of(st.binary(max_size=12), st.text(max_size=6).map(_utf8), st.just(whole[a:b] * 2)))
+            whole = whole[:a] + piece + whole[b:]
+        return whole
+
+    return st.one_of(drawn(), st.binary(max_size=200))
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def fuzz(name: str, examples: int) -> None:
+    counts = {"tried": 0, "refused": 0}
+    with tempfile.TemporaryDirectory() as folder:
+
+        @settings(max_examples=examples, **QUICK)
+        @given(changed(name))
+        def run(data: bytes) -> None:
+            counts["tried"] += 1
+            counts["refused"] += refused(PARSERS[name], data, Path(folder))
+
+        run()
+    assert counts["tried"] >= min(examples, 50)
+    for what, many in counts.items():
+        tally.count(f"inputs {what}: hypothesis, {name}", many)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_odd_bytes(name: str) -> None:
+    fuzz(name, 60)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", PARSERS)
+def test_very_many_odd_bytes(name: str) -> None:
+    fuzz(name, 3000)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", PARSERS)
+def test_bytes_that_reach_new_code(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("atheris", reason="atheris has no wheel for this Python or machine")
+    program = Path(__file__).with_name("fuzz_atheris.py")
+    command = [sys.executable, str(program), name, str(SECONDS), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=500, cwd=tmp_path)
+    done = [line for line in ended.stderr.splitlines() if line.startswith("Done ")]
+    assert ended.returncode == 0 and done, ended.stderr[-4000:]
+    tally.count(f"inputs fuzzed: atheris, {name}", int(done[-1].split()[1]))
