@@ -6,6 +6,7 @@ Prints a line a mutation; ends with 1 where one lived. A mutation names the test
 the copy as it is.
 """
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -38,27 +39,18 @@ def copied(to: Path) -> Path:
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy2(path, to)
+    (to / "streamvec_cli").symlink_to(to / "cli")  # as it is called where it is installed
     return to
 
 
 def fails(folder: Path, tests: str) -> bool:
     """Whether some of the tests fail on the copy; RuntimeError where they could not be run."""
-    words = [sys.executable, "-c", _RUN, "-q", "-x", "-p", "no:cacheprovider", "--no-header", *shlex.split(tests)]
-    ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *shlex.split(tests)]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}  # before what is installed
+    ended = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode not in (0, 1):
         raise RuntimeError(ended.stdout[-2000:] + ended.stderr[-2000:])
     return ended.returncode == 1
-
-
-_RUN = """
-import importlib.util, os, sys
-sys.path.insert(0, os.getcwd())
-spec = importlib.util.spec_from_file_location("streamvec_cli", "cli/__init__.py", submodule_search_locations=["cli"])
-sys.modules["streamvec_cli"] = module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-import pytest
-sys.exit(pytest.main(sys.argv[1:]))
-"""
 
 
 def lived(mutation: Mutation, folder: Path) -> bool:
