@@ -160,3 +160,13 @@ def test_contributing_is_short_and_changes_are_a_line_each() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) <= 25
     for line in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines():
         assert line == "" or line.startswith(("# ", "## ", "- ")), line
+
+
+NAMED_TESTS = re.findall(r"`(tests/test_\w+\.py)::(test_\w+)`", (ROOT / "RELIABILITY.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("named", NAMED_TESTS, ids=lambda named: named[1])
+def test_each_test_that_holds_a_promise_exists(named: tuple[str, str]) -> None:
+    file, test = named
+    assert re.search(rf"^def {test}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(set(NAMED_TESTS)) > 30

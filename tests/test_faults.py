@@ -6,6 +6,7 @@
 import errno
 import random
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,24 @@ def whole_of(verb: Verb, base: Path, folder: Path) -> tuple[dict[str, bytes], in
     found = result(folder)
     assert not [name for name in found if ".partial" in name]
     return found, disk.calls
+
+
+@pytest.mark.parametrize("name", ["skipgram of a pipe", "glove", "export npy", "index"])
+def test_signals_that_interrupt_all_the_time_change_nothing(name: str, tmp_path: Path) -> None:
+    verb = next(one for one in VERBS if one.name == name)
+    base = made(verb, tmp_path / "base")
+    whole, _ = whole_of(verb, base, tmp_path / "ws")
+    copied(base, tmp_path / "ws")
+    heard = []
+    before = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        ended = call(tmp_path / "ws", verb.command, verb.stdin)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert ended.status == 0 and heard, ended.said
+    check_same(tmp_path / "ws", whole, name)
 
 
 def test_some_calls_fail(verb: Verb, tmp_path: Path) -> None:

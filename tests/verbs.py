@@ -22,7 +22,7 @@ from streamvec_cli.main import main
 from task_runs import reviews, write_tsv
 from test_tagging import tagged
 
-from streamvec.corpus import counting, encoding, pairpass, pairruns, shardwriter
+from streamvec.corpus import cooccurrencestage, counting, encoding, pairpass, pairruns, shardwriter
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.shares import Shares
 
@@ -105,37 +105,38 @@ def _is_of(last: dict[Path, Path], path: Path) -> bool:
 def small_parts() -> Iterator[None]:
     """Blocks, batches, shards and tables so small that a little text has several, recorded often."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shardwriter, "BATCH_TOKENS", 300)
+        patch.setattr(shardwriter, "BATCH_TOKENS", 150)
         patch.setattr(encoding, "SHARD_BATCHES", 2)
         patch.setattr(counting, "INTERVAL", 0.0)
         patch.setattr(pairpass, "INTERVAL", 0.0)
-        patch.setattr(pairruns, "_FEWEST_SLOTS", 1000)
-        patch.setattr(prepare_module, "shares", lambda *_: Shares(6000, 1))
+        patch.setattr(pairruns, "_FEWEST_SLOTS", 4000)
+        patch.setattr(cooccurrencestage, "FILES", 3)
+        patch.setattr(prepare_module, "shares", lambda *_: Shares(2500, 1))
         yield
 
 
 def _text(folder: Path) -> None:
-    (folder / "in" / "text.txt").write_text(two_topics(60), encoding="utf-8")
+    (folder / "in" / "text.txt").write_text(two_topics(24), encoding="utf-8")
 
 
 def _lm(folder: Path) -> None:
-    (folder / "in" / "text.txt").write_text(text_of(40, 1), encoding="utf-8")
+    (folder / "in" / "text.txt").write_text(text_of(24, 1), encoding="utf-8")
     (folder / "in" / "valid.txt").write_text(text_of(12, 2), encoding="utf-8")
 
 
 def _reviews(folder: Path) -> None:
     for number, name in enumerate(("train", "valid")):
-        write_tsv(folder / "in" / f"{name}.tsv", reviews(48 - 30 * number, number))
+        write_tsv(folder / "in" / f"{name}.tsv", reviews(32 - 20 * number, number))
 
 
 def _tagged(folder: Path) -> None:
     for number, name in enumerate(("train", "valid")):
-        (folder / "in" / f"{name}.tsv").write_text(tagged(24 - 16 * number, number), encoding="utf-8")
+        (folder / "in" / f"{name}.tsv").write_text(tagged(14 - 8 * number, number), encoding="utf-8")
 
 
 def _pairs(folder: Path) -> None:
     draw = random.Random(1)
-    for name, lines in (("train", 40), ("valid", 10)):
+    for name, lines in (("train", 24), ("valid", 6)):
         words = ["".join(draw.choice("abcde") for _ in range(draw.randrange(2, 5))) for _ in range(lines)]
         rows = "".join(f"{word}\t{word[::-1]}\n" for word in words)
         (folder / "in" / f"{name}.tsv").write_text(rows, encoding="utf-8")
@@ -175,7 +176,7 @@ VERBS = [
     _train("skipgram from a RUN", f"skipgram in/text.txt --out run {_W} --from other", _text, _OTHER),
     _train("skipgram in place of a RUN", f"skipgram in/text.txt --out run {_W} --seed 7 --overwrite", _text, _RUN),
     _train("cbow, hs", f"cbow in/text.txt --out run {_W} --objective hs".replace("--negative 2", "")),
-    _train("glove", f"glove in/text.txt --out run --dim 4 {' '.join(_SMALL)}"),
+    _train("glove", f"glove in/text.txt --out run --dim 4 {' '.join(_SMALL)} --checkpoint-batches 40"),
     _train("lm", f"lm in/text.txt --valid in/valid.txt --out run --hidden 4 --patience 2 {' '.join(_SMALL)}", _lm),
     _train("classifier", f"classifier {' '.join(_TASK)}", _reviews),
     _train("tagger", f"tagger {' '.join(_TASK)} --hidden 4 --char-hidden 2 --char-dim 2", _tagged),
