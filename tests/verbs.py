@@ -33,6 +33,9 @@ _WORDS = (*_SMALL, "--dim", "4", "--negative", "2")
 _TASK = (*_SMALL, "--dim", "4", "--batch", "8", "--train", "in/train.tsv", "--valid", "in/valid.tsv", "--out", "run")
 
 
+_open = os.open  # not the one of a faulty disk
+
+
 class Verb(NamedTuple):
     """A command, and the files that it needs."""
 
@@ -66,7 +69,7 @@ def call(folder: Path, command: str, stdin: str = "") -> Ended:
     """Runs ``streamvec COMMAND`` in this process, and in *folder*."""
     argv, cwd, standard, given = sys.argv, Path.cwd(), os.dup(0), sys.stdin
     out, said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    handle = os.open(folder / stdin if stdin else os.devnull, os.O_RDONLY)
+    handle = _open(folder / stdin if stdin else os.devnull, os.O_RDONLY)
     status: object = 0
     try:
         os.chdir(folder)
