@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_writing import cuts
 
 from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
@@ -78,3 +79,21 @@ def test_arrays_of_another_shape_are_refused(tmp_path):
         checkpoints.load(
             {"inputs": np.zeros(10, np.float32), "outputs": np.zeros((3, 5), np.float32)}, lambda note: None
         )
+
+
+def test_one_that_was_given_another_name_is_not_taken(tmp_path):
+    checkpoints = saved(tmp_path, (0, 5), (0, 12))
+    checkpoints.paths()[0].rename(checkpoints.folder / "0003-000000000")
+    notes = []
+    position, _ = checkpoints.load(arrays(9), notes.append)
+    assert position == (0, 5) and "is not the checkpoint its state.json speaks of" in notes[0]
+
+
+def test_a_power_cut_while_one_is_saved_leaves_one_that_is_whole(tmp_path):
+    """And once it is saved, that one."""
+    checkpoints = saved(tmp_path, (0, 5), (0, 12))
+    whole = {f"checkpoints/{path.name}/{name}" for path in checkpoints.paths() for name in (ARRAYS, STATE)}
+    for done, left in cuts(tmp_path, lambda: checkpoints.save(Position(1, 0), arrays(3), {})):
+        new = {name for name in left if name.startswith("checkpoints/0001-000000000/")}
+        assert len(new) == 2 if done else len(new) in (0, 2)
+        assert len(left.keys() & whole) >= (2 if new else 4)

@@ -21,6 +21,7 @@ from streamvec.training.checking import DAMAGED, NO_CHECKSUM, OK, UNFINISHED, Ch
 from streamvec.training.info import info
 from streamvec.training.verify import _metrics, verify
 from streamvec.vectors import KeyedVectors
+from streamvec.vectors.exports import export_vectors
 
 CHECKSUMMED = (
     "run.json",
@@ -279,6 +280,14 @@ def test_a_line_that_is_being_written_is_not_a_broken_one(run_copy: Path, monkey
     monkeypatch.setattr(verify_module, "opened", lambda path: contextlib.nullcontext(growing))
     found = _metrics(run_copy / "metrics.jsonl")
     assert (found.state, found.what) == (NO_CHECKSUM, "a log that grows, 1 lines, all readable")
+
+
+def test_damage_to_exported_safetensors_is_found(finished_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "v.safetensors"
+    export_vectors(KeyedVectors.load(finished_run), path)
+    assert [file.state for file in verify(path)] == [OK]
+    flip(path, 1000)
+    assert [file.state for file in verify(path)] == [DAMAGED]
 
 
 def test_looking_while_somebody_trains_finds_nothing_wrong(corpus: Path, tmp_path: Path) -> None:

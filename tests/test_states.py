@@ -395,3 +395,17 @@ def test_an_overwrite_that_was_killed_goes_on_and_forgets_the_earlier_run(
     (aside / "mine.txt").unlink()
     sv.resume(run)
     assert not aside.exists() and (run / "vectors.arrow").read_bytes() == (whole / "vectors.arrow").read_bytes()
+
+
+def test_what_a_kill_left_half_written_goes_and_nothing_else(run_copy: Path) -> None:
+    left = [
+        "vectors.arrow.partial",
+        "shards/00009.arrow.partial",
+        "checkpoints/0009-000000000.partial/arrays.safetensors",
+    ]
+    left += ["phrases.removed.partial/ids/00000.arrow"]
+    for name in [*left, "mine.partial"]:
+        (run_copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (run_copy / name).write_bytes(b"half")
+    sv.resume(run_copy)
+    assert [path.name for path in run_copy.rglob("*.partial")] == ["mine.partial"]

@@ -68,13 +68,14 @@ def test_a_file_is_the_old_one_or_the_new_one(tmp_path: Path, old: bytes | None)
 
 
 def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
-    whole: Names = {"f": None, "f/a": NEW, "f/sub": None, "f/sub/b": NEW}
+    whole: Names = {"f": None, "f/a": NEW, "f/empty": None, "f/sub": None, "f/sub/b": NEW}
 
     def work() -> None:
         with whole_folder(tmp_path / "f") as folder:
             write(folder / "a")
             make_folder(folder / "sub")
             write(folder / "sub" / "b")
+            (folder / "empty").mkdir()
 
     for done, left in cuts(tmp_path, work):
         assert left in ([whole] if done else [{}, whole])
