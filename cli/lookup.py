@@ -20,7 +20,7 @@ from .answering import (
     neighbours,
     opened,
 )
-from .options import json_option
+from .options import WORD, json_option
 
 number_option = click.option(
     "-n", "number", type=click.IntRange(1), default=10, show_default=True, help="How many neighbours."
@@ -46,10 +46,12 @@ def by_option(*measures: str) -> Callable[[Any], Any]:
 
 @click.command("nn")
 @click.argument("vectors")
-@click.argument("words", nargs=-1)
+@click.argument("words", type=WORD, nargs=-1)
 @number_option
-@click.option("--positive", metavar="WORD", multiple=True, help="Counts for an answer; several make one query.")
-@click.option("--negative", metavar="WORD", multiple=True, help="Counts against an answer.")
+@click.option(
+    "--positive", type=WORD, metavar="WORD", multiple=True, help="Counts for an answer; several make one query."
+)
+@click.option("--negative", type=WORD, metavar="WORD", multiple=True, help="Counts against an answer.")
 @restrict_option
 @by_option(*VALUES)
 @exact_option
@@ -130,7 +132,7 @@ def _joined(each: list[Meant]) -> Meant:
 
 @click.command("analogy")
 @click.argument("vectors")
-@click.argument("words", nargs=-1, metavar="[A B C]")
+@click.argument("words", type=WORD, nargs=-1, metavar="[A B C]")
 @number_option
 @restrict_option
 @by_option(*VALUES)
@@ -168,7 +170,7 @@ def analogy_(
 
 @click.command("similarity")
 @click.argument("vectors")
-@click.argument("words", nargs=-1, metavar="[WORD WORD]")
+@click.argument("words", type=WORD, nargs=-1, metavar="[WORD WORD]")
 @by_option("cosine", "euclidean")
 @json_option
 def similarity_(vectors: str, words: tuple[str, ...], measure: str, as_json: bool) -> None:
@@ -194,7 +196,7 @@ def similarity_(vectors: str, words: tuple[str, ...], measure: str, as_json: boo
 
 @click.command("doesnt-match")
 @click.argument("vectors")
-@click.argument("words", nargs=-1)
+@click.argument("words", type=WORD, nargs=-1)
 @json_option
 def doesnt_match_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
     """Which WORD does not belong to the others? All of them, with their cosine to the mean of all: it is the last.
@@ -219,7 +221,7 @@ def doesnt_match_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
 
 @click.command("vector")
 @click.argument("vectors")
-@click.argument("words", nargs=-1)
+@click.argument("words", type=WORD, nargs=-1)
 @json_option
 def vector_(vectors: str, words: tuple[str, ...], as_json: bool) -> None:
     """The vector of each WORD: the word and its numbers on a line, with spaces between them.

@@ -1,5 +1,6 @@
 """Command line options made from the library's dataclasses, so that the two cannot drift apart."""
 
+import os
 import re
 import typing
 from collections.abc import Callable, Mapping
@@ -14,6 +15,18 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?B)?", re.IGNORECASE)
 
 Command = Callable[..., Any]
+
+
+class _Word(click.ParamType):
+    """A word of a text: UTF-8 whatever the terminal's encoding is (LC_ALL=C)."""
+
+    name = "word"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return os.fsencode(value).decode("utf-8", "surrogateescape")
+
+
+WORD = _Word()
 
 
 class Size(click.ParamType):

@@ -24,7 +24,7 @@ CONTENTS = {
     "zeros": bytes(1 << 20),
     "one word": b"a" * (1 << 20),
     "one line": b"word " * (1 << 18),
-    "lines": b"\n" * (1 << 20),
+    "lines": b"\n" * ((1 << 20) - 6) + b"river\n",
     "words": b"the river of the king\n" * (1 << 16),
 }
 

@@ -1,7 +1,7 @@
-"""Runs verbs on files with odd names, in a process of its own: python odd_names.py FOLDER SOURCES.
+"""Runs verbs on files with odd names, in a process of its own: python odd_names.py FOLDER SOURCES MANY.
 
-FOLDER/SOURCES holds text.txt, vectors.vec and pairs.tsv. It prints a JSON object a verb and name: the exit status, what
-was written to stdout and stderr, and which files were left that are not whole.
+SOURCES holds text.txt, vectors.vec and pairs.tsv. It prints a JSON object a verb and name, of the first MANY names: the
+exit status, what was written to stdout and stderr, and which files were left that are not whole.
 """
 
 import contextlib
@@ -15,7 +15,10 @@ from pathlib import Path
 from streamvec_cli import main as program
 
 LONG = b"long-" + b"x" * 245  # 250 bytes: a file of that name is possible, NAME.partial is not
+ALL_AT_ONCE = b"-a  b\n\x1b[2J\x07\xff'\"$(id)*[1]?\\%s{};"
 NAMES = (
+    ALL_AT_ONCE,
+    LONG,
     b"a b  c",
     b"two\nlines",
     b'it\'s "so"',
@@ -30,7 +33,6 @@ NAMES = (
     b"$HOME `id` $(id) & ; | > <",
     b"back\\slash",
     b"percent%s{}",
-    LONG,
     b"longest-" + b"y" * 247,
 )
 
@@ -80,8 +82,8 @@ def asked(name: str) -> dict[str, list[str]]:
     }
 
 
-def main(folder: Path, sources: Path) -> None:
-    for number, raw in enumerate(NAMES):
+def main(folder: Path, sources: Path, many: int) -> None:
+    for number, raw in enumerate(NAMES[:many]):
         name = os.fsdecode(raw)
         place = folder / str(number)
         for part in ("texts", "pairs", "out", "in", "plots"):
@@ -99,4 +101,4 @@ def main(folder: Path, sources: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]).absolute())
+    main(Path(sys.argv[1]), Path(sys.argv[2]).absolute(), int(sys.argv[3]))

@@ -161,6 +161,7 @@ def test_entities_are_refused(doctype: str) -> None:
 
 def test_an_endless_article_or_tag_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mediawiki, "LONGEST_ARTICLE", 1000)
+    monkeypatch.setattr(mediawiki, "_LONGEST_TAG", 1000)
     monkeypatch.setattr(mediawiki, "PIECE", 100)
     with pytest.raises(StreamvecError, match=r"page 'Long' \(line 3\) has more than 1000 characters"):
         articles(dump(page("Long", "x" * 2000)))

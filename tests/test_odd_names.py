@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tally
-from odd_names import LONG, NAMES
+from odd_names import ALL_AT_ONCE, LONG, NAMES
 from streamvec_cli.terminal import json_text, shown
 
 from streamvec.disk.pasting import pasted
@@ -17,52 +17,55 @@ from streamvec.disk.pasting import pasted
 WORKS = {repr(name) for name in NAMES if len(name) < 200}
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each verb said of each name, in a process of its own."""
-    sources, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("names")
+@pytest.mark.parametrize("many", [2, pytest.param(len(NAMES), marks=pytest.mark.soak)])
+def test_each_verb_works_or_refuses_in_a_line(tmp_path: Path, many: int) -> None:
+    sources, folder = tmp_path / "sources", tmp_path / "names"
+    sources.mkdir()
     lines = "".join(f"the river of the king and a lake with water {number}\n" for number in range(100))
     (sources / "text.txt").write_text(lines, encoding="utf-8")
     (sources / "vectors.vec").write_text("the 1 2 3\nriver 1 0 2\nking 3 1 1\nlake 0 1 1\n", encoding="utf-8")
     (sources / "pairs.tsv").write_text("the\triver\t3\nking\tlake\t2\nthe\tlake\t1\n", encoding="utf-8")
-    command = [sys.executable, str(Path(__file__).with_name("odd_names.py")), str(folder), str(sources)]
+    program = Path(__file__).with_name("odd_names.py")
+    command = [sys.executable, str(program), str(folder), str(sources), str(many)]
     ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=600)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    found = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert len(found) == len(NAMES) * 18
-    tally.count("odd names of files: verbs run", len(found))
-    return found
-
-
-def test_each_verb_works_or_refuses_in_a_line(said: list[dict[str, Any]]) -> None:
+    said = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert len(said) == many * 18
+    tally.count("odd names of files: verbs run", len(said))
     for one in said:
-        missing = one["verb"].startswith("missing")
-        if one["name"] in WORKS and not missing:
-            assert one["status"] == 0, one
-        assert one["status"] in ((1,) if missing else (0, 1)), one
-        if one["status"]:
-            *_, last = one["err"].splitlines()
-            assert last.startswith("streamvec: error: ") and one["err"].count("streamvec: error") == 1, one
-        assert not one["left"], one
-
-
-def test_nothing_that_a_terminal_obeys_is_printed(said: list[dict[str, Any]]) -> None:
-    for one in said:
+        _works_or_refuses(one)
+        # nothing that a terminal obeys is printed
         assert all(line.isprintable() for line in (one["out"] + one["err"]).split("\n")), one
-
-
-def test_a_name_is_shown_as_it_is(said: list[dict[str, Any]]) -> None:
-    errors = {one["name"]: one["err"] for one in said if one["verb"] == "missing"}
-    assert "nowhere/a b  c: no such file" in errors[repr(b"a b  c")]
-    assert r"nowhere/two\nlines: no such file" in errors[repr(b"two\nlines")]
-    assert r"\x1b[2J\x1b]0;title\x07: no such file" in errors[repr(b"\x1b[2J\x1b]0;title\x07")]
-    assert r"nowhere/\udcff\udcfe\udc80: no such file" in errors[repr(b"\xff\xfe\x80")]
-
-
-def test_a_name_that_leaves_no_room_is_refused_as_that(said: list[dict[str, Any]]) -> None:
+    _are_shown(said)
     found = {one["verb"]: one for one in said if one["name"] == repr(LONG)}
     assert found["export"]["status"] == 1 and "leaves room for .partial" in found["export"]["err"]
     assert found["train"]["status"] == 0  # a folder is not written beside
+
+
+def _works_or_refuses(one: dict[str, Any]) -> None:
+    missing = one["verb"].startswith("missing")
+    if one["name"] in WORKS and not missing:
+        assert one["status"] == 0, one
+    assert one["status"] in ((1,) if missing else (0, 1)), one
+    if one["status"]:
+        *_, last = one["err"].splitlines()
+        assert last.startswith("streamvec: error: ") and one["err"].count("streamvec: error") == 1, one
+    assert not one["left"], one
+
+
+def _are_shown(said: list[dict[str, Any]]) -> None:
+    """A name is shown as it is, but for what a terminal would obey."""
+    shown_as = {
+        ALL_AT_ONCE: r"""nowhere/-a  b\n\x1b[2J\x07\udcff'"$(id)*[1]?\%s{};: no such file""",
+        b"a b  c": "nowhere/a b  c: no such file",
+        b"two\nlines": r"nowhere/two\nlines: no such file",
+        b"\xff\xfe\x80": r"nowhere/\udcff\udcfe\udc80: no such file",
+    }
+    errors = {one["name"]: one["err"] for one in said if one["verb"] == "missing"}
+    found = [(text, errors[repr(name)]) for name, text in shown_as.items() if repr(name) in errors]
+    assert found
+    for text, error in found:
+        assert text in error
 
 
 @pytest.mark.parametrize("name", NAMES, ids=repr)

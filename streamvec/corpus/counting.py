@@ -49,14 +49,18 @@ INTERVAL = 180.0  # seconds between records
 _ARENA_PER_SLOT = 16
 BYTES_PER_SLOT = SLOT_BYTES + _ARENA_PER_SLOT + 20
 _FEWEST_SLOTS = 1 << 12
+_DOCUMENTS = 1 << 16  # at a time: a line feed is a document, so a block may hold as many of them as bytes
 _MASK = (1 << 64) - 1
 
 
 class Counted(NamedTuple):
     """What a thread found in a piece; the first document may continue an earlier piece's, the last may go on."""
 
-    hashes: np.ndarray  # uint64[documents that end here]
-    lengths: np.ndarray  # int64[documents that end here]: tokens
+    documents: int  # that end here
+    empty: int  # of them, without the first
+    first_hash: int  # of the first, before it is mixed
+    first_tokens: int
+    hashes: np.ndarray  # uint64[those of SHORTEST tokens or more, without the first]
     open_hash: int
     open_tokens: int
     tokens: int
@@ -77,6 +81,7 @@ class Counter:
             slots = -(-slots // 4)
         self._table = self._sized(slots)
         self._found = new_spans()
+        self._hashes, self._lengths = np.empty(_DOCUMENTS, np.uint64), np.empty(_DOCUMENTS, np.int64)
         self.runs: list[str] = []
 
     def _sized(self, slots: int) -> WordTable:
@@ -85,20 +90,38 @@ class Counter:
     def count(self, piece: Piece) -> Counted:
         """Counts the tokens of a piece, spilling where the table is full."""
         data, replaced = self._tokenizer.ready(piece.data)
-        documents = piece.data.count(b"\n") + 1
-        hashes, lengths = np.empty(documents, np.uint64), np.empty(documents, np.int64)
-        self._table.state[TOKENS:] = 0
-        place = 0
+        state = self._table.state
+        state[TOKENS:] = 0
+        place, documents, empty = 0, 0, 0
+        first_hash, first_tokens = 0, 0
+        long_ones: list[np.ndarray] = []
         while True:
-            place = count_tokens(self._table, self._tokenizer.alphabet, data, place, self._found, hashes, lengths)
+            place = count_tokens(
+                self._table, self._tokenizer.alphabet, data, place, self._found, self._hashes, self._lengths
+            )
+            state = self._table.state
+            is_full = state[DOCUMENTS] + self._found.stops.size > _DOCUMENTS
+            if is_full or place == data.size:
+                ended = int(state[DOCUMENTS])
+                hashes, lengths = self._hashes[:ended], self._lengths[:ended]
+                if ended and not documents:
+                    first_hash, first_tokens = int(hashes[0]), int(lengths[0])
+                    hashes, lengths = hashes[1:], lengths[1:]
+                documents += ended
+                empty += int(np.count_nonzero(lengths == 0))
+                long_enough = lengths >= SHORTEST
+                long_ones.append(mix_hashes(hashes[long_enough], lengths[long_enough]))
+                state[DOCUMENTS] = 0
             if place == data.size:
                 break
-            self._make_room()
-        state = self._table.state
-        ended = int(state[DOCUMENTS])
+            if not is_full:
+                self._make_room()
         return Counted(
-            hashes[:ended],
-            lengths[:ended],
+            documents,
+            empty,
+            first_hash,
+            first_tokens,
+            np.concatenate(long_ones),
             int(state[OPEN_HASH]) & _MASK,
             int(state[OPEN_TOKENS]),
             int(state[TOKENS]),
@@ -197,21 +220,20 @@ class Counting:
 
     def _take(self, results: Iterator[tuple[Piece, Counted]], report: Callable[[Progress], None]) -> None:
         for piece, found in results:
-            hashes, lengths = found.hashes, found.lengths
-            if lengths.size:
+            if found.documents:
                 # h(ab) = h(a) base^|b| + h(b): the hash of a document that spans pieces
-                joined = self._open_hash * pow(DOCUMENT_BASE, int(lengths[0]), 1 << 64) + int(hashes[0])
-                hashes[0] = joined & _MASK
-                lengths[0] += self._open_tokens
+                joined = self._open_hash * pow(DOCUMENT_BASE, found.first_tokens, 1 << 64) + found.first_hash
+                tokens = np.array([self._open_tokens + found.first_tokens])
                 self._open_hash, self._open_tokens = found.open_hash, found.open_tokens
+                self.counts.empty_documents += found.empty + int(tokens[0] == 0)
+                if tokens[0] >= SHORTEST:
+                    self._repeats.add(mix_hashes(np.array([joined & _MASK], np.uint64), tokens))
             else:
                 joined = self._open_hash * pow(DOCUMENT_BASE, found.open_tokens, 1 << 64) + found.open_hash
                 self._open_hash, self._open_tokens = joined & _MASK, self._open_tokens + found.open_tokens
-            long_enough = lengths >= SHORTEST
-            self._repeats.add(mix_hashes(hashes[long_enough], lengths[long_enough]))
+            self._repeats.add(found.hashes)
             self.counts.bytes_read += piece.size
-            self.counts.documents += lengths.size
-            self.counts.empty_documents += int(np.count_nonzero(lengths == 0))
+            self.counts.documents += found.documents
             self.counts.tokens += found.tokens
             self.counts.dropped_long += found.dropped_long
             self.counts.replaced_bytes += found.replaced

@@ -29,6 +29,7 @@ from streamvec.kernels.scan import Spans, new_spans
 from streamvec.kernels.wordtable import WordTable, encode_tokens, fill_table, new_table
 
 RECORD = "record.json"
+_FEW = 8  # where ids take less than this part of their room, as in empty lines, they do not keep it
 _SUMMED = 1 << 14  # ids at a time: they stay in the cache
 
 
@@ -121,7 +122,8 @@ class TextEncoder:
             )
         finally:
             self._rooms.put(room)
-        return Ids(ids[:count], lengths[:documents])
+        found = ids[:count]
+        return Ids(found.copy() if count < ids.size // _FEW else found, lengths[:documents])
 
 
 class Encoding:

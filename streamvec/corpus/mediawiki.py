@@ -13,7 +13,9 @@ from streamvec.corpus.records import Records, records_of
 from streamvec.corpus.wikitext import plain_text
 from streamvec.errors import StreamvecError
 
-LONGEST_ARTICLE = 1 << 26  # characters; MediaWiki itself stops at 2 MB
+_DEEPEST = 64  # elements within one another; a dump has no more than six
+LONGEST_ARTICLE = 1 << 23  # characters; MediaWiki itself stops at 2 MB
+_LONGEST_TAG = 1 << 22  # bytes; the parser reads one from its beginning again with each piece
 _CAPTURED = frozenset({"title", "ns", "text", "model", "namespace"})
 _LEFT_OUT_NAMESPACES = frozenset({"-2", "6", "14"})  # Media, File, Category
 _LEFT_OUT_NAMES = frozenset({"media", "file", "image", "category"})  # these work in every language
@@ -24,7 +26,7 @@ def read_mediawiki(stream: Readable, name: str, article: int) -> Iterator[Record
     """The articles of a dump (pages of namespace 0 that are no redirects) from number *article* on.
 
     Of a page with several revisions the last one counts. Raises StreamvecError, with the line, when the XML is damaged
-    or cut short, declares entities, or an article is longer than LONGEST_ARTICLE.
+    or cut short, declares entities, nests elements without end, or an article is longer than LONGEST_ARTICLE.
     """
     dump = _Dump(name)
     before = 0
@@ -35,8 +37,8 @@ def read_mediawiki(stream: Readable, name: str, article: int) -> Iterator[Record
         ended = not piece
         fed += len(piece)
         dump.feed(piece, ended)
-        if fed - dump.parser.CurrentByteIndex > LONGEST_ARTICLE:
-            raise StreamvecError(f"{name}: a tag of more than {LONGEST_ARTICLE} bytes: this is not a MediaWiki dump")
+        if fed - dump.parser.CurrentByteIndex > _LONGEST_TAG:
+            raise StreamvecError(f"{name}: a tag of more than {_LONGEST_TAG} bytes: this is not a MediaWiki dump")
         found, dump.articles = dump.articles, []
         first = max(0, article - before)
         if first < len(found):
@@ -57,6 +59,7 @@ class _Dump:
         self._key = ""
         self._parts: list[str] = []
         self._length = 0
+        self._depth = 0
         self._new_page()
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
@@ -84,6 +87,12 @@ class _Dump:
         self._text: str | None = None
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise StreamvecError(
+                f"{self.name}: elements within elements, {self._depth} deep (line {self.parser.CurrentLineNumber}): "
+                "this is not a MediaWiki dump"
+            )
         if tag in _CAPTURED:
             self._key = attributes.get("key", "")
             self._parts = []
@@ -105,6 +114,7 @@ class _Dump:
         self._parts.append(text)
 
     def _end(self, tag: str) -> None:
+        self._depth -= 1
         if tag == "page":
             self._end_page()
             return

@@ -16,6 +16,8 @@ from streamvec.disk.reading import arrow_file, mapped, opened
 from streamvec.errors import StreamvecError
 
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_MOST_ROWS = 1 << 16  # at a time
+_REPEATED = 64  # rows at a time where one value, told once, may be in all of them
 _BUFFER = 1 << 20  # bytes of a Parquet column chunk read at once
 _NEWLINE = pa.scalar(b"\n", pa.large_binary())
 _SPACE = pa.scalar(b" ", pa.large_binary())
@@ -34,12 +36,13 @@ def read_parquet(path: str, column: str | None, row: int, batch_bytes: int) -> I
             rows = parquet.metadata.row_group(group).num_rows
             if before + rows > row:
                 stored = max(1, _column_bytes(parquet.metadata.row_group(group), name))
-                step = max(1, min(rows * batch_bytes // stored, 1 << 16))
+                most = _REPEATED if _may_repeat(parquet, group, name) else _MOST_ROWS
+                step = max(1, min(rows * batch_bytes // stored, most))
                 place = before
                 for batch in parquet.iter_batches(step, row_groups=[group], columns=[name], use_threads=False):
                     skip = max(0, row - place)
-                    if skip < batch.num_rows:
-                        yield _records(batch.column(0).slice(skip), place + skip)
+                    for start, part in _parts(batch.column(0), skip, batch_bytes):
+                        yield _records(part, place + start)
                     place += batch.num_rows
                 if place != before + rows:
                     raise StreamvecError(f"{path}: damaged: row group {group} has {place - before} of {rows} rows")
@@ -57,12 +60,26 @@ def read_arrow(path: str, column: str | None, row: int, batch_bytes: int) -> Ite
             rows = len(array)
             if place + rows > row:
                 array = _checked(array, path)
-                step = max(1, min(rows * batch_bytes // max(1, array.nbytes), 1 << 16))
-                for start in range(max(0, row - place), rows, step):
-                    yield _records(array.slice(start, step), place + start)
+                for start, part in _parts(array, max(0, row - place), batch_bytes):
+                    yield _records(part, place + start)
                     if pages is not None:
                         pages.madvise(mmap.MADV_DONTNEED)  # or what was read would count as ours to its end
             place += rows
+
+
+def _parts(array: pa.Array, first: int, batch_bytes: int) -> Iterator[tuple[int, pa.Array]]:
+    """(where it begins, some rows) of an array from row *first* on, of roughly *batch_bytes* each."""
+    rows, start = len(array), first
+    if pa.types.is_dictionary(array.type):  # a value takes its room for each row that has it, once it is text
+        sizes = pc.binary_length(array.dictionary.cast(pa.large_binary())).take(array.indices).fill_null(0)
+        ends = np.concatenate([[0], np.cumsum(sizes.to_numpy(zero_copy_only=False), dtype=np.int64)])
+    else:
+        ends = np.arange(rows + 1) * max(1, array.nbytes // max(1, rows))
+    while start < rows:
+        fitting = int(np.searchsorted(ends, ends[start] + batch_bytes, side="right")) - 1
+        stop = min(rows, start + _MOST_ROWS, max(start + 1, fitting))
+        yield start, array.slice(start, stop - start)
+        start = stop
 
 
 def parquet_text_bytes(path: str, column: str | None) -> int:
@@ -233,6 +250,15 @@ def _column_bytes(group: Any, name: str) -> int:
         for column in columns
         if column.path_in_schema == name or column.path_in_schema.startswith(f"{name}.")
     )
+
+
+def _may_repeat(parquet: Any, group: int, name: str) -> bool:
+    """Whether a column has a dictionary that is no longer one when read: a long value may take a few bits a row."""
+    if pa.types.is_dictionary(parquet.schema_arrow.field(name).type):
+        return False
+    about = parquet.metadata.row_group(group)
+    columns = [about.column(index) for index in range(about.num_columns)]
+    return any(one.has_dictionary_page for one in columns if f"{one.path_in_schema}.".startswith(f"{name}."))
 
 
 @contextlib.contextmanager

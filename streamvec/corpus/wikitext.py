@@ -69,12 +69,12 @@ def plain_text(wikitext: str, left_out: frozenset[str]) -> str:
 
 def _without_elements(text: str) -> str:
     """Comments and dropped elements go, with what is in them; the content of <nowiki> and <pre> loses its meaning."""
-    tags = list(_ELEMENT.finditer(text))
-    last_end = {tag[2].lower(): tag.start() for tag in tags if tag[1]}  # an element never closed is only a stray tag
+    # An element never closed is only a stray tag. Tags are looked for twice, not kept: there may be millions.
+    last_end = {tag[2].lower(): tag.start() for tag in _ELEMENT.finditer(text) if tag[1]}
     kept: list[str] = []
     place = 0
     opened = ""  # the element being passed over
-    for tag in tags:
+    for tag in _ELEMENT.finditer(text):
         if tag.start() < place:
             continue  # within a comment
         name = (tag[2] or "").lower()
@@ -99,19 +99,20 @@ def _without_elements(text: str) -> str:
 def _without_braces(text: str) -> str:
     """Templates and tables go, however they are nested; braces that nothing closes are left as they are."""
     spans: list[tuple[int, int]] = []  # closed, in order, none within another
-    open_marks: list[tuple[str, int]] = []
+    open_marks: list[int] = []  # twice where it begins, and 1 more for a table: there may be millions
     waiting = {"{{": 0, "{|": 0}
     for token in _BRACE.finditer(text):
         mark = token[0][-2:]
         if mark in waiting:
-            open_marks.append((mark, token.end() - 2))
+            open_marks.append(2 * (token.end() - 2) + (mark == "{|"))
             waiting[mark] += 1
         else:
             opener = "{{" if mark == "}}" else "{|"
             if not waiting[opener]:
                 continue
             while True:
-                found, start = open_marks.pop()
+                start, is_table = divmod(open_marks.pop(), 2)
+                found = "{|" if is_table else "{{"
                 waiting[found] -= 1
                 if found == opener:
                     break

@@ -30,6 +30,7 @@ _DTYPES = {
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _BLOCK = 1 << 20
+_AXES, _MOST = 8, 1 << 48  # more axes, and numbers along those that are not 0, than any array of ours has
 
 
 def save_tensors(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
@@ -132,14 +133,19 @@ class Tensors:
                 (name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), *entry["data_offsets"])
                 for name, entry in header.items()
             ]
+            if not all(len(ends) == 2 and len(shape) <= _AXES for _, _, shape, *ends in plan):
+                raise ValueError("a place is no beginning and an end, or there are too many axes")
             if not all(
-                type(number) is int and number >= 0 for _, _, shape, *ends in plan for number in (*shape, *ends)
+                type(number) is int and 0 <= number < 1 << 63
+                for _, _, shape, *ends in plan
+                for number in (*shape, *ends)
             ):
                 raise ValueError("a place or a size is no whole number")
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise StreamvecError(f"{self.path}: damaged: its safetensors header cannot be read") from problem
         for name, dtype, shape, start, end in plan:
-            if end - start != math.prod(shape) * dtype.itemsize or start < 0 or 8 + length + end > size:
+            within = 8 + length + end <= size and math.prod(axis or 1 for axis in shape) < _MOST
+            if end - start != math.prod(shape) * dtype.itemsize or not within:
                 raise StreamvecError(f"{self.path}: damaged or cut short: array {name!r} does not lie within the file")
             self._places[name] = dtype, shape, 8 + length + start
 

@@ -107,6 +107,8 @@ def remove(*paths: Path) -> None:
 
 def remove_partial(path: Path) -> None:
     """Removes what a kill or a power cut left half-written at *path*, which must be ours alone, and below it."""
+    if not os.path.lexists(path):  # also a name that is longer than any
+        return
     if path.name.endswith(PARTIAL):
         with named_problems(path):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

@@ -150,7 +150,8 @@ def count_tokens(table, alphabet, data, place, found, hashes, tokens):
     data: uint8[n], read. found: scratch. hashes: uint64[documents], tokens: int64[documents], written: a hash and the
     number of tokens of each document that ends in *data*. What is left open behind the last end stays in the state
     (OPEN_TOKENS, OPEN_HASH), which also adds up TOKENS, TOO_LONG and DOCUMENTS. Before a new block the caller clears
-    state[TOKENS:].
+    state[TOKENS:]. Room is wanted in the table, or for documents: less than found.stops.size is left then, and the
+    caller sets state[DOCUMENTS] to 0.
     """
     slots, arena, state = table.slots, table.arena, table.state
     text, words = data.ctypes.data, arena.ctypes.data
@@ -159,7 +160,11 @@ def count_tokens(table, alphabet, data, place, found, hashes, tokens):
     document, length = np.uint64(state[OPEN_HASH]), state[OPEN_TOKENS]
     room = True
     while place < data.size and room:
+        before = place
         count, stops, place = split(alphabet, data, place, found)
+        if state[DOCUMENTS] + stops > hashes.size:
+            place = before
+            break
         _find_keys(slots, text, data.size, found, count)
         stop = 0
         for index in range(count):

@@ -207,13 +207,14 @@ def set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any] = Mapping
     aside = aside_of(folder)
     if folder.is_file():
         raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
+    is_aside = _is_there(aside)
     if is_nothing_yet(folder):
-        if aside.exists() and not overwrite:
+        if is_aside and not overwrite:
             raise StreamvecError(
                 f"{aside}: is there, kept from an --overwrite that was killed: give --overwrite again, or rename it to "
                 f"{folder}"
             )
-        return aside if aside.exists() else None
+        return aside if is_aside else None
     if not (folder / RUN_JSON).exists():
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
     resume = f"`streamvec resume {pasted(folder)}`"
@@ -226,7 +227,7 @@ def set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any] = Mapping
         raise StreamvecError(
             f"{folder / foreign[0]}: is not a RUN's, and would be lost: move it, or choose another --out"
         )
-    if aside.exists():
+    if is_aside:
         raise StreamvecError(
             f"{aside}: is there, kept from an earlier --overwrite that did not end: go on with that by {resume}, or "
             f"remove or rename {aside.name}"
@@ -250,8 +251,15 @@ def is_nothing_yet(folder: Path) -> bool:
 def forget_replaced(folder: Path) -> None:
     """Removes the RUN that the one in *folder*, which is finished, has replaced: a kill may have come before that."""
     aside = aside_of(folder)
-    if aside.is_dir() and not _foreign(aside):
+    if _is_there(aside) and not _foreign(aside):
         remove(aside)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a folder; one whose name is too long for the system is not."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
 
 
 def _foreign(folder: Path) -> list[str]:

@@ -146,7 +146,7 @@ def _numbers(
 
 def _slowly(block: bytes, starts: np.ndarray, stops: np.ndarray, name: str, line: int) -> np.ndarray:
     """The same a field at a time, for what Python reads as a number and Arrow does not (+1.5); names what is none."""
-    out = np.empty(len(starts), np.float32)
+    out = np.empty(len(starts))
     for place, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
         try:
             out[place] = float(block[start:stop].replace(b"_", b"?"))  # Python takes 1_0 for 10
@@ -155,7 +155,8 @@ def _slowly(block: bytes, starts: np.ndarray, stops: np.ndarray, name: str, line
                 f"{_place(name, line, block, start)}: expected a number, got "
                 f"{block[start:stop].decode('utf-8', 'replace')[:40]!r}: the file is damaged or not of this format"
             ) from None
-    return out
+    with np.errstate(over="ignore"):  # infinity is refused by row and word
+        return out.astype(np.float32)
 
 
 def text_rows(words: pa.StringArray | None, vectors: np.ndarray, separator: str, tail: str = "") -> bytes:
