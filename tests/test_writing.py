@@ -1,5 +1,6 @@
 """What is written survives: after a power cut at any moment each thing is whole, as it was, or not there."""
 
+import os
 import random
 import subprocess
 import sys
@@ -136,6 +137,25 @@ def test_files_of_every_kind_are_whole_or_not_there(tmp_path: Path, work: Callab
     whole = (tmp_path / "again").read_bytes()
     for done, left in cuts(tmp_path, lambda: work(tmp_path / "a")):
         assert left.get("a") == whole or (not done and "a" not in left)
+
+
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_bytes(b"old")
+    for name, target in (("link", "there/file"), ("dangling", "there/new")):
+        (tmp_path / name).symlink_to(target)
+        write(tmp_path / name)
+        assert (tmp_path / name).is_symlink() and (tmp_path / target).read_bytes() == NEW
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_device_and_a_pipe_are_left_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(StreamvecError, match=f"{name}: a device or a pipe, not a file that can be written whole"):
+            write(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
 
 
 def test_what_failed_leaves_nothing(tmp_path: Path) -> None:

@@ -24,14 +24,17 @@ REMOVED = ".removed" + PARTIAL  # a folder not whole any more
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Opens a binary file that takes the name *path* only when the block ends well; otherwise nothing is left.
 
-    Yields a file open for reading and writing, beside its final place.
-    Raises StreamvecError when the disk is full or the folder may not be written.
+    Yields a file open for reading and writing, beside its final place. A symbolic link stays one: what it leads to is
+    written. Raises StreamvecError when the disk is full, the folder may not be written, or *path* is a device or pipe.
     """
     path = Path(path)
-    beside = _beside(path)
     with named_problems(path):
         if path.is_dir():
             raise StreamvecError(f"{path}: a folder: name a file, or move it away")
+        if path.exists() and not path.is_file():
+            raise StreamvecError(f"{path}: a device or a pipe, not a file that can be written whole: name a file")
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        beside = _beside(path)
         with _alone(beside) as file:
             try:
                 yield file
