@@ -3,8 +3,10 @@
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
+from types import FrameType
 
 import click
 
@@ -145,9 +147,17 @@ def fail(message: str, status: int, debug: bool) -> None:
     sys.exit(status)
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """Ends as the signal would have, but what is half-written is removed first."""
+    sys.exit(128 + number)
+
+
 def run() -> None:
     """The process ``streamvec``: a look-up that has been answered leaves at once, as nothing is open for writing, and
     tidying up would take as long as the search."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it is ignored
+            signal.signal(number, _end)
     main()
     if VERBS.get(next((word for word in sys.argv[1:] if word != "--debug"), ""), ("",))[0] == "lookup":
         sys.stderr.flush()

@@ -19,7 +19,7 @@ _STAGES |= {"checking": "looking over pairs", "cooccurrences": "counting pairs",
 
 
 class StopRequest:
-    """Whether somebody asked to stop: the first SIGINT or SIGTERM asks, a second SIGINT insists."""
+    """Whether somebody asked to stop: the first SIGINT, SIGTERM or SIGHUP asks, a second SIGINT insists."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.asked = False
@@ -39,8 +39,11 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:
-        """Handles the two signals while the block runs."""
-        before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Handles the signals while the block runs."""
+        stopping = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            stopping.append(signal.SIGHUP)  # the terminal was closed
+        before = {number: signal.signal(number, self._ask) for number in stopping}
         try:
             yield self
         finally:

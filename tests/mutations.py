@@ -7,6 +7,7 @@ the copy as it is.
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -48,7 +49,7 @@ def fails(folder: Path, tests: str) -> bool:
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *shlex.split(tests)]
     environment = {**os.environ, "PYTHONPATH": str(folder)}  # before what is installed
     ended = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode not in (0, 1):
+    if ended.returncode not in (0, 1) or re.search(r"(Name|Syntax|Import|Indentation)Error", ended.stdout):
         raise RuntimeError(ended.stdout[-2000:] + ended.stderr[-2000:])
     return ended.returncode == 1
 

@@ -409,3 +409,38 @@ def test_what_a_kill_left_half_written_goes_and_nothing_else(run_copy: Path) -> 
         (run_copy / name).write_bytes(b"half")
     sv.resume(run_copy)
     assert [path.name for path in run_copy.rglob("*.partial")] == ["mine.partial"]
+
+
+def test_a_stop_of_an_overwrite_keeps_the_earlier_run(corpus: Path, run_copy: Path) -> None:
+    """Whoever stops it may have seen a mistake."""
+    earlier = (run_copy / "vectors.arrow").read_bytes()
+    aside = run_copy.with_name("run.replaced")
+    with pytest.raises(Interrupted, match="go on with: streamvec resume"):
+        sv.train_skipgram(corpus, run_copy, overwrite=True, stop=lambda: (run_copy / "counting").exists(), **OPTIONS)
+    assert (aside / "vectors.arrow").read_bytes() == earlier
+    sv.resume(run_copy)
+    assert not aside.exists() and (run_copy / "vectors.arrow").read_bytes() != earlier
+
+
+def test_a_folder_that_is_called_as_a_replaced_run_is_left_alone(corpus: Path, run_copy: Path) -> None:
+    notes = run_copy.with_name("run.replaced") / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    with pytest.raises(StreamvecError, match=r"run\.replaced: is there, and no RUN"):
+        sv.train_skipgram(corpus, run_copy, overwrite=True, **OPTIONS)
+    shutil.rmtree(run_copy)
+    sv.train_skipgram(corpus, run_copy, overwrite=True, **OPTIONS)
+    assert notes.read_text() == "mine"
+
+
+def test_a_run_here_or_where_a_link_leads(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    sv.train_skipgram(corpus, ".", **OPTIONS)
+    (tmp_path / "link").symlink_to("there/run")
+    for overwrite in (False, True):
+        sv.train_skipgram(corpus, tmp_path / "link", overwrite=overwrite, **OPTIONS)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there/run/vectors.arrow").read_bytes() == Path("vectors.arrow").read_bytes()
+    assert [one.name for one in (tmp_path / "there").iterdir()] == ["run"]

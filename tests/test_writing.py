@@ -15,6 +15,7 @@ from faulty_disk import FaultyDisk
 from power_cut import STATES, Disk
 
 from streamvec.disk.arrow import ArrowWriter
+from streamvec.disk.reading import arrow_file, checksum_of, mapped
 from streamvec.disk.sealed import write_json
 from streamvec.disk.tensors import save_tensors
 from streamvec.disk.writing import (
@@ -156,6 +157,32 @@ def test_a_device_and_a_pipe_are_left_alone(tmp_path: Path) -> None:
         with pytest.raises(StreamvecError, match=f"{name}: a device or a pipe, not a file that can be written whole"):
             write(tmp_path / name)
     assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
+
+
+def test_a_link_in_place_of_what_is_half_written_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "a.partial").symlink_to("victim")
+    write(tmp_path / "a")
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert (tmp_path / "a").read_bytes() == NEW and not (tmp_path / "a").is_symlink()
+    (tmp_path / "lock").symlink_to("victim")
+    with pytest.raises(StreamvecError, match="lock: a symbolic link"), claimed(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+
+
+def test_what_was_private_stays_so(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "a").chmod(0o600)
+    write(tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600 and (tmp_path / "a").read_bytes() == NEW
+
+
+def test_a_pipe_with_a_name_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for read in (checksum_of, arrow_file, mapped):
+        with pytest.raises(StreamvecError, match="pipe: a pipe, not a file"):
+            read(tmp_path / "pipe")
 
 
 def test_what_failed_leaves_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def named_problems(path: Path | str) -> Iterator[None]:
         elif problem.errno == errno.ENAMETOOLONG:
             advice = "the name is too long: choose one that leaves room for .partial behind it"
         elif problem.errno == errno.ELOOP:
-            advice = "a symbolic link that leads to itself: remove it"
+            advice = "a symbolic link that leads to itself, or where none may be: remove it"
         elif problem.errno in (errno.ENOTEMPTY, errno.EEXIST):
             where = problem.filename2 or where
             advice = "exists already: name another place, or remove it first"

@@ -4,6 +4,7 @@ import contextlib
 import mmap
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -13,6 +14,7 @@ import pyarrow as pa
 import xxhash
 
 from streamvec.disk.problems import named_problems
+from streamvec.errors import StreamvecError
 
 _BLOCK = 1 << 20
 
@@ -20,6 +22,8 @@ _BLOCK = 1 << 20
 @contextlib.contextmanager
 def opened(path: Path | str, buffered: bool = True) -> Iterator[IO[bytes]]:
     """A binary file, open for reading; StreamvecError names it where opening or any use in the block fails."""
+    with named_problems(path):
+        _refuse_pipe(path)
     with named_problems(path), Path(path).open("rb", buffering=-1 if buffered else 0) as file:
         yield cast(IO[bytes], file)
 
@@ -40,7 +44,14 @@ def mapped_array(path: Path | str) -> np.ndarray:
 def arrow_file(path: Path | str, mapped: bool = False) -> Any:
     """A file open for pyarrow to read, or mapped into memory by it."""
     with named_problems(path):
+        _refuse_pipe(path)
         return pa.memory_map(os.fsencode(path)) if mapped else pa.OSFile(os.fsencode(path))
+
+
+def _refuse_pipe(path: Path | str) -> None:
+    """StreamvecError for a pipe with a name, in which nothing may ever come; a shell's <(...) has none but a number."""
+    if stat.S_ISFIFO(Path(path).stat().st_mode) and not str(path).startswith(("/dev/", "/proc/")):
+        raise StreamvecError(f"{path}: a pipe, not a file: save what comes in it as a file first, or give - for stdin")
 
 
 def checksum_of(path: Path) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -37,6 +38,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         beside = _beside(path)
         with _alone(beside) as file:
             try:
+                if path.exists():
+                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))  # what was private stays so
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -148,7 +151,7 @@ def claimed(path: Path, wait: bool = False) -> Iterator[int]:
     Raises BlockingIOError where another has it and *wait* is false, StreamvecError where the system refuses the file.
     """
     with named_problems(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield handle
@@ -173,7 +176,9 @@ def _beside(path: Path) -> Path:
 def _alone(path: Path) -> Iterator[IO[bytes]]:
     """Opens *path*, emptied, for reading and writing; StreamvecError where another process writes it."""
     while True:
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        if path.is_symlink():
+            path.unlink()  # or another file would be emptied
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b") as file:
             if _is_ours(path, file.fileno()):
                 file.truncate(0)
                 yield file

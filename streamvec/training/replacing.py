@@ -8,7 +8,7 @@ from typing import Any
 
 from streamvec.corpus.sources import Source
 from streamvec.disk.writing import remove, rename
-from streamvec.errors import Interrupted, StreamvecError
+from streamvec.errors import StreamvecError
 from streamvec.training.progress import Reporter
 from streamvec.training.run import is_nothing_yet, set_aside
 
@@ -22,12 +22,10 @@ def replacing(
     aside = set_aside(folder, overwrite, {"kind": kind, **settings, "inputs": [asdict(source) for source in sources]})
     try:
         yield
-    except (Interrupted, StreamvecError) as problem:
+    except StreamvecError:  # also a stop: one may have seen a mistake
         if aside is not None and is_nothing_yet(folder):
             remove(folder)
             rename(aside, folder)
-        elif aside is not None and isinstance(problem, Interrupted):
-            remove(aside)
         elif aside is not None:
             report.note(f"the RUN that was there before is kept as {aside} until this one is finished")
         raise

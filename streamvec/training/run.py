@@ -1,6 +1,7 @@
 """A RUN: the folder that holds one training from its options to its vectors."""
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -207,7 +208,7 @@ def set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any] = Mapping
     aside = aside_of(folder)
     if folder.is_file():
         raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
-    is_aside = _is_there(aside)
+    is_aside = _is_ours(aside)
     if is_nothing_yet(folder):
         if is_aside and not overwrite:
             raise StreamvecError(
@@ -232,9 +233,17 @@ def set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any] = Mapping
             f"{aside}: is there, kept from an earlier --overwrite that did not end: go on with that by {resume}, or "
             f"remove or rename {aside.name}"
         )
+    if _is_there(aside):
+        raise StreamvecError(f"{aside}: is there, and no RUN: the earlier RUN is kept by that name: move it away")
     with locked(folder):
         rename(folder, aside)
     return aside
+
+
+def place_of(out: Path | str) -> Path:
+    """The folder that --out names, where a symbolic link leads; and never one without a name, as "." is."""
+    folder = Path(out)
+    return Path(os.path.realpath(folder)) if folder.is_symlink() or not folder.name else folder
 
 
 def aside_of(folder: Path) -> Path:
@@ -251,15 +260,20 @@ def is_nothing_yet(folder: Path) -> bool:
 def forget_replaced(folder: Path) -> None:
     """Removes the RUN that the one in *folder*, which is finished, has replaced: a kill may have come before that."""
     aside = aside_of(folder)
-    if _is_there(aside) and not _foreign(aside):
+    if _is_ours(aside):
         remove(aside)
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is such a folder; one whose name is too long for the system is not."""
+    """Whether there is anything of that name; one that is too long for the system is not."""
     with contextlib.suppress(OSError):
-        return path.is_dir()
+        return path.exists()
     return False
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is there that holds a RUN, and nothing else."""
+    return _is_there(folder) and (folder / RUN_JSON).is_file() and not _foreign(folder)
 
 
 def _foreign(folder: Path) -> list[str]:

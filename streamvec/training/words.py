@@ -22,7 +22,7 @@ from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_set
 from streamvec.training.options import LabelledOptions, MachineOptions, TextOptions
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.replacing import replacing
-from streamvec.training.run import Run, forget_replaced
+from streamvec.training.run import Run, forget_replaced, place_of
 from streamvec.training.stanford import about_text, resolve_stanford, settings_of, train_entries
 from streamvec.training.start import refuse_shards
 from streamvec.training.taskasked import asked_of_task
@@ -151,7 +151,7 @@ def _begin(
         raise ValueError(f"{name} says what is counted in text, and vocab that it is counted already: leave one out")
     valid = more.get("valid")
     names, start, config, text, machine = Asked.of(kind, inputs, *begin_from, valid, options)
-    folder = Path(out)
+    folder = place_of(out)
     sources = resolve_inputs(names, text) if vocab is None else resolve_stanford(names, str(vocab))
     if valid is not None:  # looked at now, not when all the text has been read
         more = {**more, **valid_settings(valid, text.column)}
@@ -196,7 +196,7 @@ def train_task(
         raise ValueError(f"kind must be {' or '.join(TASKS)}, got {kind!r}")
     report = report or Silence()
     settings, source, machine = asked_of_task(TASKS[kind], str(train), valid, vectors, options)
-    folder = Path(out)
+    folder = place_of(out)
     for path in [source.path, settings.get("valid"), (settings["vectors"] or {}).get("path")]:
         if path and folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
             raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
@@ -216,7 +216,7 @@ def resume(
     options: fields of MachineOptions: another number of threads or memory changes no byte of the result.
     """
     vectors = _go_on(Run.open(folder), MachineOptions(**options), report or Silence(), stop)
-    forget_replaced(Path(folder))
+    forget_replaced(place_of(folder))
     return vectors
 
 
