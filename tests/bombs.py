@@ -69,8 +69,41 @@ def wide_dictionary(path: Path, size: int) -> Path:
     return path
 
 
-def parquet_bomb(path: Path, rows: int) -> Path:
-    """A column whose one value, of a megabyte, stands in each of *rows* by its number in a dictionary."""
+def parquet_bomb(path: Path, rows: int, is_dictionary: bool) -> Path:
+    """A column whose one value, of a megabyte, stands in each of *rows* by its number; read as a dictionary, or not."""
     column = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["word " * 200_000]))
-    pq.write_table(pa.table({"text": column}), path, compression="zstd")
+    kind = column.type if is_dictionary else pa.large_string()
+    pq.write_table(pa.table({"text": column.cast(kind)}), path, compression="zstd")
+    return path
+
+
+def arrow_bomb(path: Path, stated: int) -> Path:
+    """An Arrow file whose compressed buffers say that they hold *stated* bytes each."""
+    table = pa.table({"text": ["the river of the king " * 100] * 1000})
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table)
+    whole = path.read_bytes()
+    pieces = whole.split(b"\x28\xb5\x2f\xfd")  # each frame has its size once decompressed in 8 bytes before it
+    assert len(pieces) > 2
+    changed = [piece[:-8] + stated.to_bytes(8, "little") for piece in pieces[:-1]]
+    path.write_bytes(b"\x28\xb5\x2f\xfd".join([*changed, pieces[-1]]))
+    return path
+
+
+def packed(path: Path, start: bytes, piece: bytes, times: int, end: bytes = b"") -> Path:
+    """A .gz of *start*, a *piece* so many times, and *end*."""
+    with gzip.GzipFile(path, "wb") as file:
+        file.write(start)
+        for _ in range(times):
+            file.write(piece)
+        file.write(end)
+    return path
+
+
+def entities(path: Path) -> Path:
+    """XML that says ten times what says ten times what ... says "a": 10^11 bytes."""
+    more = "".join(f'<!ENTITY e{one} "{f"&e{one - 1};" * 10}">' for one in range(1, 12))
+    page = "<mediawiki><page><title>A</title><ns>0</ns><revision><text>&e11;</text></revision></page></mediawiki>"
+    path.write_text(f'<!DOCTYPE mediawiki [<!ENTITY e0 "a">{more}]>{page}', encoding="utf-8")
     return path

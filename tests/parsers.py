@@ -127,7 +127,10 @@ def seeds(name: str) -> tuple[bytes, ...]:
     header = b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
     found: dict[str, list[bytes]] = {
         "sealed JSON": [b'{"position": [0, 1], "checksum": "x"}', b"[" * 5000, b'{"checksum": 1e999}'],
-        "safetensors of a checkpoint": [len(header).to_bytes(8, "little") + header + bytes(8)],
+        "safetensors of a checkpoint": [
+            len(text).to_bytes(8, "little") + text + bytes(8)
+            for text in (header, header.replace(b"0,8", b"8"), header.replace(b"2", b"0,999999999999999999"))
+        ],
         "MediaWiki": [
             b"<mediawiki><page><title>A</title><ns>0</ns><revision><text>'''b''' {{c|[[d|e]]}}</text></revision></page>"
             b"</mediawiki>",
@@ -138,7 +141,7 @@ def seeds(name: str) -> tuple[bytes, ...]:
         "TSV": [b"label\ttext\npos\ta good one\nneg\tbad\n"],
         "vectors of any format": [b"8 3\n" + lines, lines, INLINE],
         "fastText .bin": [fasttext_model()],
-        "pickle": [INLINE, b"\x80\x04]\x94(K\x01K\x02e."],
+        "pickle": [INLINE, b"\x80\x04\x8c\x05gen\nx\x8c\x01K\x93.", b"\x80\x04]\x94(K\x01K\x02e."],
         "word lists": [
             b'[["he", "she"], ["man", "woman"]]',
             b"he she\n",

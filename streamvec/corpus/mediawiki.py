@@ -15,7 +15,7 @@ from streamvec.errors import StreamvecError
 
 _DEEPEST = 64  # elements within one another; a dump has no more than six
 LONGEST_ARTICLE = 1 << 23  # characters; MediaWiki itself stops at 2 MB
-_LONGEST_TAG = 1 << 22  # bytes; the parser reads one from its beginning again with each piece
+_LONGEST_TAG = 1 << 21  # bytes; the parser reads one from its beginning again with each piece
 _CAPTURED = frozenset({"title", "ns", "text", "model", "namespace"})
 _LEFT_OUT_NAMESPACES = frozenset({"-2", "6", "14"})  # Media, File, Category
 _LEFT_OUT_NAMES = frozenset({"media", "file", "image", "category"})  # these work in every language

@@ -17,7 +17,8 @@ from streamvec.errors import StreamvecError
 
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _MOST_ROWS = 1 << 16  # at a time
-_REPEATED = 64  # rows at a time where one value, told once, may be in all of them
+_REPEATED = 512  # rows at a time where one value, told once, may be in many of them
+_LIKELY, _LITTLE = 64, 16  # and where it must be, as the column takes fewer bytes a row
 _BUFFER = 1 << 20  # bytes of a Parquet column chunk read at once
 _NEWLINE = pa.scalar(b"\n", pa.large_binary())
 _SPACE = pa.scalar(b" ", pa.large_binary())
@@ -36,7 +37,9 @@ def read_parquet(path: str, column: str | None, row: int, batch_bytes: int) -> I
             rows = parquet.metadata.row_group(group).num_rows
             if before + rows > row:
                 stored = max(1, _column_bytes(parquet.metadata.row_group(group), name))
-                most = _REPEATED if _may_repeat(parquet, group, name) else _MOST_ROWS
+                most = _MOST_ROWS
+                if _may_repeat(parquet, group, name):
+                    most = _REPEATED if stored >= _LITTLE * rows else _LIKELY
                 step = max(1, min(rows * batch_bytes // stored, most))
                 place = before
                 for batch in parquet.iter_batches(step, row_groups=[group], columns=[name], use_threads=False):

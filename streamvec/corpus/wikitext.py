@@ -6,6 +6,7 @@ links to files, categories and other languages, and all other tags, with their c
 
 import html
 import re
+from array import array
 
 # Elements whose content is no prose of the article.
 _DROPPED = (
@@ -99,7 +100,7 @@ def _without_elements(text: str) -> str:
 def _without_braces(text: str) -> str:
     """Templates and tables go, however they are nested; braces that nothing closes are left as they are."""
     spans: list[tuple[int, int]] = []  # closed, in order, none within another
-    open_marks: list[int] = []  # twice where it begins, and 1 more for a table: there may be millions
+    open_marks = array("q")  # twice where it begins, and 1 more for a table: there may be millions
     waiting = {"{{": 0, "{|": 0}
     for token in _BRACE.finditer(text):
         mark = token[0][-2:]
