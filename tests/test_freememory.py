@@ -42,6 +42,27 @@ def machine(root: Path, group: str, mounts: str, limits: dict[str, str]) -> Path
         ("4:memory:/a/b\n0::/\n", FIRST.format(top="/"), {"memory/a/memory.limit_in_bytes": str(2 * GB)}, 2),
         ("4:cpu,memory:/a\n", FIRST.format(top="/"), {"memory/a/memory.limit_in_bytes": str(GB)}, 1),
         ("4:memory:/box\n", FIRST.format(top="/box"), {"memory/memory.limit_in_bytes": str(GB)}, 1),
+        (
+            "0::/a\n",
+            SECOND.format(top="/"),
+            {
+                "a/memory.max": str(4 * GB),
+                "a/memory.current": f"{3 * GB}\n",
+                "a/memory.stat": f"anon {GB}\nfile {2 * GB}\ninactive_file {GB}\nactive_file {GB}\n",
+            },
+            3,
+        ),
+        (
+            "4:memory:/a\n",
+            FIRST.format(top="/"),
+            {
+                "memory/a/memory.limit_in_bytes": str(4 * GB),
+                "memory/a/memory.usage_in_bytes": str(3 * GB),
+                "memory/a/memory.stat": f"inactive_file 5\nactive_file 5\ntotal_inactive_file {GB}\n"
+                "total_active_file 0\n",
+            },
+            2,
+        ),
         ("3:cpuset:/a\n", FIRST.format(top="/"), {"memory/a/memory.limit_in_bytes": str(GB)}, 8),
         ("", "", {}, 8),
     ],

@@ -18,16 +18,16 @@ def free_memory(root: Path = _ROOT) -> int:
     found = re.search(r"^MemAvailable:\s+(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
     if found:
         free = int(found[1]) * 1024
-    return min([free, *_limits(root)])
+    return min([free, *_left(root)])
 
 
-def _limits(root: Path) -> Iterator[int]:
-    """The limits of all control groups that this process is in, of either version; none where there are none."""
+def _left(root: Path) -> Iterator[int]:
+    """What each control group that this process is in, of either version, leaves; none where there are none."""
     for hierarchy, controllers, group in _groups(root):
         if hierarchy == "0":
-            name, mounted = "memory.max", "cgroup2"
+            name, used, mounted = "memory.max", "memory.current", "cgroup2"
         elif "memory" in controllers.split(","):
-            name, mounted = "memory.limit_in_bytes", "cgroup"
+            name, used, mounted = "memory.limit_in_bytes", "memory.usage_in_bytes", "cgroup"
         else:
             continue
         for top, place in _mounts(root, mounted):
@@ -36,9 +36,17 @@ def _limits(root: Path) -> Iterator[int]:
             folder = root / place.lstrip("/")
             parts = [part for part in inner.split("/") if part not in ("", "..")]
             for depth in range(len(parts) + 1):
-                limit = _text(folder.joinpath(*parts[:depth], name)).strip()
+                one = folder.joinpath(*parts[:depth])
+                limit = _text(one / name).strip()
                 if limit.isdecimal() and int(limit) < _UNLIMITED:
-                    yield int(limit)
+                    yield max(0, int(limit) - _held(one, used))
+
+
+def _held(group: Path, used: str) -> int:
+    """Bytes that the processes of a group hold, without those of files, which the system takes back when it must."""
+    now = _text(group / used).strip()
+    files = re.findall(r"^(?:total_)?(?:in)?active_file (\d+)$", _text(group / "memory.stat"), re.MULTILINE)
+    return max(0, int(now) - sum(map(int, files[-2:]))) if now.isdecimal() else 0
 
 
 def _groups(root: Path) -> Iterator[tuple[str, str, str]]:
