@@ -66,7 +66,7 @@ def test_killed_at_random_moments_and_the_same_bytes(corpus, tmp_path, times):
     assert sum(stage == "preparing" and steps == 0 for stage, steps in moments) >= max(1, times // 3 - 1), moments
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_prints_the_command_that_goes_on(corpus, tmp_path, number):
     run = tmp_path / "run"
     arguments = ["train", "skipgram", corpus, "--out", run, "--dim", 64, "--epochs", 2000, "--checkpoint-batches", 1]

@@ -174,13 +174,19 @@ def test_lines_are_answered_as_they_come_and_ctrl_c_ends(vectors: Path, tmp_path
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert process.stderr.read() == b"streamvec: error: interrupted\n"
-    out = tmp_path / "v.npy"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_what_is_half_written_goes_when_a_signal_ends_it(
+    vectors: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    command, out = [sys.executable, "-m", "streamvec_cli.main", "embed", str(vectors)], tmp_path / "v.npy"
     with subprocess.Popen([*command, "-o", str(out)], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 30
         while not out.with_name("v.npy.partial").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        process.send_signal(number)
+        assert process.wait(30) == status
     assert not list(tmp_path.iterdir())
 
 
