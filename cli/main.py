@@ -118,7 +118,7 @@ def main() -> None:
         fail(str(problem), 1, debug)
     except MemoryError:
         fail(NOT_ENOUGH, 1, debug)
-    except (OSError, ImportError, RuntimeError) as problem:
+    except Exception as problem:
         if is_short_of_memory(problem):
             fail(NOT_ENOUGH, 1, debug)
         if not isinstance(problem, OSError):
