@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import mmap
 import os
 import signal
 import sys
@@ -41,6 +42,7 @@ VERBS = {
     "verify": ("inspect", "Read every byte against its checksum."),
 }
 
+_LITTLE = 1 << 26  # bytes without which nothing can be trained
 NOT_ENOUGH = "not enough memory: see streamvec plan, lower --dim or --max-vocab, or use a machine with more"
 _SIGNS = (
     "failed to map segment",  # of a shared object, by the linker
@@ -136,6 +138,10 @@ def is_short_of_memory(problem: Exception | None) -> bool:
         if getattr(problem, "errno", None) == errno.ENOMEM or any(sign in text for sign in _SIGNS):
             return True
         problem = problem.__cause__ or problem.__context__  # type: ignore[assignment]
+    try:  # a library of which only a part could be loaded complains of anything
+        mmap.mmap(-1, _LITTLE).close()
+    except (OSError, MemoryError):
+        return True
     return False
 
 

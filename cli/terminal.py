@@ -12,12 +12,15 @@ from typing import Any
 
 import click
 
+_JOINERS = "\u200c\u200d"  # that words of many scripts are written with; a terminal only shapes letters by them
+
 
 def shown(text: str) -> str:
     """*text* on one line of a terminal: control characters are written out."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    kept = (one.isprintable() or one in _JOINERS for one in text)
+    return "".join(one if keep else one.encode("unicode_escape").decode() for one, keep in zip(text, kept, strict=True))
 
 
 def say(*lines: object, err: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import glove_runs
 import lm_runs
 import pytest
+import run_states
 import tally
 from preparing import BATCH
 from stanford_files import WORDS, entries_of, packed
@@ -149,6 +150,23 @@ def old_run(old_and_new: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
     """A finished RUN of the old text; not to be changed."""
     run = tmp_path_factory.mktemp("old") / "run"
     sv.train_skipgram(old_and_new[0], run, **OLD)
+    return run
+
+
+@pytest.fixture(scope="session")
+def long_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of which fingerprints see 64 KB at either end; not to be changed."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text(two_topics(4000, seed=2))
+    assert path.stat().st_size > 3 << 16
+    return path
+
+
+@pytest.fixture(scope="session")
+def long_run(long_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The RUN of that text, never stopped; not to be changed."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    sv.train_skipgram(long_text, run, **run_states.OPTIONS)
     return run
 
 

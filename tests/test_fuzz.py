@@ -35,7 +35,8 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def fuzz(name: str, examples: int) -> None:
+def fuzz(name: str, examples: int) -> int:
+    """Gives a parser so many odd inputs, each of which it must read or refuse; returns how many there were."""
     counts = {"tried": 0, "refused": 0}
     with tempfile.TemporaryDirectory() as folder:
 
@@ -46,9 +47,9 @@ def fuzz(name: str, examples: int) -> None:
             counts["refused"] += refused(PARSERS[name], data, Path(folder))
 
         run()
-    assert counts["tried"] >= min(examples, 50)
     for what, many in counts.items():
         tally.count(f"inputs {what}: hypothesis, {name}", many)
+    return counts["tried"]
 
 
 @pytest.mark.parametrize("name", PARSERS)
@@ -60,13 +61,13 @@ def test_each_seed(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_odd_bytes(name: str) -> None:
-    fuzz(name, 60)
+    assert fuzz(name, 60) >= 50
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", PARSERS)
 def test_very_many_odd_bytes(name: str) -> None:
-    fuzz(name, 1000)
+    assert fuzz(name, 1000) >= 50  # some have few that differ
 
 
 @pytest.mark.soak

@@ -60,9 +60,9 @@ def test_killed_at_any_operation_or_moment(
         missing, directed, begun = sorted(case.stages - hits.keys()), hits.total() >= KILLS, list[bool]()
         with fresh(data, case, "killed-") as folder:
             hits += kill_until_through(case, folder, expected, attempt, 8 if soaks else 4)
-        if not soaks or (hits.total() >= KILLS and case.stages <= hits.keys()):
+        if hits.total() >= (KILLS if soaks else 4) and (not soaks or case.stages <= hits.keys()):
             break
-    assert hits.total() >= (KILLS if soaks else 1), hits
+    assert hits.total() >= (KILLS if soaks else 4), hits
     assert not soaks or case.stages <= hits.keys(), (case.stages - hits.keys(), hits)
 
 

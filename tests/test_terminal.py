@@ -56,6 +56,12 @@ def asked(vectors: Path) -> list[tuple[object, ...]]:
     ]
 
 
+def test_joiners_of_letters_stay() -> None:
+    """Persian and Indic words are written with them, and a terminal only shapes letters by them."""
+    word = "می\u200cخواهم"
+    assert shown(word) == word and shown(word + "\x1b") == word + "\\x1b"
+
+
 def test_what_is_printed_can_be_seen(vectors: Path) -> None:
     for words in asked(vectors):
         out, err = said(*words)

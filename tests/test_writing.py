@@ -165,6 +165,9 @@ def test_a_link_in_place_of_what_is_half_written_is_not_followed(tmp_path: Path)
     write(tmp_path / "a")
     assert (tmp_path / "victim").read_bytes() == b"precious"
     assert (tmp_path / "a").read_bytes() == NEW and not (tmp_path / "a").is_symlink()
+    os.mkfifo(tmp_path / "b.partial")
+    write(tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == NEW
     (tmp_path / "lock").symlink_to("victim")
     with pytest.raises(StreamvecError, match="lock: a symbolic link"), claimed(tmp_path / "lock"):
         pass

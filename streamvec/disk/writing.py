@@ -176,8 +176,8 @@ def _beside(path: Path) -> Path:
 def _alone(path: Path) -> Iterator[IO[bytes]]:
     """Opens *path*, emptied, for reading and writing; StreamvecError where another process writes it."""
     while True:
-        if path.is_symlink():
-            path.unlink()  # or another file would be emptied
+        if path.is_symlink() or path.is_fifo():
+            path.unlink()  # or another file would be emptied, or what is written be lost
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b") as file:
             if _is_ours(path, file.fileno()):
                 file.truncate(0)

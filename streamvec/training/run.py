@@ -1,22 +1,19 @@
 """A RUN: the folder that holds one training from its options to its vectors."""
 
 import contextlib
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from streamvec.corpus.layout import COOCCURRENCES, COUNTING, PHRASES, PREPARED, SHARDS, VOCABULARY
 from streamvec.corpus.shardfiles import INDEX
 from streamvec.corpus.sources import Source, fingerprint
 from streamvec.disk.lock import locked
-from streamvec.disk.pasting import pasted
 from streamvec.disk.reading import checksum_of
 from streamvec.disk.sealed import read_json, write_json
-from streamvec.disk.writing import PARTIAL, REMOVED, make_folder, remove, remove_partial, rename
+from streamvec.disk.writing import PARTIAL, REMOVED, make_folder, remove, remove_partial
 from streamvec.errors import StreamvecError
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.metrics import Metrics
@@ -28,7 +25,6 @@ BEST = "best"
 HELD_OUT = "heldout"  # what a language model or a task is measured on: shards of that text, or examples
 EXAMPLES, LABELS, TARGETS = "examples", "labels.json", "targets.arrow"  # of tasks on labelled examples
 KNOWN, ROWS = "known.arrow", "rows.arrow"  # of these: vectors that training began with; rows while they are numbered
-REPLACED = ".replaced"  # behind the name of a RUN that --overwrite has moved out of the way
 LABELLED = ("classifier", "tagger", "translator")  # kinds of RUNs that learn from labelled examples
 SPOOL = "input.zst"  # standard input, until it is numbers
 _FORMAT = 1
@@ -184,10 +180,13 @@ class Run:
         for path in self.folder.iterdir():
             if path.name.removesuffix(REMOVED).removesuffix(PARTIAL) in _OWN:
                 remove_partial(path)
-        aside = aside_of(self.folder)
-        remove_partial(aside.with_name(aside.name + REMOVED))
         self.checkpoints.remove_old()
         Checkpoints(self.best, kept=1).remove_old()
+
+
+def foreign_names(folder: Path) -> list[str]:
+    """What lies in the folder of a RUN, and is not the RUN's."""
+    return [path.name for path in folder.iterdir() if path.name not in _OWN and not path.name.endswith(PARTIAL)]
 
 
 def fingerprint_of(source: Source) -> dict[str, Any]:
@@ -197,115 +196,6 @@ def fingerprint_of(source: Source) -> dict[str, Any]:
     if source.kind == "run":
         return {"path": source.path, "shards": checksum_of(Path(source.path) / SHARDS / INDEX)}
     return fingerprint(source)
-
-
-def set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any] = MappingProxyType({})) -> Path | None:
-    """Moves a RUN that is to be replaced out of the way; returns where to, or None where there was none.
-
-    wanted: what run.json would say, told where the RUN stays because it differs.
-    Raises StreamvecError where the folder holds anything else, or *overwrite* does not say that it may be replaced.
-    """
-    aside = aside_of(folder)
-    if folder.is_file():
-        raise StreamvecError(f"{folder}: is a file: a RUN is a folder, choose another name for --out")
-    is_aside = _is_ours(aside)
-    if is_nothing_yet(folder):
-        if is_aside and not overwrite:
-            raise StreamvecError(
-                f"{aside}: is there, kept from an --overwrite that was killed: give --overwrite again, or rename it to "
-                f"{folder}"
-            )
-        return aside if is_aside else None
-    if not (folder / RUN_JSON).exists():
-        raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
-    resume = f"`streamvec resume {pasted(folder)}`"
-    if not overwrite:
-        raise StreamvecError(
-            f"{folder}: exists already{_how_it_differs(folder, wanted)}: go on with {resume}, "
-            "or replace it with --overwrite"
-        )
-    if foreign := _foreign(folder):
-        raise StreamvecError(
-            f"{folder / foreign[0]}: is not a RUN's, and would be lost: move it, or choose another --out"
-        )
-    if is_aside:
-        raise StreamvecError(
-            f"{aside}: is there, kept from an earlier --overwrite that did not end: go on with that by {resume}, or "
-            f"remove or rename {aside.name}"
-        )
-    if _is_there(aside):
-        raise StreamvecError(f"{aside}: is there, and no RUN: the earlier RUN is kept by that name: move it away")
-    with locked(folder):
-        rename(folder, aside)
-    return aside
-
-
-def place_of(out: Path | str) -> Path:
-    """The folder that --out names, where a symbolic link leads; and never one without a name, as "." is."""
-    folder = Path(out)
-    return Path(os.path.realpath(folder)) if folder.is_symlink() or not folder.name else folder
-
-
-def aside_of(folder: Path) -> Path:
-    """Where a RUN that is replaced is kept until the new one is finished."""
-    return folder.with_name(folder.name + REPLACED)
-
-
-def is_nothing_yet(folder: Path) -> bool:
-    """Whether a folder is not there, or holds no more than a kill in the first moment of a RUN leaves."""
-    begun = {RUN_JSON + PARTIAL, "lock"}
-    return not folder.exists() or (folder.is_dir() and all(path.name in begun for path in folder.iterdir()))
-
-
-def forget_replaced(folder: Path) -> None:
-    """Removes the RUN that the one in *folder*, which is finished, has replaced: a kill may have come before that."""
-    aside = aside_of(folder)
-    if _is_ours(aside):
-        remove(aside)
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is anything of that name; one that is too long for the system is not."""
-    with contextlib.suppress(OSError):
-        return path.exists()
-    return False
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder is there that holds a RUN, and nothing else."""
-    return _is_there(folder) and (folder / RUN_JSON).is_file() and not _foreign(folder)
-
-
-def _foreign(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name not in _OWN and not path.name.endswith(PARTIAL)]
-
-
-def _how_it_differs(folder: Path, wanted: Mapping[str, Any]) -> str:
-    """What a RUN has that is not what is wanted, in words; empty where nothing is, or its run.json cannot be read."""
-    try:
-        about = Run.open(folder).about
-    except StreamvecError:
-        return ""
-    if not wanted or about["kind"] != wanted["kind"]:
-        return f", of kind {about['kind']}, not {wanted['kind']}" if wanted else ""
-    parts = [
-        f"{name}={made.get(name)}, not {value}"
-        for made, asked in ((about[part] or {}, wanted[part] or {}) for part in ("config", "text"))
-        for name, value in asked.items()
-        if made.get(name) != value
-    ]
-    parts += [f"another {_OTHERWISE[name]}" for name in _OTHERWISE if about.get(name) != wanted.get(name)]
-    return f", with {'; '.join(parts)}" if parts else ""
-
-
-_OTHERWISE = {
-    "inputs": "INPUT",
-    "start": "start (--from, --vectors)",
-    "vectors": "start (--vectors)",
-    "valid": "--valid",
-    "evaluate": "--evaluate",
-    "report_gradients": "--report-gradients",
-}
 
 
 def is_prepared_folder(path: str) -> bool:

@@ -21,8 +21,8 @@ from streamvec.training.lmneeds import refuse_before_text
 from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_settings
 from streamvec.training.options import LabelledOptions, MachineOptions, TextOptions
 from streamvec.training.progress import Reporter, Silence
-from streamvec.training.replacing import replacing
-from streamvec.training.run import Run, forget_replaced, place_of
+from streamvec.training.replacing import forget_replaced, place_of, replacing
+from streamvec.training.run import Run
 from streamvec.training.stanford import about_text, resolve_stanford, settings_of, train_entries
 from streamvec.training.start import refuse_shards
 from streamvec.training.taskasked import asked_of_task
