@@ -106,7 +106,10 @@ def test_killed_in_each_stage_and_gone_on_with(source: Path, tmp_path: Path, mon
     assert content_of(tmp_path / "run") == content_of(tmp_path / "whole")
 
 
-def test_a_damaged_run_of_pairs_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["run-*", "counts-*"])
+def test_a_damaged_run_or_file_of_counts_is_named(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     monkeypatch.setattr(pairpass, "INTERVAL", 0.0)
     left = [40]
 
@@ -117,7 +120,7 @@ def test_a_damaged_run_of_pairs_is_named(source: Path, tmp_path: Path, monkeypat
     options: dict[str, Any] = {"block": 5000, "table": 1, "threads": 1, "phrases": WORD2VEC}
     with pytest.raises(Interrupted):
         run(source, tmp_path / "run", monkeypatch, **options, stop=stop)
-    path = sorted((tmp_path / "run/phrases/pairs").glob("run-*"))[0]
+    path = sorted((tmp_path / "run/phrases/pairs").glob(kind))[0]
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)

@@ -111,6 +111,18 @@ def test_stopped_at_random_blocks_and_gone_on_with(
     assert content_of(tmp_path / "run") == content_of(tmp_path / "whole")
 
 
+def test_damaged_hashes_of_documents_are_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"block": 5000, "table": 1, "threads": 1}
+    with pytest.raises(Interrupted):
+        run(source, tmp_path / "run", monkeypatch, **options, stop=stopped_after(12))
+    (path,) = (tmp_path / "run" / "counting").glob("repeats-*")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StreamvecError, match=f"{path.name}: damaged: its checksum does not match record.json"):
+        run(source, tmp_path / "run", monkeypatch, **options)
+
+
 KILLED = """
 import os, sys
 from pathlib import Path
