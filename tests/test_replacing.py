@@ -26,8 +26,6 @@ def test_an_overwrite_that_was_killed_goes_on_and_forgets_the_earlier_run(
     with pytest.raises(Interrupted):
         sv.train_skipgram(long_text, run, overwrite=True, stop=lambda: True, **OPTIONS)
     shutil.copytree(long_run, aside, dirs_exist_ok=True)  # as a kill would leave it
-    with pytest.raises(StreamvecError, match=r"did not end: go on with that by `streamvec resume .*run`, or remove"):
-        sv.train_skipgram(long_text, run, overwrite=True, **OPTIONS)
     (aside / "mine.txt").touch()
     sv.resume(run)
     assert aside.exists()  # what is not a RUN's is never removed
@@ -59,6 +57,23 @@ def test_a_stop_of_an_overwrite_keeps_the_earlier_run(corpus: Path, run_copy: Pa
     assert (aside / "vectors.arrow").read_bytes() == earlier
     sv.resume(run_copy)
     assert not aside.exists() and (run_copy / "vectors.arrow").read_bytes() != earlier
+
+
+def test_an_overwrite_of_one_that_was_stopped_keeps_what_is_finished(corpus: Path, run_copy: Path) -> None:
+    """As after a second look at the options."""
+    earlier, aside = (run_copy / "vectors.arrow").read_bytes(), run_copy.with_name("run.replaced")
+    for seed in (7, 8):
+        with pytest.raises(Interrupted):
+            stop = (run_copy / "counting").exists
+            sv.train_skipgram(corpus, run_copy, overwrite=True, stop=stop, seed=seed, **OPTIONS)
+        assert (aside / "vectors.arrow").read_bytes() == earlier
+    sv.train_skipgram(corpus, run_copy, overwrite=True, seed=9, **OPTIONS)
+    newer = (run_copy / "vectors.arrow").read_bytes()
+    assert not aside.exists() and newer != earlier
+    shutil.copytree(run_copy, aside)  # as a kill leaves it between the end of a training and the removal
+    with pytest.raises(Interrupted):
+        sv.train_skipgram(corpus, run_copy, overwrite=True, stop=(run_copy / "counting").exists, **OPTIONS)
+    assert (aside / "vectors.arrow").read_bytes() == newer
 
 
 def test_a_folder_that_is_called_as_a_replaced_run_is_left_alone(corpus: Path, run_copy: Path) -> None:

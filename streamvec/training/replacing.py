@@ -13,7 +13,7 @@ from streamvec.disk.pasting import pasted
 from streamvec.disk.writing import PARTIAL, REMOVED, remove, remove_partial, rename
 from streamvec.errors import StreamvecError
 from streamvec.training.progress import Reporter
-from streamvec.training.run import RUN_JSON, Run, foreign_names
+from streamvec.training.run import RUN_JSON, VECTORS, Run, foreign_names
 
 _REPLACED = ".replaced"  # behind the name of a RUN that was moved out of the way
 
@@ -57,21 +57,21 @@ def _set_aside(folder: Path, overwrite: bool, wanted: Mapping[str, Any]) -> Path
         return aside if is_aside else None
     if not (folder / RUN_JSON).exists():
         raise StreamvecError(f"{folder}: holds files that are not a RUN: choose another name for --out")
-    resume = f"`streamvec resume {pasted(folder)}`"
     if not overwrite:
         raise StreamvecError(
-            f"{folder}: exists already{_how_it_differs(folder, wanted)}: go on with {resume}, "
-            "or replace it with --overwrite"
+            f"{folder}: exists already{_how_it_differs(folder, wanted)}: go on with `streamvec resume "
+            f"{pasted(folder)}`, or replace it with --overwrite"
         )
     if foreign := foreign_names(folder):
         raise StreamvecError(
             f"{folder / foreign[0]}: is not a RUN's, and would be lost: move it, or choose another --out"
         )
-    if is_aside:
-        raise StreamvecError(
-            f"{aside}: is there, kept from an earlier --overwrite that did not end: go on with that by {resume}, or "
-            f"remove or rename {aside.name}"
-        )
+    if is_aside and (folder / VECTORS).exists():
+        remove(aside)  # what is finished has replaced it: a kill came before that
+    elif is_aside:
+        with locked(folder):
+            remove(folder)  # a replacement that did not end, to be replaced itself
+        return aside
     if _is_there(aside):
         raise StreamvecError(f"{aside}: is there, and no RUN: the earlier RUN is kept by that name: move it away")
     with locked(folder):
