@@ -21,7 +21,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.run
 
 soak: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto --soak --keep-counts benchmarks/results/reliability.json
+	$(BIN)/python -m pytest -n auto --soak --keep-counts=benchmarks/results/reliability.json
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

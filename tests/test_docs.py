@@ -170,3 +170,13 @@ def test_each_test_that_holds_a_promise_exists(named: tuple[str, str]) -> None:
     file, test = named
     assert re.search(rf"^def {test}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
     assert len(set(NAMED_TESTS)) > 30
+
+
+@pytest.mark.parametrize("target", ["test", "soak"])
+def test_the_makefile_calls_pytest_as_it_can_be_called(target: str) -> None:
+    """A file as an option's own word keeps pytest from reading tests/conftest.py, and so from knowing the option."""
+    made = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    [options] = re.findall(r"-m pytest (.*)", made)
+    command = [sys.executable, "-m", "pytest", *options.split(), "--collect-only", "--ignore-glob=tests/test_*"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, result.stderr
