@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if hasattr(config, "workerinput") or tally.VARIABLE not in os.environ:
+    if hasattr(config, "workerinput") or config.option.collectonly or tally.VARIABLE not in os.environ:
         return
     if lines := tally.report():
         terminalreporter.section("tried")
