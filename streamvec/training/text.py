@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from streamvec.cluster.nodes import Cluster
 from streamvec.corpus import pipeline
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.estimate import estimate_text_bytes
@@ -74,7 +75,12 @@ def text_of_run(source: Source, wanted: TextOptions) -> TextOptions:
 
 
 def prepared(
-    run: Run, text: TextOptions, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
+    run: Run,
+    text: TextOptions,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+    cluster: Cluster | None = None,
 ) -> tuple[Vocabulary, Shards]:
     """The vocabulary and shards of a RUN, made, gone on with, or taken as they are.
 

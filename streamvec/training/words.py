@@ -1,11 +1,13 @@
 """Training of word vectors and language models from the first byte of text to vectors.arrow, and going on with it."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from streamvec.cluster.nodes import Cluster
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.release import return_large_blocks
 from streamvec.disk.lock import locked
@@ -234,9 +236,13 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
         ) from None
     return_large_blocks()
     try:
-        with locked(run.folder):
+        with contextlib.ExitStack() as held:
+            held.enter_context(locked(run.folder))
             run.tidy()
+            cluster = None
             if not run.is_finished:
+                if machine.cluster is not None:
+                    cluster = held.enter_context(Cluster(machine.cluster))
                 warm(report)
                 _tell_of_other_products(run, report)
             if task is not None and isinstance(text, LabelledOptions):
@@ -246,7 +252,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
                 train_entries(run, config, machine, report, stop)
             else:
                 assert isinstance(text, TextOptions)
-                _from_text(run, config, text, machine, report, stop)
+                _from_text(run, config, text, machine, report, stop, cluster)
     except Interrupted as interrupted:
         if not run.folder.exists():  # stopped before there was anything to go on with
             raise
@@ -265,13 +271,19 @@ def _tell_of_other_products(run: Run, report: Reporter) -> None:
 
 
 def _from_text(
-    run: Run, config: Any, text: TextOptions, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
+    run: Run,
+    config: Any,
+    text: TextOptions,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+    cluster: Cluster | None,
 ) -> None:
     if not run.is_finished:
         refuse_changed_valid(run)
     is_ready = run.is_prepared or run.sources[0].kind == "run"
-    vocabulary, shards = prepared(run, text, machine, report, stop)
+    vocabulary, shards = prepared(run, text, machine, report, stop, cluster)
     if not run.is_finished:
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
-        work = Work(run, vocabulary, text_bytes, machine, report, stop)
+        work = Work(run, vocabulary, text_bytes, machine, report, stop, cluster)
         _TRAINERS[run.kind](work, config, shards)

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple, Protocol
 
+from streamvec.cluster.nodes import Cluster, Lost
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.pasting import pasted
+from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
 from streamvec.training import loop
 from streamvec.training.checkpoint import Checkpoints
@@ -15,6 +18,7 @@ from streamvec.training.reading import Batches
 from streamvec.training.run import Run
 from streamvec.training.start import Fillable, fill, start_of
 
+_LOSSES = 3  # of workers, one after another and without a checkpoint in between, after which no more are started
 _PATTERN = 4096  # characters of a pattern for tokens that are told beside the vectors
 
 
@@ -30,7 +34,7 @@ class Watched(loop.Watching, Protocol):
 
 
 class Work(NamedTuple):
-    """A RUN to be trained, on one machine, for somebody who watches."""
+    """A RUN to be trained, on this machine or with a cluster, for somebody who watches."""
 
     run: Run
     vocabulary: Vocabulary
@@ -38,6 +42,7 @@ class Work(NamedTuple):
     machine: MachineOptions
     report: Reporter
     stop: Callable[[], bool]
+    cluster: Cluster | None = None
 
     def load(self, words: int | None = None) -> Load:
         """What the training has to hold; words: as many as the vocabulary has, or as many as are said."""
@@ -62,13 +67,39 @@ class Work(NamedTuple):
         steps: int,
         watch: Watched,
         look: Callable[[loop.SomeBatch, Position], None] = loop.no_look,
+        renew: Callable[[], None] | None = None,
     ) -> None:
         """Trains *model* from its last checkpoint, or from what the RUN begins with, to its end.
 
-        steps: of an epoch. Raises as `loop.train` does.
+        steps: of an epoch; renew: has a model whose workers are lost begin anew, with those that can be had: it then
+        goes on from its last checkpoint. Raises as `loop.train` does.
         """
+        checkpoints, losses, newest = Checkpoints(self.run.checkpoints.folder, steps=steps), 0, None
+        while True:
+            try:
+                return self._train(model, batches, steps, checkpoints, watch, look)
+            except Lost as lost:
+                if renew is None:
+                    raise
+                losses, newest = (losses + 1 if newest == checkpoints.newest() else 1), checkpoints.newest()
+                if losses == _LOSSES:
+                    raise StreamvecError(
+                        f"workers of the cluster were lost {losses} times since the last checkpoint ({lost}): look "
+                        f"after its nodes, then go on with: streamvec resume {pasted(self.run.folder)}"
+                    ) from None
+                self.report.note(f"a worker of the cluster is gone ({lost}): going on from the last checkpoint")
+                renew()
+
+    def _train(
+        self,
+        model: Trained[loop.SomeBatch],
+        batches: Batches[loop.SomeBatch],
+        steps: int,
+        checkpoints: Checkpoints,
+        watch: Watched,
+        look: Callable[[loop.SomeBatch, Position], None],
+    ) -> None:
         run, begin = self.run, start_of(self.run.about)
-        checkpoints = Checkpoints(run.checkpoints.folder, steps=steps)
         found = checkpoints.load(model.arrays, self.report.note)
         position = found[0] if found else Position(0, 0)
         run.metrics.forget_after(position)
