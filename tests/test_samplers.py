@@ -303,7 +303,7 @@ def arrays_of(run: Path) -> dict[str, bytes]:
             for name in tensors.names()
         }
         for name, array in found.items():
-            tensors.load(name, into=array)
+            tensors.fill(name, array)
     return {name: array.tobytes() for name, array in found.items()}
 
 

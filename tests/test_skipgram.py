@@ -17,6 +17,7 @@ from streamvec.corpus.shards import TokenBatch
 from streamvec.errors import StreamvecError
 from streamvec.kernels import batches, random
 from streamvec.kernels.alias import alias_table
+from streamvec.kernels.exchange import NOBODY
 from streamvec.kernels.huffman import huffman_paths
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
@@ -116,7 +117,7 @@ def test_a_long_step_measures_the_loss_of_every_eighth_center(kind):
     batch = some_batch(50, 40_000)
     result, losses = model.step(batch, Position(0, 0)), model._step.losses[:40_000].copy()
     kept = model._draw(batch, 1, 0, held_out=False)
-    batches.measure(*model._rows(0), model._step, model._scratch[0], kept)
+    batches.measure(*model._rows(0), model._step, model._scratch[0], kept, NOBODY)
     assert kept == 40_000 and not losses.reshape(-1, 8)[:, 1:].any()
     np.testing.assert_allclose(losses[::8], model._step.losses[:40_000:8], rtol=1e-4)
     assert result.loss == pytest.approx(losses.sum(dtype=np.float64), rel=1e-6)

@@ -13,7 +13,7 @@ from streamvec.corpus.phrases import SCORES, PhraseOptions, Phrases
 from streamvec.corpus.pipeline import Progress, read_ahead
 from streamvec.corpus.shards import BATCH_TOKENS, MarkedShards
 from streamvec.disk.reading import checksum_of
-from streamvec.disk.tensors import load_tensors, save_tensors
+from streamvec.disk.tensors import fill_tensors, save_tensors
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.kernels.phrases import count_ids, neighbours, select_pairs
 
@@ -114,7 +114,7 @@ class Pass(PairPass[BatchPiece]):
         counts = self.folder / self._saved["name"]
         if checksum_of(counts) != self._saved["checksum"]:
             raise StreamvecError(f"{counts}: damaged: remove {self.folder}, and this pass begins again")
-        load_tensors(counts, {"counts": self.counts})
+        fill_tensors(counts, {"counts": self.counts})
 
     def _files(self) -> set[str]:
         return {self._saved["name"]}

@@ -8,9 +8,9 @@ import contextlib
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 import xxhash
@@ -33,19 +33,40 @@ _BLOCK = 1 << 20
 _AXES, _MOST = 8, 1 << 48  # more axes, and numbers along those that are not 0, than any array of ours has
 
 
-def save_tensors(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+class Elsewhere(Protocol):
+    """A flat array that is not in this process's memory, and goes to a file and comes from it a block at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many numbers it has."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of what type they are."""
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All of it, in order."""
+
+    def fill(self, blocks: Iterator[np.ndarray]) -> None:
+        """Takes all of it, in order, in blocks of any size."""
+
+
+Stored = np.ndarray | Elsewhere
+
+
+def save_tensors(path: Path, arrays: Mapping[str, Stored]) -> str:
     """Writes C-contiguous *arrays* to *path*, whole or not at all; returns the xxh3-128 of the file's bytes."""
     header: dict[str, Any] = {}
     place = 0
     for name, array in arrays.items():
-        if not array.flags.c_contiguous:
+        if isinstance(array, np.ndarray) and not array.flags.c_contiguous:
             raise ValueError(f"array {name!r} must be C-contiguous to be saved")
         header[name] = {
             "dtype": _NAMES[array.dtype],
             "shape": list(array.shape),
-            "data_offsets": [place, place + array.nbytes],
+            "data_offsets": [place, place + _bytes(array)],
         }
-        place += array.nbytes
+        place += _bytes(array)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + 8) % 64)  # the data then starts on a cache line
     digest = xxhash.xxh3_128()
@@ -54,12 +75,17 @@ def save_tensors(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
             digest.update(piece)
             file.write(piece)
         for array in arrays.values():
-            flat = array.reshape(-1).view(np.uint8)
-            for start in range(0, flat.size, _BLOCK):
-                block = flat.data[start : start + _BLOCK]
-                digest.update(block)
-                file.write(block)
+            for part in [array] if isinstance(array, np.ndarray) else array.blocks():
+                flat = part.reshape(-1).view(np.uint8)
+                for start in range(0, flat.size, _BLOCK):
+                    block = flat.data[start : start + _BLOCK]
+                    digest.update(block)
+                    file.write(block)
     return digest.hexdigest()
+
+
+def _bytes(array: Stored) -> int:
+    return math.prod(array.shape) * array.dtype.itemsize
 
 
 class Tensors:
@@ -100,16 +126,31 @@ class Tensors:
         self._read(name, first * dtype.itemsize, found)
         return found
 
-    def load(self, name: str, into: np.ndarray | None = None) -> np.ndarray:
-        """A whole array, read into *into* where that is given (same type and shape)."""
+    def load(self, name: str) -> np.ndarray:
+        """A whole array."""
         dtype, shape, _ = self._places[name]
-        array = np.empty(shape, dtype) if into is None else into
+        array = np.empty(shape, dtype)
+        self._read(name, 0, array)
+        return array
+
+    def fill(self, name: str, array: Stored) -> None:
+        """Reads a whole array into one of the same type and shape."""
+        dtype, shape, _ = self._places[name]
         if array.shape != shape or array.dtype != dtype:
             raise StreamvecError(
                 f"{self.path}: array {name!r} is {dtype}{list(shape)}, expected {array.dtype}{list(array.shape)}"
             )
-        self._read(name, 0, array)
-        return array
+        if isinstance(array, np.ndarray):
+            self._read(name, 0, array)
+        else:
+            array.fill(self.blocks(name))
+
+    def blocks(self, name: str) -> Iterator[np.ndarray]:
+        """A flat array, some numbers at a time."""
+        dtype, shape, _ = self._places[name]
+        numbers, size = math.prod(shape), _BLOCK // dtype.itemsize
+        for first in range(0, numbers, size):
+            yield self.part(name, first, min(size, numbers - first))
 
     def _read(self, name: str, skipped: int, into: np.ndarray) -> None:
         flat = into.reshape(-1).view(np.uint8)
@@ -150,10 +191,14 @@ class Tensors:
             self._places[name] = dtype, shape, 8 + length + start
 
 
-def load_tensors(path: Path, into: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-    """Reads the arrays of a safetensors file, into the given arrays where there are some (same names, types, shapes).
-
-    Raises StreamvecError when the file is cut short, its header is not valid, or an array does not fit its place.
-    """
+def load_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Reads the arrays of a safetensors file; StreamvecError when it is cut short, or its header is not valid."""
     with Tensors(path) as tensors:
-        return {name: tensors.load(name, None if into is None else into[name]) for name in tensors.names()}
+        return {name: tensors.load(name) for name in tensors.names()}
+
+
+def fill_tensors(path: Path, into: Mapping[str, Stored]) -> None:
+    """Reads the arrays of a safetensors file into the given ones; StreamvecError also where one does not fit."""
+    with Tensors(path) as tensors:
+        for name in tensors.names():
+            tensors.fill(name, into[name])

@@ -7,12 +7,14 @@ center by center, the updates are applied.
 
 Threads divide columns, 16 floats (one cache line) at a time. The update of a column depends on no other column, so any
 deal of columns to threads gives the same bytes. A score is a sum over columns: it is added up within each of a fixed
-number of slices of the columns, by whichever thread has the slice, and then over the slices in their order.
+number of slices of the columns, by whichever thread has the slice, and then over the slices in their order. Slices may
+also lie with other processes, with which partial scores are exchanged (`streamvec.kernels.exchange`).
 """
 
 from numba import njit
 
 from streamvec.kernels.cbow import score_average, update_average
+from streamvec.kernels.exchange import exchange, has_failed
 from streamvec.kernels.folds import first_half, signs_of, sum16
 from streamvec.kernels.layout import (
     BLOCK_BYTES,
@@ -156,24 +158,36 @@ def batch_end(step, first, last):
     return end
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _score_bytes(rows, places, last):
+    """Bytes of the scores of a batch that ends before center *last*, over one slice."""
+    count = count_contexts(places, last - 1)
+    pairs = min(count, 1) if rows.averaged else (count + 1) // 2
+    return (load_i32(places.pairs + 4 * (last - 1)) + pairs) * places.pair_bytes
+
+
 @njit(nogil=True, cache=True)
-def train(rows, subwords, step, scratch, kept, rate, every, thread, threads, barrier):
+def train(rows, subwords, step, scratch, kept, rate, every, thread, threads, barrier, peers):
     """Trains on a drawn step as one of *threads*; all must call it. Rows, subwords.table and step.losses are updated.
 
     scratch: this thread's, its scores shared by all; rate: learning rate, float32; every: one center in so many has its
-    loss measured; barrier: see kernels/team.py.
+    loss measured; barrier: see kernels/team.py; peers: who holds the slices that are not here. Where `has_failed` says
+    so afterwards, the step is not done.
     """
-    first_piece, last_piece = rows.slices * thread // threads, rows.slices * (thread + 1) // threads
+    slices = rows.last - rows.first
+    first_piece, last_piece = rows.first + slices * thread // threads, rows.first + slices * (thread + 1) // threads
     low, high = slice_edge(rows, first_piece), slice_edge(rows, last_piece)
     share, shares = 0, 1
-    if threads > rows.slices:  # threads of one slice divide its centers for scores, and columns anew for updates
+    if threads > slices:  # threads of one slice divide its centers for scores, and columns anew for updates
         last_piece = first_piece + 1
         for other in range(threads):
-            if other != thread and rows.slices * other // threads == first_piece:
+            if other != thread and rows.first + slices * other // threads == first_piece:
                 share += other < thread
                 shares += 1
-        low = rows.vectors * thread // threads * VECTOR_BYTES
-        high = rows.vectors * (thread + 1) // threads * VECTOR_BYTES
+        edge = slice_edge(rows, rows.first) // VECTOR_BYTES
+        vectors = slice_edge(rows, rows.last) // VECTOR_BYTES - edge
+        low = (edge + vectors * thread // threads) * VECTOR_BYTES
+        high = (edge + vectors * (thread + 1) // threads) * VECTOR_BYTES
     this, other = places_of(step, scratch, 0), places_of(step, scratch, 1)
     first = lowest = highest = 0
     while first < kept:
@@ -182,17 +196,24 @@ def train(rows, subwords, step, scratch, kept, rate, every, thread, threads, bar
         if subwords.ring:
             lowest, highest = tokens_near(step, first, last)
             compose(rows, subwords, this.tokens, lowest, highest, low, high)
-            if threads > rows.slices:  # others will score these columns
+            if threads > slices:  # others will score these columns
                 wait_for_team(barrier, threads)
         for piece in range(first_piece, last_piece):
             from_center, to_center = first + size * share // shares, first + size * (share + 1) // shares
             score(rows, this, from_center, to_center, piece, kept)
         wait_for_team(barrier, threads)
+        if peers.others:
+            if thread == 0:
+                size_here = _score_bytes(rows, this, last)
+                exchange(peers, this.scores, this.slice_bytes, rows.first, rows.last, size_here)
+            wait_for_team(barrier, threads)
+            if has_failed(peers):
+                return
         loss_from, loss_to = first + size * thread // threads, first + size * (thread + 1) // threads
         update(rows, this, first, last, low, high, rate, every, loss_from, loss_to)
         if subwords.ring:
             distribute(rows, subwords, this.tokens, lowest, highest, low, high)
-        if threads > rows.slices:  # the next scores are of columns that others are updating
+        if threads > slices:  # the next scores are of columns that others are updating
             wait_for_team(barrier, threads)
         this, other = other, this  # nobody can come to write these scores again before all have read them
         first = last
@@ -221,17 +242,23 @@ def train_racing(rows, subwords, step, scratch, kept, rate, every, thread, threa
 
 
 @njit(nogil=True, cache=True)
-def measure(rows, subwords, step, scratch, kept):
-    """Writes step.losses of a drawn step and leaves the rows as they are, but for hidden ones."""
+def measure(rows, subwords, step, scratch, kept, peers):
+    """Writes step.losses of a drawn step and leaves the rows as they are, but for hidden ones; peers as in `train`."""
     places = places_of(step, scratch, 0)
     first = 0
     while first < kept:
         last = batch_end(step, first, kept)
         if subwords.ring:
             lowest, highest = tokens_near(step, first, last)
-            compose(rows, subwords, places.tokens, lowest, highest, 0, rows.vectors * VECTOR_BYTES)
-        for piece in range(rows.slices):
+            low, high = slice_edge(rows, rows.first), slice_edge(rows, rows.last)
+            compose(rows, subwords, places.tokens, lowest, highest, low, high)
+        for piece in range(rows.first, rows.last):
             score(rows, places, first, last, piece, last)
+        if peers.others:
+            size = _score_bytes(rows, places, last)
+            exchange(peers, places.scores, places.slice_bytes, rows.first, rows.last, size)
+            if has_failed(peers):
+                return
         for i in range(first, last):
             _errors_of_center(rows, places, i, places.errors, zero16(), True)
         first = last

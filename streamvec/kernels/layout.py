@@ -32,6 +32,8 @@ class Rows(NamedTuple):
     height: int  # rows of outputs, the zero row included
     vectors: int  # columns / 16
     slices: int
+    first: int  # the slices that are here: columns of others are nowhere, and their partial scores come from elsewhere
+    last: int  # one past the last of them
     averaged: int  # 1: contexts are averaged into one (CBOW); 0: each predicts for itself (skip-gram)
 
 

@@ -7,10 +7,12 @@ import numpy as np
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
 from streamvec.errors import StreamvecError
 from streamvec.kernels import batches, layout, random, windows
+from streamvec.kernels.exchange import has_failed
 from streamvec.kernels.holdout import choose_held_out
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.subwords import Subwords, bound_sharing, compose
 from streamvec.kernels.team import Team
+from streamvec.models.columns import Columns
 from streamvec.models.softmax import EveryWord, FullSoftmax
 from streamvec.models.step import Position, StepResult, first_not_finite
 from streamvec.models.subwords import NO_SUBWORDS, Hidden, NGrams, ring_places
@@ -22,12 +24,19 @@ _LOSS_EVERY, _FEW = 8, 4096
 _TARGETS: dict[str, type[Noise] | type[Tree] | type[EveryWord]] = {"ns": Noise, "hs": Tree, "softmax": EveryWord}
 
 
+class PeerGone(Exception):
+    """Another process that holds a part of the model is gone: this part is not to be trained on."""
+
+
 class SkipGram:
     """Two float32 matrices and what is needed to train them on record batches of tokens.
 
     ``arrays`` holds "inputs" (the vectors wanted) and "outputs", each flat: slice after slice of the columns, each
     float32[V + 1, columns of the slice]; the last row is zero. With subwords, inputs has rows of n-grams between those
     of words and the zero row, and a word's vector is the mean of several.
+
+    Where slices are divided among processes, each holds its own of both, draws all that the others draw, and raises
+    PeerGone in a step that not all of them made.
     """
 
     unit = "words"  # what the rate of training counts
@@ -40,8 +49,10 @@ class SkipGram:
         steps: int,
         threads: int = 1,
         ngrams: NGrams | None = None,
+        columns: Columns | None = None,
     ) -> None:
-        """counts: int64[V], by rank; steps: record batches of one epoch; ngrams: of the same words, for subwords."""
+        """counts: int64[V], by rank; steps: record batches of one epoch; ngrams: of the same words, for subwords;
+        columns: the slices that are here, all by default."""
         if (ngrams is None) != (config.ngrams is None):
             raise ValueError(f"ngrams must be those of subwords={config.subwords}, got {ngrams}")
         self.config = config
@@ -49,9 +60,10 @@ class SkipGram:
         self.steps = steps
         self.ngrams = ngrams
         self.team = new_team(threads)
-        columns = config.vectors * LANES
+        self.columns = columns or Columns.all_of(config)
+        low, high = self.columns.edges(config)
         self._heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
-        self.arrays = {name: aligned_zeros((rows * columns,)) for name, rows in self._heights.items()}
+        self.arrays = {name: aligned_zeros((rows * (high - low),)) for name, rows in self._heights.items()}
         for first_column, part in self._slices("inputs"):
             wanted = min(part.shape[1], max(0, config.dim - first_column))
             key = config.seed * 1_000_003 + first_column
@@ -88,16 +100,15 @@ class SkipGram:
             if config.mode == "hogwild":
                 batches.train_racing(rows, subwords, *drawn, thread, threads)
             else:
-                batches.train(rows, subwords, *drawn, thread, threads, self.team.barrier)
+                batches.train(rows, subwords, *drawn, thread, threads, self.team.barrier, self.columns.peers)
 
         self.team.run(work)
+        self._refuse_half_a_step()
         return self._result(batch, kept, every)
 
     def learning_rate(self, position: Position) -> float:
-        """The learning rate at a position: linear in the share of all record batches that are done."""
-        done = (position.epoch * self.steps + position.batch) / (self.config.epochs * self.steps)
-        high, low = self.config.learning_rate, self.config.final_learning_rate
-        return high + (low - high) * done
+        """The learning rate at a position."""
+        return rate_at(self.config, self.steps, position)
 
     def held_out_loss(self, numbered: Iterable[tuple[int, TokenBatch]]) -> float | None:
         """Mean loss a pair on the held-out documents of (number, batch)es, with draws that are the same each time."""
@@ -107,26 +118,27 @@ class SkipGram:
             if self._softmax is not None:
                 self._softmax.measure(self._step, kept)
             else:
-                batches.measure(*self._rows(0), self._step, self._scratch[0], kept)
+                batches.measure(*self._rows(0), self._step, self._scratch[0], kept, self.columns.peers)
+                self._refuse_half_a_step()
             result = self._result(batch, kept, 1)
             loss, pairs = loss + result.loss, pairs + result.examples
         return loss / pairs if pairs else None
 
     def vectors(self, start: int, stop: int) -> np.ndarray:
-        """The vectors of words start .. stop-1: float32[stop - start, dim], a copy."""
+        """The vectors of words start .. stop-1: float32[stop - start, dim], or the numbers that are here; a copy."""
         if self.ngrams is None:
             return self._copied("inputs", start, stop)
         rows = np.empty((stop - start, self.config.dim), np.float32)
+        (low, high), numbers = self.columns.edges(self.config), self.columns.wanted(self.config)
         matrices, subwords = self._rows(0)
         for first in range(start, stop, subwords.ring):  # as many at once as there are hidden rows
             words = np.arange(first, min(first + subwords.ring, stop), dtype=np.int32)
-            size = self.config.vectors * layout.VECTOR_BYTES
-            compose(matrices, subwords, words.ctypes.data, 0, len(words), 0, size)
+            compose(matrices, subwords, words.ctypes.data, 0, len(words), 4 * low, 4 * high)
             some = rows[first - start : first - start + len(words)]
-            for low, high in self.config.columns:
-                wanted = some[:, low:high]
-                wanted[:] = self._hidden[0].slice(low, high)[: len(words), : wanted.shape[1]]
-        return rows
+            for begin, end in self._own_columns():
+                wanted = some[:, begin:end]
+                wanted[:] = self._hidden[0].slice(begin, end)[: len(words), : wanted.shape[1]]
+        return rows[:, numbers]
 
     def ngram_vectors(self, start: int, stop: int) -> np.ndarray:
         """The rows of the n-grams in buckets number start .. stop-1 of ``ngrams.buckets``: float32, a copy."""
@@ -137,7 +149,7 @@ class SkipGram:
         for column, part in self._slices(name):
             wanted = rows[:, column : column + part.shape[1]]
             wanted[:] = part[start:stop, : wanted.shape[1]]
-        return rows
+        return rows[:, self.columns.wanted(self.config)]
 
     def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
         """Gives the words int64[n] the rows float32[n, dim] in the array *name*; what pads them stays zero."""
@@ -162,16 +174,27 @@ class SkipGram:
         self.team.close()
 
     def _slices(self, name: str) -> Iterable[tuple[int, np.ndarray]]:
-        """(first column, float32[rows, columns]) of each slice of an array."""
-        rows = self._heights[name]
-        for low, high in self.config.columns:
-            yield low, self.arrays[name][rows * low : rows * high].reshape(rows, high - low)
+        """(first column, float32[rows, columns]) of each slice of an array that is here."""
+        rows, (before, _) = self._heights[name], self.columns.edges(self.config)
+        for low, high in self._own_columns():
+            yield low, self.arrays[name][rows * (low - before) : rows * (high - before)].reshape(rows, high - low)
+
+    def _own_columns(self) -> list[tuple[int, int]]:
+        return self.config.columns[self.columns.first : self.columns.last]
+
+    def _address(self, name: str) -> int:
+        """Where slice 0 of an array is, or would be."""
+        return int(self.arrays[name].ctypes.data) - 4 * self._heights[name] * self.columns.edges(self.config)[0]
+
+    def _refuse_half_a_step(self) -> None:
+        if has_failed(self.columns.peers):
+            raise PeerGone("another process that holds slices of the model is gone")
 
     def _new_hidden(self, threads: int) -> list[Hidden]:
         """Where words are composed: with hogwild each thread has its own, otherwise all share one."""
         if self.ngrams is None:
             return []
-        table, height = int(self.arrays["inputs"].ctypes.data), self._heights["inputs"]
+        table, height = self._address("inputs"), self._heights["inputs"]
         copies = threads if self.config.mode == "hogwild" else 1
         self._step = self._step._replace(inputs=ring_places(self.config.ring, len(self._step.tokens)))
         return [Hidden(self.config, self.ngrams, table, height) for _ in range(copies)]
@@ -179,12 +202,12 @@ class SkipGram:
     def _rows(self, thread: int) -> tuple[layout.Rows, Subwords]:
         """What one thread trains on: rows of words, or hidden rows and what these are composed from."""
         config = self.config
-        inputs, outputs = (int(self.arrays[name].ctypes.data) for name in ("inputs", "outputs"))
+        inputs, outputs = self._address("inputs"), self._address("outputs")
         input_height, subwords = self._heights["inputs"], NO_SUBWORDS
         if self._hidden:
             hidden = self._hidden[thread % len(self._hidden)]
             inputs, input_height, subwords = hidden.address, hidden.height, hidden.subwords
-        shape = config.vectors, config.slices, int(config.averaged)
+        shape = config.vectors, config.slices, self.columns.first, self.columns.last, int(config.averaged)
         return layout.Rows(inputs, outputs, input_height, self._heights["outputs"], *shape), subwords
 
     def _draw(self, batch: TokenBatch, epoch: int, number: int, held_out: bool) -> int:
@@ -218,6 +241,12 @@ class SkipGram:
         contexts = self._step.left[:kept:every] + self._step.right[:kept:every]
         pairs = int(np.count_nonzero(contexts) if self.config.averaged else contexts.sum())
         return StepResult(float(self._step.losses[:kept:every].sum(dtype=np.float64)), pairs, len(batch.values))
+
+
+def rate_at(config: SkipGramConfig, steps: int, position: Position) -> float:
+    """The learning rate at a position: linear in the share of all record batches that are done, *steps* an epoch."""
+    done = (position.epoch * steps + position.batch) / (config.epochs * steps)
+    return config.learning_rate + (config.final_learning_rate - config.learning_rate) * done
 
 
 def new_team(threads: int) -> Team:

@@ -72,7 +72,7 @@ class TrainedModel:
         self.model = LanguageModel(self.config, len(self.symbols.names), 1, threads, lanes=1)
         with Tensors(self.checkpoint / ARRAYS) as tensors:
             for name, array in self.model.parameters.items():
-                tensors.load(name, into=array)
+                tensors.fill(name, array)
 
     def __enter__(self) -> Self:
         return self

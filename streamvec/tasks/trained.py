@@ -66,7 +66,7 @@ class TrainedTask:
         checkpoints.verify(paths[0])
         with Tensors(paths[0] / ARRAYS) as tensors:
             for name, array in self.learner.parameters.items():
-                tensors.load(name, into=array)
+                tensors.fill(name, array)
 
     def __enter__(self) -> Self:
         return self

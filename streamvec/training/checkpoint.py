@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from streamvec.disk.reading import checksum_of
 from streamvec.disk.sealed import read_json, write_json
-from streamvec.disk.tensors import load_tensors, save_tensors
+from streamvec.disk.tensors import Stored, fill_tensors, save_tensors
 from streamvec.disk.writing import make_folder, remove, rename, whole_folder
 from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
@@ -48,7 +46,7 @@ class Checkpoints:
         paths = self.paths()
         return _position(paths[0]) if paths else None
 
-    def save(self, position: Position, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path:
+    def save(self, position: Position, arrays: Mapping[str, Stored], state: Mapping[str, Any]) -> Path:
         """Writes a checkpoint and then removes all but the last ones; StreamvecError when the disk is full."""
         path = self.folder / f"{position.epoch:04d}-{position.batch:09d}"
         make_folder(self.folder)
@@ -65,7 +63,7 @@ class Checkpoints:
         """Removes all but the last ones."""
         remove(*self.paths()[self.kept :])
 
-    def load(self, arrays: Mapping[str, np.ndarray], note: Callable[[str], None]) -> tuple[Position, dict] | None:
+    def load(self, arrays: Mapping[str, Stored], note: Callable[[str], None]) -> tuple[Position, dict] | None:
         """Fills *arrays* from the newest checkpoint that is whole; returns its position and state.
 
         A damaged one is put aside (NAME.damaged) and the one before is taken, with a *note*. None when there is no
@@ -76,7 +74,7 @@ class Checkpoints:
         for path in paths:
             try:
                 state = self.verify(path)
-                load_tensors(path / ARRAYS, into=arrays)
+                fill_tensors(path / ARRAYS, arrays)
             except StreamvecError as problem:
                 if isinstance(problem, OtherVersion):
                     raise

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-
+from streamvec.disk.tensors import Stored
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.models.step import Position, StepResult
 from streamvec.training.checkpoint import Checkpoints
@@ -38,7 +37,7 @@ class Model(Protocol[SomeBatch_contra]):
         """What the rate of training counts: "words", "entries" (of a matrix of co-occurrences) or "tokens"."""
 
     @property
-    def arrays(self) -> Mapping[str, np.ndarray]:
+    def arrays(self) -> Mapping[str, Stored]:
         """Everything that a checkpoint must hold."""
 
     @property

@@ -1,16 +1,16 @@
 """What is looked at after each epoch: the loss on held-out documents, similarity sets, and what patience is left."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from streamvec.corpus.shards import Shards
+from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.vocabulary import Vocabulary
+from streamvec.disk.tensors import Stored
 from streamvec.errors import StreamvecError
-from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
 from streamvec.training.checkpoint import Checkpoints
 from streamvec.training.run import Run
@@ -36,8 +36,19 @@ class Judged(Watched, Protocol):
         """Its options, ``patience`` among them."""
 
     @property
-    def arrays(self) -> Mapping[str, np.ndarray]:
+    def arrays(self) -> Mapping[str, Stored]:
         """All that its best epoch's checkpoint must hold."""
+
+
+class Measured(Judged, Protocol):
+    """A model that can be measured on documents that it is not trained on."""
+
+    @property
+    def steps(self) -> int:
+        """Record batches of one epoch."""
+
+    def held_out_loss(self, numbered: Iterable[tuple[int, TokenBatch]]) -> float | None:
+        """Mean loss a pair on the held-out documents of (number, batch)es."""
 
 
 class Watch:
@@ -161,7 +172,7 @@ class Patience(Watch):
 class HeldOut(Patience):
     """Looks at the documents that --holdout keeps out of training."""
 
-    def __init__(self, model: SkipGram, run: Run, shards: Shards, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: Measured, run: Run, shards: Shards, vocabulary: Vocabulary) -> None:
         super().__init__(model, run, vocabulary)
         self.model = model
         self._shards = shards.twin()  # the training loop reads in a thread of its own

@@ -1,5 +1,6 @@
 """Training of skip-gram and CBOW from shards to vectors.arrow, begun or gone on with."""
 
+from streamvec.cluster.columnshards import ColumnShards
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.models.skipgram import SkipGram
@@ -19,10 +20,15 @@ def train_words(work: Work, config: SkipGramConfig, shards: Shards) -> None:
     ngrams = _ngrams_within(work, config)
     if config.objective == "softmax" and not run.checkpoints.paths():  # what is begun goes on, on any machine
         refuse_infeasible(config, len(vocabulary), shards.tokens, machine.cores)
-    model = SkipGram(config, vocabulary.counts, shards.batches, machine.cores, ngrams)
+    model: SkipGram | ColumnShards
+    if work.cluster is None:
+        model, renew = SkipGram(config, vocabulary.counts, shards.batches, machine.cores, ngrams), None
+    else:
+        model = ColumnShards(work.cluster, config, vocabulary.counts, shards.batches, ngrams)
+        renew = model.renew
     try:
         watch = HeldOut(model, run, shards, vocabulary)
-        work.train(model, shards, shards.batches, watch)
+        work.train(model, shards, shards.batches, watch, renew=renew)
         best = watch.take_best()
         if best is not None:
             work.report.note(f"the held-out loss was lowest after epoch {best}: these are its vectors")

@@ -1,0 +1,271 @@
+"""Skip-gram and CBOW on several nodes, each of which holds some slices of the columns of both matrices.
+
+Every node reads the same tokens, draws the same windows and noise words, and updates its own columns; only partial
+scores go from one to another (`streamvec.kernels.exchange`). They are added up in the order in which one machine adds
+them, so the bytes of the model are the same, and a model that is too large for one node lies on several. There are as
+many nodes as slices at most.
+"""
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamvec.cluster.nodes import Call, Cluster, Lost, Node, Worker
+from streamvec.cluster.peers import Wires
+from streamvec.corpus.shards import TokenBatch
+from streamvec.errors import StreamvecError
+from streamvec.kernels.exchange import NOBODY
+from streamvec.models.columns import Columns
+from streamvec.models.skipgram import PeerGone, SkipGram, rate_at
+from streamvec.models.step import Position, StepResult
+from streamvec.models.subwords import NGrams
+from streamvec.models.wordconfig import SkipGramConfig
+
+_BLOCK = 4 << 20  # numbers of an array that are sent at once
+_FORMING = 60.0  # seconds that are waited for a node, once there is none
+
+
+class Told(NamedTuple):
+    """What every worker must know."""
+
+    config: SkipGramConfig
+    counts: np.ndarray
+    steps: int
+    ngrams: NGrams | None
+    secret: bytes
+
+
+class ColumnWorker:
+    """Some slices of a model, on a node."""
+
+    def __init__(self, told: Told, number: int, slices: list[tuple[int, int]], threads: int) -> None:
+        self._told = told
+        self._number, self._slices, self._threads = number, slices, threads
+        self._wires = Wires(told.secret)
+        self._model: SkipGram
+
+    def port(self) -> int:
+        """Where the others connect to."""
+        return self._wires.port
+
+    def meet(self, addresses: list[tuple[str, int]]) -> float:
+        """Connects to the others, and makes the slices as training begins with them; returns ``loss_at_chance``."""
+        told, (first, last) = self._told, self._slices[self._number]
+        peers = self._wires.meet(self._number, addresses, self._slices) if len(addresses) > 1 else NOBODY
+        columns = Columns(first, last, peers)
+        self._model = SkipGram(told.config, told.counts, told.steps, self._threads, told.ngrams, columns)
+        return self._model.loss_at_chance
+
+    def step(self, batch: TokenBatch, position: Position) -> StepResult:
+        """Trains on a record batch, with the others; Lost when one of them is gone."""
+        try:
+            return self._model.step(batch, position)
+        except PeerGone as problem:
+            raise Lost(str(problem)) from None
+
+    def held_out_loss(self, numbered: list[tuple[int, TokenBatch]]) -> float | None:
+        """As `SkipGram.held_out_loss`, with the others."""
+        try:
+            return self._model.held_out_loss(numbered)
+        except PeerGone as problem:
+            raise Lost(str(problem)) from None
+
+    def block(self, name: str, first: int, last: int) -> np.ndarray:
+        """Numbers first .. last-1 of an array that is here."""
+        return self._model.arrays[name][first:last]
+
+    def put(self, name: str, first: int, block: np.ndarray) -> None:
+        """Writes them."""
+        self._model.arrays[name][first : first + block.size] = block
+
+    def vectors(self, start: int, stop: int) -> np.ndarray:
+        """This worker's columns of the vectors of words."""
+        return self._model.vectors(start, stop)
+
+    def ngram_vectors(self, start: int, stop: int) -> np.ndarray:
+        """This worker's columns of the rows of n-grams."""
+        return self._model.ngram_vectors(start, stop)
+
+    def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
+        """Takes its columns of *rows*."""
+        self._model.set_rows(name, words, rows)
+
+    def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
+        """Takes its columns of *rows*."""
+        self._model.set_ngrams(buckets, rows)
+
+    def not_finite(self) -> str | None:
+        """The name of an array with a NaN or an infinity in it."""
+        return self._model.not_finite()
+
+    def sent(self) -> int:
+        """Bytes of partial scores that went to the others."""
+        return self._wires.sent
+
+
+class ColumnShards:
+    """The model of all nodes together, as training sees one: `streamvec.training.loop.Model`, and what beginning,
+    watching and writing need."""
+
+    unit = SkipGram.unit
+    has_even_steps = SkipGram.has_even_steps
+
+    def __init__(
+        self, cluster: Cluster, config: SkipGramConfig, counts: np.ndarray, steps: int, ngrams: NGrams | None = None
+    ) -> None:
+        """As `SkipGram`; StreamvecError where no node can be had."""
+        self.config = config
+        self.words = len(counts)
+        self.steps = steps
+        self.ngrams = ngrams
+        self._cluster = cluster
+        self._told = cluster.share(Told(config, counts, steps, ngrams, secrets.token_bytes(32)))
+        self._chance = 0.0
+        self._workers: list[Worker] = []
+        self._slices: list[tuple[int, int]] = []
+        heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
+        self.arrays: Mapping[str, Dealt] = {name: Dealt(self, name, rows) for name, rows in heights.items()}
+        self.renew()
+
+    @property
+    def loss_at_chance(self) -> float:
+        """Loss a pair when all scores are 0."""
+        return self._chance
+
+    def step(self, batch: TokenBatch, position: Position) -> StepResult:
+        """Trains on one record batch on all nodes; Lost when one of them is gone, and then nothing of it counts."""
+        shared = self._cluster.share(batch)
+        results = self._all("step", shared, position)
+        if any(result != results[0] for result in results):
+            raise StreamvecError(f"nodes disagree on the loss of {position}: one of them makes mistakes")
+        return results[0]
+
+    def learning_rate(self, position: Position) -> float:
+        """As `SkipGram.learning_rate`."""
+        return rate_at(self.config, self.steps, position)
+
+    def held_out_loss(self, numbered: Iterable[tuple[int, TokenBatch]]) -> float | None:
+        """As `SkipGram.held_out_loss`."""
+        found: float | None = self._all("held_out_loss", self._cluster.share(list(numbered)))[0]
+        return found
+
+    def vectors(self, start: int, stop: int) -> np.ndarray:
+        """The vectors of words start .. stop-1: float32[stop - start, dim]."""
+        return np.concatenate(self._all("vectors", start, stop), axis=1)
+
+    def ngram_vectors(self, start: int, stop: int) -> np.ndarray:
+        """The rows of the n-grams in buckets number start .. stop-1: float32[stop - start, dim]."""
+        return np.concatenate(self._all("ngram_vectors", start, stop), axis=1)
+
+    def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
+        """As `SkipGram.set_rows`."""
+        self._all("set_rows", name, words, self._cluster.share(rows))
+
+    def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
+        """As `SkipGram.set_ngrams`."""
+        self._all("set_ngrams", buckets, self._cluster.share(rows))
+
+    def not_finite(self) -> str | None:
+        """The name of an array with a NaN or an infinity in it, if there is one."""
+        return next((name for name in self._all("not_finite") if name), None)
+
+    def sent(self) -> int:
+        """Bytes of partial scores that went from node to node since the workers were started."""
+        return sum(self._all("sent"))
+
+    def renew(self) -> None:
+        """Begins anew on the nodes that there are, as training begins; StreamvecError where there is none.
+
+        A node that goes away meanwhile is done without.
+        """
+        self.close()
+        until = time.monotonic() + _FORMING
+        while True:
+            nodes = self._cluster.nodes()[: self.config.slices]
+            if nodes:
+                try:
+                    return self._form(nodes)
+                except Lost:
+                    self.close()
+            if time.monotonic() > until:
+                raise StreamvecError("no node of the cluster has a processor: start some, then go on with resume")
+            time.sleep(0.5)
+
+    def close(self) -> None:
+        """Ends the workers."""
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+
+    def owners(self, height: int) -> Iterator[tuple[Worker, int]]:
+        """Each worker, and how many numbers of an array of so many rows it holds: they lie one after another."""
+        for worker, slices in zip(self._workers, self._slices, strict=True):
+            low, high = Columns(*slices).edges(self.config)
+            yield worker, height * (high - low)
+
+    def _form(self, nodes: list[Node]) -> None:
+        slices, count = self.config.slices, len(nodes)
+        self._slices = [(slices * i // count, slices * (i + 1) // count) for i in range(count)]
+        for number, node in enumerate(nodes):
+            started = self._cluster.start(node, ColumnWorker, self._told, number, self._slices, node.cores)
+            self._workers.append(started)
+        ports = self._all("port")
+        self._chance = self._all("meet", [(node.address, port) for node, port in zip(nodes, ports, strict=True)])[0]
+
+    def _all(self, method: str, *arguments: Any) -> list[Any]:
+        """The answers of all workers, in their order."""
+        return _answers([worker.call(method, *arguments) for worker in self._workers])
+
+
+class Dealt:
+    """An array whose numbers lie with workers: `streamvec.disk.tensors.Elsewhere`."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, model: ColumnShards, name: str, height: int) -> None:
+        self._model, self._name, self._height = model, name, height
+        self.shape = (height * model.config.columns[-1][1],)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All of it, in order; one block is on its way while the one before is used."""
+        before: Call | None = None
+        for worker, size in self._model.owners(self._height):
+            for first in range(0, size, _BLOCK):
+                call = worker.call("block", self._name, first, min(first + _BLOCK, size))
+                if before is not None:
+                    yield before.result()
+                before = call
+        if before is not None:
+            yield before.result()
+
+    def fill(self, blocks: Iterator[np.ndarray]) -> None:
+        """Takes all of it, in order."""
+        rest, before = np.zeros(0, np.float32), []
+        for worker, size in self._model.owners(self._height):
+            done = 0
+            while done < size:
+                if not rest.size:
+                    rest = next(blocks)
+                some, rest = rest[: size - done], rest[size - done :]
+                before.append(worker.call("put", self._name, done, some))
+                done += some.size
+                if len(before) > 8:
+                    before.pop(0).result()
+        _answers(before)
+
+
+def _answers(calls: list[Call]) -> list[Any]:
+    """What all calls return; Lost before any other error, which may have come of that."""
+    found: list[Any] = []
+    problems: list[Exception] = []
+    for call in calls:
+        try:
+            found.append(call.result())
+        except (Lost, StreamvecError) as problem:
+            problems.append(problem)
+    if problems:
+        raise min(problems, key=lambda problem: not isinstance(problem, Lost))
+    return found
