@@ -8,7 +8,8 @@ many nodes as slices at most.
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +23,9 @@ from streamvec.models.columns import Columns
 from streamvec.models.skipgram import PeerGone, SkipGram, rate_at
 from streamvec.models.step import Position, StepResult
 from streamvec.models.subwords import NGrams
-from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.models.wordconfig import LANES, SkipGramConfig
+from streamvec.models.workers import Dealt
 
-_BLOCK = 4 << 20  # numbers of an array that are sent at once
 _FORMING = 60.0  # seconds that are waited for a node, once there is none
 
 
@@ -127,7 +128,10 @@ class ColumnShards:
         self._workers: list[Worker] = []
         self._slices: list[tuple[int, int]] = []
         heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
-        self.arrays: Mapping[str, Dealt] = {name: Dealt(self, name, rows) for name, rows in heights.items()}
+        columns = config.vectors * LANES
+        self.arrays: Mapping[str, Dealt] = {
+            name: Dealt(name, rows * columns, partial(self._parts, rows)) for name, rows in heights.items()
+        }
         self.renew()
 
     @property
@@ -200,11 +204,10 @@ class ColumnShards:
             worker.end()
         self._workers = []
 
-    def owners(self, height: int) -> Iterator[tuple[Worker, int]]:
+    def _parts(self, height: int) -> list[tuple[list[Worker], int]]:
         """Each worker, and how many numbers of an array of so many rows it holds: they lie one after another."""
-        for worker, slices in zip(self._workers, self._slices, strict=True):
-            low, high = Columns(*slices).edges(self.config)
-            yield worker, height * (high - low)
+        edges = [Columns(*slices).edges(self.config) for slices in self._slices]
+        return [([worker], height * (high - low)) for worker, (low, high) in zip(self._workers, edges, strict=True)]
 
     def _form(self, nodes: list[Node]) -> None:
         slices, count = self.config.slices, len(nodes)
@@ -218,43 +221,6 @@ class ColumnShards:
     def _all(self, method: str, *arguments: Any) -> list[Any]:
         """The answers of all workers, in their order."""
         return _answers([worker.call(method, *arguments) for worker in self._workers])
-
-
-class Dealt:
-    """An array whose numbers lie with workers: `streamvec.disk.tensors.Elsewhere`."""
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, model: ColumnShards, name: str, height: int) -> None:
-        self._model, self._name, self._height = model, name, height
-        self.shape = (height * model.config.columns[-1][1],)
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        """All of it, in order; one block is on its way while the one before is used."""
-        before: Call | None = None
-        for worker, size in self._model.owners(self._height):
-            for first in range(0, size, _BLOCK):
-                call = worker.call("block", self._name, first, min(first + _BLOCK, size))
-                if before is not None:
-                    yield before.result()
-                before = call
-        if before is not None:
-            yield before.result()
-
-    def fill(self, blocks: Iterator[np.ndarray]) -> None:
-        """Takes all of it, in order."""
-        rest, before = np.zeros(0, np.float32), []
-        for worker, size in self._model.owners(self._height):
-            done = 0
-            while done < size:
-                if not rest.size:
-                    rest = next(blocks)
-                some, rest = rest[: size - done], rest[size - done :]
-                before.append(worker.call("put", self._name, done, some))
-                done += some.size
-                if len(before) > 8:
-                    before.pop(0).result()
-        _answers(before)
 
 
 def _answers(calls: list[Call]) -> list[Any]:

@@ -75,6 +75,12 @@ class Wires:
         table, polled, failed = (int(array.ctypes.data) for array in (self._table, self._polled, self._failed))
         return Peers(len(others), table, polled, failed, socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0))
 
+    def close(self) -> None:
+        """Closes all sockets: the others will find this worker gone."""
+        for wire in self._sockets:
+            wire.shutdown(socket.SHUT_RDWR)
+            wire.close()
+
 
 def _prepare(wire: socket.socket) -> None:
     """Sends at once, and tells a machine that went silent."""

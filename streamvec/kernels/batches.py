@@ -167,8 +167,9 @@ def _score_bytes(rows, places, last):
 
 
 @njit(nogil=True, cache=True)
-def train(rows, subwords, step, scratch, kept, rate, every, thread, threads, barrier, peers):
-    """Trains on a drawn step as one of *threads*; all must call it. Rows, subwords.table and step.losses are updated.
+def train(rows, subwords, step, scratch, first, kept, rate, every, thread, threads, barrier, peers):
+    """Trains on centers first .. kept-1 of a drawn step as one of *threads*; all must call it. Rows, subwords.table and
+    step.losses are updated.
 
     scratch: this thread's, its scores shared by all; rate: learning rate, float32; every: one center in so many has its
     loss measured; barrier: see kernels/team.py; peers: who holds the slices that are not here. Where `has_failed` says
@@ -189,7 +190,7 @@ def train(rows, subwords, step, scratch, kept, rate, every, thread, threads, bar
         low = (edge + vectors * thread // threads) * VECTOR_BYTES
         high = (edge + vectors * (thread + 1) // threads) * VECTOR_BYTES
     this, other = places_of(step, scratch, 0), places_of(step, scratch, 1)
-    first = lowest = highest = 0
+    lowest = highest = 0
     while first < kept:
         last = batch_end(step, first, kept)
         size = last - first

@@ -1,6 +1,6 @@
 """Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546): words that predict their neighbours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from streamvec.errors import StreamvecError
 from streamvec.kernels import batches, layout, random, windows
 from streamvec.kernels.exchange import has_failed
 from streamvec.kernels.holdout import choose_held_out
+from streamvec.kernels.lanes import mark, mark_parts
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.subwords import Subwords, bound_sharing, compose
 from streamvec.kernels.team import Team
@@ -64,7 +65,7 @@ class SkipGram:
         low, high = self.columns.edges(config)
         self._heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
         self.arrays = {name: aligned_zeros((rows * (high - low),)) for name, rows in self._heights.items()}
-        for first_column, part in self._slices("inputs"):
+        for first_column, part in self.slices("inputs"):
             wanted = min(part.shape[1], max(0, config.dim - first_column))
             key = config.seed * 1_000_003 + first_column
             random.uniform_rows(part[:-1], wanted, -0.5 / config.dim, 0.5 / config.dim, key)
@@ -73,7 +74,7 @@ class SkipGram:
         self._step = _new_step(config, nothing=self.words)
         self._softmax: FullSoftmax | None = None
         if config.objective == "softmax":
-            (_, inputs), (_, outputs) = *self._slices("inputs"), *self._slices("outputs")
+            (_, inputs), (_, outputs) = *self.slices("inputs"), *self.slices("outputs")
             self._softmax = FullSoftmax(config, inputs, outputs, self.team)
         else:
             self._scratch = _new_scratch(config, threads)
@@ -86,25 +87,65 @@ class SkipGram:
 
     def step(self, batch: TokenBatch, position: Position) -> StepResult:
         """Trains on one record batch; everything drawn for it is a function of (seed, position)."""
-        config = self.config
-        kept = self._draw(batch, position.epoch + 1, position.batch, held_out=False)
+        kept = self.draw(batch, position)
         rate = np.float32(self.learning_rate(position))
         if self._softmax is not None:
             self._softmax.train(self._step, kept, rate)
             return self._result(batch, kept, 1)
+        self.train(kept, 0, kept, rate)
+        return self.result(batch, kept)
+
+    def draw(self, batch: TokenBatch, position: Position) -> int:
+        """Draws what a step trains on, for `train`; returns how many centers there are."""
+        return self._draw(batch, position.epoch + 1, position.batch, held_out=False)
+
+    def train(self, kept: int, first: int, last: int, rate: np.float32) -> None:
+        """Trains on centers first .. last-1 of the *kept* ones that are drawn; of no full softmax."""
         every = _LOSS_EVERY if kept > _FEW else 1
 
         def work(thread: int) -> None:
             scratch, threads, (rows, subwords) = self._scratch[thread], self.team.threads, self._rows(thread)
-            drawn = self._step, scratch, kept, rate, every
-            if config.mode == "hogwild":
-                batches.train_racing(rows, subwords, *drawn, thread, threads)
+            if self.config.mode == "hogwild":
+                batches.train_racing(rows, subwords, self._step, scratch, kept, rate, every, thread, threads)
             else:
+                drawn = self._step, scratch, first, last, rate, every
                 batches.train(rows, subwords, *drawn, thread, threads, self.team.barrier, self.columns.peers)
 
         self.team.run(work)
         self._refuse_half_a_step()
-        return self._result(batch, kept, every)
+
+    def result(self, batch: TokenBatch, kept: int) -> StepResult:
+        """What training on all of the *kept* centers came to."""
+        return self._result(batch, kept, _LOSS_EVERY if kept > _FEW else 1)
+
+    def note_rows(self, kept: int, changed: Mapping[str, np.ndarray]) -> None:
+        """Notes the rows that training on the centers drawn changes: uint8[rows] of each array, 1 where it does."""
+        mark(self._step, kept, changed["inputs"], changed["outputs"])
+        if self.ngrams is not None:
+            mark_parts(changed["inputs"], self.words, self.ngrams.starts, self.ngrams.lists)
+
+    def met(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """How often the rows of each array occur among the tokens of *counts*, on average: float64[rows]."""
+        centers = counts * ((self._keep.astype(np.float64) + 1) / 2**32)
+        assert not isinstance(self._targets, EveryWord)
+        contexts: np.ndarray = np.zeros(self._heights["inputs"])
+        contexts[: self.words] = centers
+        if self.ngrams is not None:
+            each = np.repeat(centers, np.diff(self.ngrams.starts))
+            contexts = np.bincount(self.ngrams.lists, each, contexts.size)
+        return {"inputs": contexts, "outputs": self._targets.met(centers, counts)}
+
+    def rows_of(self, name: str, rows: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        """Rows int64[n] of an array of this model or of *arrays* like it, padding included: float32[n, columns], a
+        copy."""
+        return np.concatenate([part[rows] for _, part in self.slices(name, arrays)], axis=1)
+
+    def put_rows(
+        self, name: str, rows: np.ndarray, values: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Gives rows int64[n] of an array, of this model or of *arrays* like it, *values* float32[n, columns]."""
+        for column, part in self.slices(name, arrays):
+            part[rows] = values[:, column : column + part.shape[1]]
 
     def learning_rate(self, position: Position) -> float:
         """The learning rate at a position."""
@@ -146,14 +187,14 @@ class SkipGram:
 
     def _copied(self, name: str, start: int, stop: int) -> np.ndarray:
         rows = np.empty((stop - start, self.config.dim), np.float32)
-        for column, part in self._slices(name):
+        for column, part in self.slices(name):
             wanted = rows[:, column : column + part.shape[1]]
             wanted[:] = part[start:stop, : wanted.shape[1]]
         return rows[:, self.columns.wanted(self.config)]
 
     def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
         """Gives the words int64[n] the rows float32[n, dim] in the array *name*; what pads them stays zero."""
-        for column, part in self._slices(name):
+        for column, part in self.slices(name):
             wanted = rows[:, column : column + part.shape[1]]
             part[words, : wanted.shape[1]] = wanted
 
@@ -173,11 +214,12 @@ class SkipGram:
         """Ends the threads."""
         self.team.close()
 
-    def _slices(self, name: str) -> Iterable[tuple[int, np.ndarray]]:
-        """(first column, float32[rows, columns]) of each slice of an array that is here."""
+    def slices(self, name: str, arrays: Mapping[str, np.ndarray] | None = None) -> Iterable[tuple[int, np.ndarray]]:
+        """(first column, float32[rows, columns]) of each slice of an array, of this model or of *arrays* like it."""
         rows, (before, _) = self._heights[name], self.columns.edges(self.config)
+        flat = (self.arrays if arrays is None else arrays)[name]
         for low, high in self._own_columns():
-            yield low, self.arrays[name][rows * (low - before) : rows * (high - before)].reshape(rows, high - low)
+            yield low, flat[rows * (low - before) : rows * (high - before)].reshape(rows, high - low)
 
     def _own_columns(self) -> list[tuple[int, int]]:
         return self.config.columns[self.columns.first : self.columns.last]

@@ -18,6 +18,12 @@ class Noise:
         self.negative, self.nothing = config.negative, len(counts)
         self.loss_at_chance = (1 + config.negative) * math.log(2)
         self.table = alias_table(counts.astype(np.float64) ** config.noise_power)
+        self._power = config.noise_power
+
+    def met(self, centers: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """How often each row is a target, on average, where words are so often centers: float64[V + 1]."""
+        drawn = counts.astype(np.float64) ** self._power
+        return np.append(centers + centers.sum() * self.negative * drawn / drawn.sum(), 0.0)
 
     def draw(self, step: layout.Step, first: int, last: int, key: np.uint64) -> None:
         """Writes the targets of tokens first .. last-1."""
@@ -39,6 +45,17 @@ class Tree:
                 "are allowed: use --objective ns, or raise --min-count"
             )
         self.starts, self.blocks = paths_in_blocks(starts, nodes, nothing)
+        self._nothing = nothing
+
+    def met(self, centers: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """As `Noise.met`, of nodes."""
+        rows = self.blocks[: self.starts[-1], : layout.TARGETS] >> 1
+        weights = np.repeat(centers, np.diff(self.starts))
+        found = np.zeros(self._nothing + 1)
+        for place in range(layout.TARGETS):
+            found += np.bincount(rows[:, place], weights, self._nothing + 1)
+        found[-1] = 0
+        return found
 
     def draw(self, step: layout.Step, first: int, last: int, key: np.uint64) -> None:
         """Writes the targets of tokens first .. last-1."""

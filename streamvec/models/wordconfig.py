@@ -61,6 +61,11 @@ class SkipGramConfig:
         0, "Stop after so many epochs without a lower held-out loss, and take the best epoch; 0 never stops early."
     )
     seed: int = option(1, "Seed of everything random.")
+    lanes: int = option(
+        1,
+        "Replicas that train on different parts of the text at once and are combined as they go, for the speed of a "
+        "cluster; the result depends on how many there are.",
+    )
     mode: str = option(
         "exact",
         "exact: the same bytes on any number of threads. hogwild: threads race; not repeatable.",
@@ -70,7 +75,9 @@ class SkipGramConfig:
     def __post_init__(self) -> None:
         if self.batch == 0:  # every path begins at the root of the tree, whose errors go stale the sooner
             object.__setattr__(self, "batch", 256 if self.objective == "ns" else 32)
-        check(self, ("dim", "window", "negative", "epochs", "batch"))
+        check(self, ("dim", "window", "negative", "epochs", "batch", "lanes"))
+        if self.lanes > 1 and (self.objective == "softmax" or self.mode == "hogwild"):
+            raise ValueError(f"lanes need objective ns or hs and mode exact, got {self.objective} and {self.mode}")
         for name in ("sample", "noise_power", "final_learning_rate"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")

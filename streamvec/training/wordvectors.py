@@ -3,6 +3,7 @@
 from streamvec.cluster.columnshards import ColumnShards
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import word_bytes
+from streamvec.models.lanes import InLanes, Laned
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.subwords import NGrams, list_starts, ngrams_of
@@ -20,15 +21,15 @@ def train_words(work: Work, config: SkipGramConfig, shards: Shards) -> None:
     ngrams = _ngrams_within(work, config)
     if config.objective == "softmax" and not run.checkpoints.paths():  # what is begun goes on, on any machine
         refuse_infeasible(config, len(vocabulary), shards.tokens, machine.cores)
-    model: SkipGram | ColumnShards
-    if work.cluster is None:
-        model, renew = SkipGram(config, vocabulary.counts, shards.batches, machine.cores, ngrams), None
-    else:
-        model = ColumnShards(work.cluster, config, vocabulary.counts, shards.batches, ngrams)
-        renew = model.renew
+    model = _model_of(work, config, shards.batches, ngrams)
     try:
         watch = HeldOut(model, run, shards, vocabulary)
-        work.train(model, shards, shards.batches, watch, renew=renew)
+        if isinstance(model, Laned):
+            in_lanes = InLanes(shards, config.lanes)
+            work.train(model, in_lanes, in_lanes.steps, watch, renew=model.renew)
+        else:
+            renew = model.renew if isinstance(model, ColumnShards) else None
+            work.train(model, shards, shards.batches, watch, renew=renew)
         best = watch.take_best()
         if best is not None:
             work.report.note(f"the held-out loss was lowest after epoch {best}: these are its vectors")
@@ -39,6 +40,18 @@ def train_words(work: Work, config: SkipGramConfig, shards: Shards) -> None:
         write_vectors(run.vectors, vocabulary.words, vocabulary.counts, model.vectors, info)
     finally:
         model.close()
+
+
+def _model_of(
+    work: Work, config: SkipGramConfig, batches: int, ngrams: NGrams | None
+) -> SkipGram | ColumnShards | Laned:
+    """The model, on this machine or with a cluster; *batches* of an epoch."""
+    counts, cluster = work.vocabulary.counts, work.cluster
+    if config.lanes > 1:
+        return Laned.here(config, counts, batches, work.machine.cores, ngrams)
+    if cluster is not None:
+        return ColumnShards(cluster, config, counts, batches, ngrams)
+    return SkipGram(config, counts, batches, work.machine.cores, ngrams)
 
 
 def _ngrams_within(work: Work, config: SkipGramConfig) -> NGrams | None:

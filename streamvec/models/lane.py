@@ -1,0 +1,183 @@
+"""Lanes: replicas of a word model, each trained on its own part of the text, and combined at fixed places.
+
+A step is so many record batches for each lane. Within it, rows are combined the more often the more often they occur:
+a row is due, whoever trains it, about every so many of its occurrences in a lane, and at the end of the step all rows
+that changed are. What is combined, and in which order, depends on the lanes and the text alone, never on where a lane
+runs or how many threads it has.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
+from streamvec.kernels.lanes import combine, add_scaled
+import os
+from streamvec.models.skipgram import SkipGram
+from streamvec.models.step import Position, StepResult
+
+STIFFNESS = float(os.environ.get("STIFF", "0.02"))
+ROUNDS = int(os.environ.get("ROUNDS","8"))  # record batches of a lane in one step
+PARTS = 4  # of a record batch, after each of which the most frequent rows are combined
+OCCURRENCES = int(os.environ.get("OCC","16"))  # of a row in a lane, about, between two times that it is combined
+
+Rows = Mapping[str, np.ndarray]  # int64[n] of each array, rising
+Changes = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each array: rows int64[n], float32[n, columns]
+
+
+class Timetable(NamedTuple):
+    """Which rows are due after which part of a step."""
+
+    due: list[dict[str, np.ndarray]]  # by how many times 2 divides the number of the part, from 1
+
+    @classmethod
+    def of(cls, met: Mapping[str, np.ndarray], tokens: int) -> "Timetable":
+        """met: how often the rows of each array occur in the *tokens* of the corpus, on average."""
+        levels = (ROUNDS * PARTS).bit_length() - 1
+        due = []
+        for level in range(levels):
+            least = OCCURRENCES / 2**level * tokens / (BATCH_TOKENS / PARTS)
+            due.append({name: np.flatnonzero(each >= least) for name, each in met.items()})
+        return cls(due)
+
+    def after(self, part: int) -> dict[str, np.ndarray] | None:
+        """The rows that are due after part number *part*, from 1, of a step; None for all that changed."""
+        level = (part & -part).bit_length() - 1
+        return self.due[level] if level < len(self.due) else None
+
+
+class Lane:
+    """One replica, and how it was when it was last combined with the others."""
+
+    def __init__(self, model: SkipGram, counts: np.ndarray) -> None:
+        """counts: int64[V], of the words of *model*."""
+        self.model = model
+        self._timetable = Timetable.of(model.met(counts), int(counts.sum()))
+        self._before = {name: array.copy() for name, array in model.arrays.items()}
+        heights = {name: part.shape[0] for name in model.arrays for _, part in model.slices(name)}
+        self._changed = {name: np.zeros(rows, np.uint8) for name, rows in heights.items()}
+        self._batch: TokenBatch | None = None
+        self._kept, self._rate, self._passed = 0, np.float32(0), 0
+
+    def begin(self, batch: TokenBatch | None, position: Position) -> None:
+        """Draws what a record batch, if there is one for this lane, is trained on."""
+        self._batch, self._kept = batch, 0
+        if batch is not None:
+            self._kept = self.model.draw(batch, position)
+            self._rate = np.float32(self.model.learning_rate(position))
+            self.model.note_rows(self._kept, self._changed)
+
+    def train(self, round_: int, part: int) -> StepResult | None:
+        """Trains on part number *part* of the record batch of *round_*, both from 0; after its last part, what it came
+        to."""
+        self._passed = round_ * PARTS + part + 1
+        if self._batch is None:
+            return None
+        first, last = self._kept * part // PARTS, self._kept * (part + 1) // PARTS
+        self.model.train(self._kept, first, last, self._rate)
+        return self.model.result(self._batch, self._kept) if part + 1 == PARTS else None
+
+    def changes(self, ends: bool, first: int, last: int) -> Changes:
+        """How those of rows first .. last-1 that are due have changed since they were last combined.
+
+        ends: whether the step does, and all that changed are.
+        """
+        due, found = None if ends else self._timetable.after(self._passed), {}
+        for name, changed in self._changed.items():
+            rows = np.flatnonzero(changed[first:last]) + first if due is None else within(due[name], first, last)
+            before = self.model.rows_of(name, rows, self._before)
+            found[name] = rows, self.model.rows_of(name, rows) - before
+        return found
+
+    def take(self, combined: Changes, ends: bool) -> None:
+        """Goes on from what all lanes' changes came to; *ends*: of a whole step."""
+        for name, (rows, changes) in combined.items():
+            values = self.model.rows_of(name, rows, self._before) + changes
+            self.model.put_rows(name, rows, values)
+            self.model.put_rows(name, rows, values, self._before)
+            if ends:
+                self._changed[name][rows] = 0
+
+    def block(self, name: str, first: int, last: int) -> np.ndarray:
+        """Numbers first .. last-1 of an array."""
+        return self.model.arrays[name][first:last]
+
+    def put(self, name: str, first: int, block: np.ndarray) -> None:
+        """Writes them, as what the next step begins with."""
+        for arrays in (self.model.arrays, self._before):
+            arrays[name][first : first + block.size] = block
+        self._changed[name][:] = 0
+
+    def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
+        """As `SkipGram.set_rows`."""
+        self.model.set_rows(name, words, rows)
+        self.model.put_rows(name, words, self.model.rows_of(name, words), self._before)
+
+    def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
+        """As `SkipGram.set_ngrams`."""
+        self.model.set_ngrams(buckets, rows)
+        for (_, part), (_, before) in zip(
+            self.model.slices("inputs"), self.model.slices("inputs", self._before), strict=True
+        ):
+            before[self.model.words :] = part[self.model.words :]
+
+    def held_out_loss(self, numbered: Sequence[tuple[int, TokenBatch]]) -> float | None:
+        """As `SkipGram.held_out_loss`."""
+        return self.model.held_out_loss(numbered)
+
+    def vectors(self, start: int, stop: int) -> np.ndarray:
+        """As `SkipGram.vectors`."""
+        return self.model.vectors(start, stop)
+
+    def ngram_vectors(self, start: int, stop: int) -> np.ndarray:
+        """As `SkipGram.ngram_vectors`."""
+        return self.model.ngram_vectors(start, stop)
+
+    def not_finite(self) -> str | None:
+        """As `SkipGram.not_finite`."""
+        return self.model.not_finite()
+
+    def loss_at_chance(self) -> float:
+        """As `SkipGram.loss_at_chance`."""
+        return self.model.loss_at_chance
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self.model.close()
+
+
+def within(rows: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Those of *rows*, rising, that are among first .. last-1."""
+    return rows[slice(*np.searchsorted(rows, [first, last]))]
+
+
+def shares_of(met: np.ndarray, lanes: int, rate: float, pairs: float) -> np.ndarray:
+    """What part of the sum of the lanes' changes each row takes: float32[n].
+
+    met: float64[n], how often each row has occurred in each lane, on average, since it was last combined.
+
+    Trained on for long, a row goes to where its text pulls it, and all lanes go the same way: their mean is right.
+    Trained on little, it goes a little way, and as far again for each lane: the sum is right. A row that covers the
+    part 1 - exp(-x) of its way in each lane would have covered 1 - exp(-lanes x), had one lane had all the text.
+    """
+    x = STIFFNESS * rate * pairs * np.maximum(met, 1e-9)
+    return (np.expm1(-lanes * x) / (lanes * np.expm1(-x))).astype(np.float32)
+
+
+def combined_of(found: Sequence[Changes], shares) -> Changes:
+    """What the lanes' *found* changes come to, in the order of the lanes."""
+    result = {}
+    for name in found[0]:
+        rows = found[0][name][0]
+        if any(not np.array_equal(rows, lane[name][0]) for lane in found[1:]):
+            rows = np.unique(np.concatenate([lane[name][0] for lane in found]))
+        together = np.zeros((len(found), rows.size, found[0][name][1].shape[1]), np.float32)
+        for changes, lane in zip(together, found, strict=True):
+            own, values = lane[name]
+            changes[np.searchsorted(rows, own)] = values
+        import os
+        if os.environ.get("ADA"): combine(together, 0, rows.size)
+        else: add_scaled(together, shares(name, rows))
+        result[name] = rows, together[0]
+    return result

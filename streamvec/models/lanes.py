@@ -1,0 +1,206 @@
+"""A word model trained in lanes: who leads them deals record batches to them and combines what they found.
+
+Lanes are in this process, or wherever their workers are; the bytes depend on the text, the seed and how many lanes
+there are, and on nothing else.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
+from streamvec.models.lane import PARTS, ROUNDS, Changes, Lane, combined_of, shares_of
+from streamvec.models.skipgram import SkipGram, rate_at
+from streamvec.models.step import Position, StepResult
+from streamvec.models.subwords import NGrams
+from streamvec.models.wordconfig import LANES, SkipGramConfig
+from streamvec.models.workers import Dealt, LocalWorker, Worker
+
+_RANGE = 1 << 17  # rows that are combined at once at the end of a step: a bound to the memory that takes
+
+
+class LaneBatches(NamedTuple):
+    """The record batches of one step."""
+
+    batches: list[TokenBatch]
+    first: int  # the number of the first of them in its epoch
+    lanes: int
+
+    @property
+    def rounds(self) -> int:
+        """In each of which every lane, but for the last round of an epoch, has a record batch."""
+        return -(-len(self.batches) // self.lanes)
+
+    def of(self, lane: int, round_: int) -> tuple[TokenBatch | None, int]:
+        """What a lane trains on in a round, if there is something, and its number in the epoch."""
+        place = round_ * self.lanes + lane
+        return (self.batches[place] if place < len(self.batches) else None), self.first + place
+
+
+class Source(Protocol):
+    """Record batches of tokens by number."""
+
+    @property
+    def batches(self) -> int:
+        """How many there are."""
+
+    def batch(self, number: int) -> TokenBatch:
+        """One of them."""
+
+
+class InLanes:
+    """Record batches by steps, in which lanes take turns."""
+
+    def __init__(self, source: Source, lanes: int) -> None:
+        self._source, self._lanes, self._size = source, lanes, lanes * ROUNDS
+        self.steps = -(-source.batches // self._size)  # of one epoch
+
+    def at(self, epoch: int, batch: int) -> LaneBatches:
+        """What step number *batch* of an epoch trains on."""
+        first = batch * self._size
+        last = min(first + self._size, self._source.batches)
+        return LaneBatches([self._source.batch(number) for number in range(first, last)], first, self._lanes)
+
+
+class Laned:
+    """Lanes as training sees a model: `streamvec.training.loop.Model`, and what beginning, watching, writing need."""
+
+    unit = SkipGram.unit
+    has_even_steps = SkipGram.has_even_steps
+
+    def __init__(
+        self,
+        config: SkipGramConfig,
+        counts: np.ndarray,
+        record_batches: int,
+        ngrams: NGrams | None,
+        workers: Callable[[], Sequence[Worker]],
+    ) -> None:
+        """As `SkipGram`, with *record_batches* of an epoch; *workers* makes a `Lane` for each lane."""
+        self.config = config
+        self.words = len(counts)
+        self.counts = counts
+        self.steps = record_batches
+        self.ngrams = ngrams
+        self.exchanged = 0  # bytes of rows that lanes sent and got
+        self._make = workers
+        self._workers: Sequence[Worker] = []
+        heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
+        self._rows, columns = max(heights.values()), config.vectors * LANES
+        self.arrays: Mapping[str, Dealt] = {
+            name: Dealt(name, rows * columns, partial(self._parts, rows * columns)) for name, rows in heights.items()
+        }
+        self.renew()
+
+    @classmethod
+    def here(
+        cls, config: SkipGramConfig, counts: np.ndarray, record_batches: int, threads: int, ngrams: NGrams | None = None
+    ) -> "Laned":
+        """With all lanes in this process, one after another, each on all *threads*."""
+
+        def workers() -> list[LocalWorker]:
+            models = [SkipGram(config, counts, record_batches, threads, ngrams) for _ in range(config.lanes)]
+            return [LocalWorker(Lane(model, counts)) for model in models]
+
+        return cls(config, counts, record_batches, ngrams, workers)
+
+    @property
+    def loss_at_chance(self) -> float:
+        """Loss a pair when all scores are 0."""
+        return self._chance
+
+    def step(self, batch: LaneBatches, position: Position) -> StepResult:
+        """Trains all lanes on a step's record batches, and combines them."""
+        loss, examples, tokens = 0.0, 0, 0
+        for round_ in range(batch.rounds):
+            for lane, worker in enumerate(self._workers):
+                some, number = batch.of(lane, round_)
+                worker.call("begin", some, Position(position.epoch, number))
+            for part in range(PARTS):
+                ends = round_ + 1 == batch.rounds and part + 1 == PARTS
+                trained = [worker.call("train", round_, part) for worker in self._workers]
+                self._part += 1
+                self._rate = self.learning_rate(position)
+                self._combine(ends)
+                for result in (answer.result() for answer in trained):
+                    if result is not None:
+                        loss, examples, tokens = loss + result[0], examples + result[1], tokens + result[2]
+        return StepResult(loss, examples, tokens)
+
+    def learning_rate(self, position: Position) -> float:
+        """The learning rate of the first record batch of a step."""
+        done = min(position.batch * self.config.lanes * ROUNDS, self.steps)
+        return rate_at(self.config, self.steps, Position(position.epoch, done))
+
+    def held_out_loss(self, numbered: Iterable[tuple[int, TokenBatch]]) -> float | None:
+        """As `SkipGram.held_out_loss`."""
+        found: float | None = self._workers[0].call("held_out_loss", list(numbered)).result()
+        return found
+
+    def vectors(self, start: int, stop: int) -> np.ndarray:
+        """As `SkipGram.vectors`."""
+        found: np.ndarray = self._workers[0].call("vectors", start, stop).result()
+        return found
+
+    def ngram_vectors(self, start: int, stop: int) -> np.ndarray:
+        """As `SkipGram.ngram_vectors`."""
+        found: np.ndarray = self._workers[0].call("ngram_vectors", start, stop).result()
+        return found
+
+    def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
+        """As `SkipGram.set_rows`."""
+        self._all("set_rows", name, words, rows)
+
+    def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
+        """As `SkipGram.set_ngrams`."""
+        self._all("set_ngrams", buckets, rows)
+
+    def not_finite(self) -> str | None:
+        """As `SkipGram.not_finite`."""
+        found: str | None = self._workers[0].call("not_finite").result()
+        return found
+
+    def renew(self) -> None:
+        """Begins anew, as training begins."""
+        self._workers = self._make()
+        m = self._workers[0].held.model
+        self._met = {k: v / self.counts.sum() for k, v in m.met(self.counts).items()}
+        self._last = {k: np.zeros(len(v), np.int64) for k, v in self._met.items()}
+        self._part = 0
+        self._chance: float = self._workers[0].call("loss_at_chance").result()
+
+    def close(self) -> None:
+        """Ends the threads of the lanes."""
+        self._all("close")
+
+    def _shares(self, name: str, rows: np.ndarray) -> np.ndarray:
+        met = self._met[name][rows] * (BATCH_TOKENS / PARTS) * np.minimum(self._parts_since(name, rows), 1e9)
+        pairs = (self.config.window + 1) * ((1 + self.config.negative) if name == "inputs" else 1)
+        return shares_of(met, self.config.lanes, self._rate, pairs)
+
+    def _parts_since(self, name, rows):
+        last = self._last[name][rows]
+        self._last[name][rows] = self._part
+        return self._part - last
+
+    def _combine(self, ends: bool) -> None:
+        """Combines the rows that are due."""
+        for first in range(0, self._rows, _RANGE) if ends else [0]:
+            last = first + _RANGE if ends else self._rows
+            answers = [worker.call("changes", ends, first, last) for worker in self._workers]
+            found: list[Changes] = [answer.result() for answer in answers]
+            combined = combined_of(found, self._shares)
+            for worker in self._workers:
+                worker.call("take", combined, ends)
+            sent = sum(rows.nbytes + values.nbytes for lane in found for rows, values in lane.values())
+            got = sum(rows.nbytes + values.nbytes for rows, values in combined.values())
+            self.exchanged += sent + got * len(self._workers)
+
+    def _parts(self, size: int) -> list[tuple[Sequence[Worker], int]]:
+        return [(self._workers, size)]
+
+    def _all(self, method: str, *arguments: object) -> None:
+        for answer in [worker.call(method, *arguments) for worker in self._workers]:
+            answer.result()
