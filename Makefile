@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/streamvec demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -21,7 +21,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.run
 
 soak: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto --soak --keep-counts=benchmarks/results/reliability.json
+	$(BIN)/python -m pytest -n auto --dist loadgroup --soak --keep-counts=benchmarks/results/reliability.json
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -91,7 +91,7 @@ def benchmark(
 def _without_places(words: Sequence[str]) -> list[str]:
     """A command line without what names places: where these are on one machine is nobody's concern."""
     kept = list(words)
-    for option in ("--data", "--results", "--work", "--torch", "--finalfusion", "--wheel"):
+    for option in ("--data", "--input", "--results", "--work", "--torch", "--finalfusion", "--wheel"):
         while option in kept:
             del kept[kept.index(option) : kept.index(option) + 2]
     return kept

@@ -13,6 +13,7 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "reproducible": ("reproducible", []),
     "phrases": ("phrases", []),
     "prepare_rate": ("prepare_rate", []),
+    "cluster_preparation": ("cluster_preparation", []),
     "threads_and_vocabulary": ("threads_and_vocabulary", []),
     "bounded_memory": ("bounded_memory", []),
     "skipgram_vs_peers_d300": (

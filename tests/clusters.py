@@ -1,47 +1,78 @@
-"""Ray clusters on this machine, for tests: nodes of one processor each, which can be taken away."""
+"""What tests on a Ray cluster share: a head without processors, and nodes of one processor that come and go."""
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-import pytest
+from ray.cluster_utils import Cluster as Machines
 
-_STORE = 96 << 20  # bytes of each node's object store
+from streamvec.cluster.nodes import Cluster, Node
+
+_STORE = 100 << 20  # bytes of an object store
+_SOON = {  # a node that is gone is told of within two seconds, not twenty
+    "health_check_initial_delay_ms": 500,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 3,
+}
 
 
-class SomeNodes:
-    """A cluster whose head has no processor."""
+class Nodes:
+    """Processes of this machine that take each other for machines of a cluster."""
 
-    def __init__(self, nodes: int) -> None:
-        from ray.cluster_utils import Cluster
+    def __init__(self) -> None:
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE, "_system_config": _SOON}
+        self._machines = Machines(initialize_head=True, head_node_args=head)
+        self._nodes: list[Any] = []
 
-        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
-        self._nodes: list[object] = []
-        self.address: str = self._cluster.address
-        self.at_least(nodes)
+    @property
+    def address(self) -> str:
+        """Of the head."""
+        return str(self._machines.address)
 
-    def at_least(self, nodes: int) -> None:
-        """Adds nodes until there are so many."""
-        while len(self._nodes) < nodes:
-            self._nodes.append(self._cluster.add_node(num_cpus=1, object_store_memory=_STORE))
-        self._cluster.wait_for_nodes()
+    def have(self, number: int) -> None:
+        """Adds or removes nodes until there are so many."""
+        while len(self._nodes) < number:
+            self._nodes.append(self._machines.add_node(num_cpus=1, object_store_memory=_STORE))
+        while len(self._nodes) > number:
+            self.remove()
 
-    def remove_node(self) -> None:
-        """Kills the processes of a node, its workers too."""
-        self._cluster.remove_node(self._nodes.pop(), allow_graceful=False)
+    def remove(self) -> None:
+        """Ends all processes of a node at once, as when its machine stops."""
+        node = self._nodes.pop()
+        for worker in _workers(node):  # they would go on for a second or two when the node's own processes are gone
+            os.kill(worker, signal.SIGKILL)
+        self._machines.remove_node(node, allow_graceful=False)
+
+    def kill_worker(self) -> None:
+        """SIGKILL for the process of a worker."""
+        os.kill(next(worker for node in self._nodes for worker in _workers(node)), signal.SIGKILL)
 
     def close(self) -> None:
-        self._cluster.shutdown()
+        """Ends all of it."""
+        self._machines.shutdown()
 
 
-@contextlib.contextmanager
-def cluster_of(nodes: int) -> Iterator[SomeNodes]:
-    """A cluster with so many nodes; the test is skipped where Ray is not installed."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'streamvec[ray]'")
-    cluster = SomeNodes(nodes)
-    try:
-        yield cluster
-    finally:
-        cluster.close()
+def _workers(node: Any) -> Iterator[int]:
+    """The processes of the workers of a node."""
+    own = {one.process.pid for some in node.all_processes.values() for one in some}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in own and b"_Host" in (folder / "cmdline").read_bytes():
+                yield int(folder.name)
+
+
+class Some:
+    """A cluster of which only the first nodes are seen."""
+
+    def __init__(self, cluster: Cluster, number: int) -> None:
+        self._cluster, self._number = cluster, number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def nodes(self) -> list[Node]:
+        return self._cluster.nodes()[: self._number]

@@ -210,6 +210,17 @@ def glove_written(glove_text: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
+def ray_nodes() -> Iterator[Any]:
+    """A Ray cluster on this machine, which has as many nodes as a test says."""
+    pytest.importorskip("ray", reason="a cluster needs Ray: pip install 'streamvec[ray]'")
+    from clusters import Nodes
+
+    nodes = Nodes()
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture(scope="session")
 def lm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Text to learn, text to measure on, and RUNs of language models; not to be changed."""
     return lm_runs.made(tmp_path_factory.mktemp("lm"))

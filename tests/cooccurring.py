@@ -93,12 +93,12 @@ def tiny_tables(patch: pytest.MonkeyPatch, slots: int = 300, at_once: int = 3) -
     patch.setattr(runfiles, "AT_ONCE", at_once)
 
 
-def runs_seen(patch: pytest.MonkeyPatch) -> tuple[list[str], list[int]]:
-    """The runs that are written from now on, and how many are merged at a time: both lists grow."""
-    written: list[str] = []
+def runs_seen(patch: pytest.MonkeyPatch) -> tuple[list[int], list[int]]:
+    """The pairs of each run that is written from now on, and how many are merged at a time: both lists grow."""
+    written: list[int] = []
     merged: list[int] = []
-    spill, merge_to_run = pairruns.spill, pairpass.merge_to_run
-    patch.setattr(pairruns, "spill", lambda table, path: (written.append(path.name), spill(table, path)))
+    batches_of, merge_to_run = pairruns.batches_of, pairpass.merge_to_run
+    patch.setattr(pairruns, "batches_of", lambda table: (written.append(int(table.used[0])), batches_of(table))[1])
     patch.setattr(
         pairpass, "merge_to_run", lambda paths, path, *_: (merged.append(len(paths)), merge_to_run(paths, path))
     )

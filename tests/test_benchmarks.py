@@ -16,6 +16,7 @@ FIGURES = {  # program -> what its record must hold, and how many
     "glove": ("growth", 3),
     "threads_and_vocabulary": ("cells", 12),
     "prepare_rate": ("cells", 4),
+    "cluster_preparation": ("cells", 3),
     "phrases": ("cells", 3),
     "bounded_memory": ("stages", 3),
     "lookup": ("sizes", 2),

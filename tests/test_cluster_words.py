@@ -1,19 +1,17 @@
 """Word vectors trained by the nodes of a Ray cluster: the bytes of one machine, whatever becomes of the nodes."""
 
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import SomeNodes, cluster_of
 from conftest import two_topics
 
 import streamvec
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.progress import Progress, Silence
 
+pytestmark = pytest.mark.xdist_group("ray")
 OPTIONS: dict[str, Any] = {"dim": 40, "min_count": 1, "sample": 0, "epochs": 3, "seed": 5}
 
 
@@ -34,12 +32,6 @@ class Told(Silence):
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[SomeNodes]:
-    with cluster_of(2) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("text") / "text.txt"
     path.write_text(two_topics(9000), encoding="utf-8")
@@ -56,76 +48,59 @@ def vectors_of(text: Path, out: Path, kind: str = "skipgram", **options: Any) ->
     return (out / "vectors.arrow").read_bytes()
 
 
-def kill_a_worker() -> None:
-    """Kills the process of one worker, as the system does where memory is short."""
-    found = [
-        int(folder.name)
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit() and b"ray::_Host" in _command(folder)
-    ]
-    os.kill(max(found), signal.SIGKILL)
+def test_two_nodes_give_the_bytes_of_one_machine(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
+    ray_nodes.have(2)
+    assert vectors_of(text, tmp_path / "run", cluster=ray_nodes.address) == alone
 
 
-def _command(folder: Path) -> bytes:
-    try:
-        return (folder / "cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def test_two_nodes_give_the_bytes_of_one_machine(cluster: SomeNodes, text: Path, alone: bytes, tmp_path: Path) -> None:
-    cluster.at_least(2)
-    assert vectors_of(text, tmp_path / "run", cluster=cluster.address) == alone
-
-
-def test_rows_that_are_given_go_to_the_nodes_that_hold_them(cluster: SomeNodes, text: Path, tmp_path: Path) -> None:
-    cluster.at_least(2)
+def test_rows_that_are_given_go_to_the_nodes_that_hold_them(ray_nodes: Any, text: Path, tmp_path: Path) -> None:
+    ray_nodes.have(2)
     given = tmp_path / "given.txt"
     given.write_text("".join(f"{word} {' '.join(['.5'] * 40)}\n" for word in ("the", "of")))
     options = {"vectors": given, "epochs": 1}
-    there = vectors_of(text, tmp_path / "there", **options, cluster=cluster.address)
+    there = vectors_of(text, tmp_path / "there", **options, cluster=ray_nodes.address)
     assert there == vectors_of(text, tmp_path / "here", **options)
 
 
-def test_held_out_text_and_subwords_are_read_by_nodes(cluster: SomeNodes, text: Path, tmp_path: Path) -> None:
-    cluster.at_least(2)
+def test_held_out_text_and_subwords_are_read_by_nodes(ray_nodes: Any, text: Path, tmp_path: Path) -> None:
+    ray_nodes.have(2)
     options = {"holdout": 0.2, "patience": 1, "subwords": "3-4", "buckets": 300, "epochs": 2}
     here = vectors_of(text, tmp_path / "here", "cbow", **options)
-    assert vectors_of(text, tmp_path / "there", "cbow", **options, cluster=cluster.address) == here
+    assert vectors_of(text, tmp_path / "there", "cbow", **options, cluster=ray_nodes.address) == here
     names = ("vectors.ngrams.arrow", "checkpoints/0002-000000000/arrays.safetensors")
     for name in names:
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
 
-def test_a_node_that_is_lost_changes_no_byte(cluster: SomeNodes, text: Path, alone: bytes, tmp_path: Path) -> None:
-    cluster.at_least(2)
-    told = Told(cluster.remove_node)
-    found = vectors_of(text, tmp_path / "run", cluster=cluster.address, report=told, checkpoint_batches=1)
+def test_a_node_that_is_lost_changes_no_byte(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
+    ray_nodes.have(2)
+    told = Told(ray_nodes.remove)
+    found = vectors_of(text, tmp_path / "run", cluster=ray_nodes.address, report=told, checkpoint_batches=1)
     assert found == alone
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
-def test_a_worker_that_is_killed_changes_no_byte(cluster: SomeNodes, text: Path, alone: bytes, tmp_path: Path) -> None:
-    cluster.at_least(2)
-    told = Told(kill_a_worker)
-    assert vectors_of(text, tmp_path / "run", cluster=cluster.address, report=told) == alone
+def test_a_worker_that_is_killed_changes_no_byte(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
+    ray_nodes.have(2)
+    told = Told(ray_nodes.kill_worker)
+    assert vectors_of(text, tmp_path / "run", cluster=ray_nodes.address, report=told) == alone
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
 def test_what_was_stopped_goes_on_with_a_cluster_or_without(
-    cluster: SomeNodes, text: Path, alone: bytes, tmp_path: Path
+    ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path
 ) -> None:
-    cluster.at_least(2)
+    ray_nodes.have(2)
     stops: list[bool] = []
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
         vectors_of(
-            text, out, cluster=cluster.address, report=Told(lambda: stops.append(True)), stop=lambda: bool(stops)
+            text, out, cluster=ray_nodes.address, report=Told(lambda: stops.append(True)), stop=lambda: bool(stops)
         )
     stops.clear()
     with pytest.raises(Interrupted):
         streamvec.resume(out, stop=lambda: True)
-    streamvec.resume(out, cluster=cluster.address)
+    streamvec.resume(out, cluster=ray_nodes.address)
     assert (out / "vectors.arrow").read_bytes() == alone
 
 

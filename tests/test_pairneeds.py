@@ -8,7 +8,8 @@ from streamvec.corpus.cooccurrences import Counted, bands_of
 from streamvec.corpus.nearby import AT_ONCE
 from streamvec.corpus.pairgrowth import Frequencies, pair_growth
 from streamvec.corpus.pairroom import room_of, table_bytes
-from streamvec.corpus.pairruns import BYTES_PER_SLOT, PairCounter, table_sizes
+from streamvec.corpus.pairruns import BYTES_PER_SLOT, PairCounter, merge_to_run, table_sizes
+from streamvec.corpus.runfiles import RunFiles
 from streamvec.kernels.pairs import SLOT_BYTES
 from streamvec.training import needs
 from streamvec.training.options import MachineOptions
@@ -37,7 +38,8 @@ def test_runs_are_merged_now_and_then():
 @pytest.mark.parametrize("room", [1, 10**6, 40 * 10**6])
 def test_tables_of_pairs_are_as_planned(room, tmp_path):
     sizes = table_sizes(room)
-    counter = PairCounter(room, lambda: tmp_path / "run")
+    runs = RunFiles(tmp_path, merge_to_run)
+    counter = PairCounter(room, runs.keep)
     assert counter._table.slots.shape[0] == sizes[0]
     assert sizes[-1] == max(1 << 14, room // BYTES_PER_SLOT)
     used = 0
@@ -48,9 +50,9 @@ def test_tables_of_pairs_are_as_planned(room, tmp_path):
         slots = counter._table.slots.shape[0]
         assert pair_table_bytes(room, used) >= SLOT_BYTES * (slots + used) * 0.999
         assert pair_table_bytes(room, used) <= SLOT_BYTES * (slots * 1.26 + used)
-    assert not counter.runs
+    assert not runs.kept
     counter.add(np.arange(10**9, 10**9 + 2, dtype=np.uint64), np.ones(1, np.int64))
-    assert len(counter.runs) == 1
+    assert runs.kept == 1
 
 
 def test_the_stage_has_the_room_that_is_planned():

@@ -58,14 +58,15 @@ def test_runs_of_any_tables_merge_to_the_same(
 ) -> None:
     folder = tmp_path_factory.mktemp("runs")
     keys, weights = keys_of(pairs)
-    numbers = iter(range(1000))
+    runs = runfiles.RunFiles(folder, merge_to_run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairruns, "_FEWEST_SLOTS", slots)
-        workers = [PairCounter(0, lambda: folder / f"{next(numbers):03d}.arrow") for _ in range(counters)]
+        workers = [PairCounter(0, runs.keep) for _ in range(counters)]
     for number, worker in enumerate(workers):
         worker.add(keys[number::counters], weights[number::counters])
         worker.spill()
-    names = [folder / name for worker in workers for name in worker.runs]
+    runs.add_kept()
+    names = runs.paths
     some = names[: runfiles.AT_ONCE]
     merge_to_run(some, folder / "merged.arrow")
     found = [
@@ -79,12 +80,13 @@ def test_runs_of_any_tables_merge_to_the_same(
 def test_runs_longer_than_a_batch(tmp_path: Path) -> None:
     draw = np.random.default_rng(1)
     keys = draw.integers(0, 60_000, 200_000).astype(np.uint64)
-    numbers = iter(range(100))
-    counter = PairCounter(1 << 20, lambda: tmp_path / f"{next(numbers)}.arrow")
+    runs = runfiles.RunFiles(tmp_path, merge_to_run)
+    counter = PairCounter(1 << 20, runs.keep)
     counter.add(keys, np.full(1, 2, np.int64))
     counter.spill()
-    assert len(counter.runs) > 1
-    parts = [(batch.pairs.copy(), batch.sums.copy()) for batch in merge([tmp_path / name for name in counter.runs])]
+    runs.add_kept()
+    assert len(runs.paths) > 1
+    parts = [(batch.pairs.copy(), batch.sums.copy()) for batch in merge(runs.paths)]
     expected, counts = np.unique(keys, return_counts=True)
     assert len(parts) > 3
     assert np.array_equal(np.concatenate([part[0] for part in parts]), expected)
@@ -98,17 +100,18 @@ def test_merging_within_bounds_gives_a_slice_of_the_whole(
 ) -> None:
     """Runs of several batches, whose pairs are even numbers in two far ranges; bounds fall on, between and beyond."""
     folder, draw = tmp_path_factory.mktemp("runs"), np.random.default_rng(files)
-    paths = [folder / f"{number}.arrow" for number in range(files)]
+    runs = runfiles.RunFiles(folder, merge_to_run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairruns, "ROWS", 16)
-        for path in paths:
-            counter = PairCounter(0, lambda path=path: path)
+        for _ in range(files):
+            counter = PairCounter(0, runs.keep)
             keys = np.unique(draw.integers(0, 200, 90)).astype(np.uint64) * np.uint64(2)
             counter.add(np.concatenate([keys, keys + np.uint64(1 << 60)]), np.full(1, 3, np.int64))
             counter.spill()
+        runs.add_kept()
         first, end = (bound + (is_high << 60) for bound in sorted(bounds))
         whole, part = (
-            [(int(key), int(total)) for batch in merge(paths, *more) for key, total in zip(*batch, strict=True)]
+            [(int(key), int(total)) for batch in merge(runs.paths, *more) for key, total in zip(*batch, strict=True)]
             for more in ((), ((first, end), is_verified))
         )
     assert part == [(key, total) for key, total in whole if first <= key < end]
@@ -116,14 +119,17 @@ def test_merging_within_bounds_gives_a_slice_of_the_whole(
 
 
 def test_a_damaged_run_is_named(tmp_path: Path) -> None:
-    counter = PairCounter(0, lambda: tmp_path / "run.arrow")
+    runs = runfiles.RunFiles(tmp_path, merge_to_run)
+    counter = PairCounter(0, runs.keep)
     counter.add(np.arange(100, dtype=np.uint64), np.ones(1, np.int64))
     counter.spill()
-    content = bytearray((tmp_path / "run.arrow").read_bytes())
+    runs.add_kept()
+    (path,) = runs.paths
+    content = bytearray(path.read_bytes())
     content[700] ^= 4
-    (tmp_path / "run.arrow").write_bytes(content)
-    with pytest.raises(StreamvecError, match=r"run\.arrow: damaged"):
-        list(merge([tmp_path / "run.arrow"]))
+    path.write_bytes(content)
+    with pytest.raises(StreamvecError, match=r"run-000001\.arrow: damaged"):
+        list(merge([path]))
 
 
 def test_scores_are_gensims() -> None:

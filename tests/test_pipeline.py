@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.pipeline import AHEAD, Pipeline, read_ahead
 
 
@@ -58,14 +59,16 @@ def test_the_pipeline_keeps_order_holds_few_and_passes_exceptions_on() -> None:
     draws = [0.003, 0.0, 0.001, 0.002, 0.0] * 10
     held, most = 0, 0
 
-    def work(item: int) -> int:
-        time.sleep(draws[item])
-        if item == 40:
-            raise ValueError("in a thread")
-        return item * item
+    class Squares:
+        def of(self, item: int) -> int:
+            time.sleep(draws[item])
+            if item == 40:
+                raise ValueError("in a thread")
+            return item * item
 
     found = []
-    with pytest.raises(ValueError, match="in a thread"), Pipeline(work, 3) as pipeline:
+    with pytest.raises(ValueError, match="in a thread"), ThreadCrews(3).hire(Squares) as crew:
+        pipeline: Pipeline[int] = Pipeline(crew, "of")
         for item in range(50):
             held += 1
             for done, result in pipeline.submit(item):

@@ -15,6 +15,7 @@ from planning import OPTIONS, cli, flags, most_memory, usage, zipf_text
 
 import streamvec
 from streamvec.corpus.counting import Counter, Counting
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.shares import shares
 from streamvec.corpus.sources import resolve
@@ -182,7 +183,7 @@ def test_warnings_of_disk_and_machine(corpus, tmp_path, monkeypatch):
 def test_tables_of_words_begin_as_planned():
     for memory in (300_000_000, 600_000_000, 5_000_000_000):
         machine = MachineOptions(threads=2, memory=memory)
-        counter = Counter(Tokenizer(), shares(memory, 2).table_bytes // 2, lambda: None)
+        counter = Counter(Tokenizer(), shares(memory, 2).table_bytes // 2, lambda *_: None)
         assert tableneeds.first_slots(machine)[0] == counter._table.slots.shape[0]
 
 
@@ -196,8 +197,8 @@ def test_spilled_runs_are_foreseen(tmp_path):
     rng = random.Random(2)
     path.write_text("".join(f"w{rng.randrange(10**6)} w{rng.randrange(10**6)}\n" for _ in range(100_000)))
     sources, tokenizer = resolve([str(path)]), Tokenizer()
-    counting = Counting(tmp_path / "counting", tokenizer, 1, 1)  # the smallest table
-    most = counting._counters[0]._most_slots * 0.7
+    counting = Counting(tmp_path / "counting", tokenizer, 1, ThreadCrews(1))  # the smallest table
+    most = Counter(tokenizer, 1, lambda *_: None)._most_slots * 0.7
     counting.run(
         whole_tokens(read_blocks(sources, block_bytes=1 << 16), tokenizer), lambda progress: None, lambda: False
     )

@@ -11,6 +11,7 @@ import pytest
 from streamvec.corpus import runfiles
 from streamvec.corpus.blocks import Block, Place
 from streamvec.corpus.counting import Counting
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.repeats import Repeats
 from streamvec.corpus.runs import WordCounts, merge, merge_to_run
 from streamvec.corpus.stitch import Start, whole_tokens
@@ -48,7 +49,7 @@ def blocks_of(lines: list[str], at_once: int) -> list[Block]:
 
 
 def count(folder: Path, blocks: list[Block], table_bytes: int, threads: int, interval: float = 1e9) -> Counting:
-    counting = Counting(folder, TOKENIZER, table_bytes, threads)
+    counting = Counting(folder, TOKENIZER, table_bytes // threads, ThreadCrews(threads))
     left = [block for block in blocks if block.number >= counting.start.number]
     counting.run(whole_tokens(left, TOKENIZER), lambda _: None, lambda: False, interval)
     return counting
@@ -118,7 +119,7 @@ def test_a_stopped_count_goes_on(tmp_path: Path) -> None:
     draw = random.Random(3)
     interruptions = 0
     while True:
-        counting = Counting(tmp_path, TOKENIZER, 10**6, 2)
+        counting = Counting(tmp_path, TOKENIZER, 10**6 // 2, ThreadCrews(2))
         left = [block for block in blocks if block.number >= counting.start.number]
         calls = iter(range(10**9))
         limit = draw.randrange(1, 25)
@@ -134,7 +135,7 @@ def test_a_stopped_count_goes_on(tmp_path: Path) -> None:
     documents = Counter(line for line in LINES if len(line.split()) >= 10)
     assert counting.counts.repeated_documents == documents.total() - len(documents)
     # finished: nothing is counted again
-    again = Counting(tmp_path, TOKENIZER, 10**6, 2)
+    again = Counting(tmp_path, TOKENIZER, 10**6 // 2, ThreadCrews(2))
     again.run(iter([None]), lambda _: None, lambda: True)  # type: ignore[list-item]
     assert again.counts == counting.counts
 
@@ -146,12 +147,12 @@ def test_what_a_crash_left_is_removed_and_counted_again(tmp_path: Path) -> None:
         yield from blocks[:20]
         raise RuntimeError("power cut")
 
-    counting = Counting(tmp_path, TOKENIZER, 1, 1)
+    counting = Counting(tmp_path, TOKENIZER, 1, ThreadCrews(1))
     with pytest.raises(RuntimeError):
         counting.run(whole_tokens(dying(), TOKENIZER), lambda _: None, lambda: False, 1e9)
     left = list(tmp_path.glob("run-*"))
     assert left
-    counting = Counting(tmp_path, TOKENIZER, 1, 1)
+    counting = Counting(tmp_path, TOKENIZER, 1, ThreadCrews(1))
     assert counting.start == Start() and not list(tmp_path.glob("run-*"))
     counting.run(whole_tokens(blocks, TOKENIZER), lambda _: None, lambda: False)
     assert sum((Counter(as_dict(words)) for words in counting.merged()), Counter()) == EXPECTED

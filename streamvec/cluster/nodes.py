@@ -58,12 +58,13 @@ class Worker:
         self._ray = ray
         self._actor = actor
         self._calls = 0
+        self._numbering = threading.Lock()  # several threads call: numbers are to come in order
         self.node = node
 
     def call(self, method: str, *arguments: Any) -> Call:
         """Begins a call of a method of the worker's object."""
-        self._calls += 1
-        with _as_here(self._ray):
+        with self._numbering, _as_here(self._ray):
+            self._calls += 1
             return Call(self._ray, self._actor.call.remote(self._calls, method, *arguments))
 
     def end(self) -> None:
@@ -140,17 +141,24 @@ class _Host:
     """The object of a worker, within its process."""
 
     def __init__(self, stated: str, kind: Callable[..., Any], *arguments: Any) -> None:
-        if version("streamvec") != stated:
-            raise StreamvecError(
-                f"a node has streamvec {version('streamvec')}, and {stated} is here: install the same on all nodes"
-            )
-        self._held = kind(*arguments)
+        self._held: Any = None
+        self._problem: Exception | None = None
+        try:
+            if version("streamvec") != stated:
+                raise StreamvecError(
+                    f"a node has streamvec {version('streamvec')}, and {stated} is here: install the same on all nodes"
+                )
+            self._held = kind(*arguments)
+        except Exception as problem:  # raised here, it would be told of as the end of the process
+            self._problem = problem
         self._calls = 0
 
     def call(self, number: int, method: str, *arguments: Any) -> Any:
         if number != self._calls + 1:
             raise Lost(f"call {number} came behind call {self._calls}")
         self._calls = number
+        if self._problem is not None:
+            raise self._problem
         return getattr(self._held, method)(*arguments)
 
 
@@ -182,7 +190,10 @@ def _same_signals() -> Iterator[None]:
 def _as_here(ray: ModuleType) -> Iterator[None]:
     """What a worker raised is raised here as it was; that there is none any more as Lost."""
     errors = ray.exceptions
-    gone = errors.RayActorError, errors.NodeDiedError, errors.ObjectLostError, errors.WorkerCrashedError
+    gone = (
+        *(errors.RayActorError, errors.ActorUnschedulableError, errors.NodeDiedError),
+        *(errors.ObjectLostError, errors.WorkerCrashedError, errors.OutOfMemoryError),
+    )
     try:
         yield
     except errors.RayTaskError as problem:

@@ -91,6 +91,12 @@ def bands_of(counts: np.ndarray, window: int) -> Bands:
     return Bands(edges, numbers << bits | np.arange(words) - edges[numbers], bits)
 
 
+def own(bands: Bands) -> Bands:
+    """The same for kernels, which know one type: what came from another process is read-only, and copied."""
+    starts, of = (np.require(array, requirements="W") for array in (bands.starts, bands.of))
+    return Bands(starts, of, bands.bits)
+
+
 class Entries(NamedTuple):
     """Some co-occurrences of one round; read-only."""
 

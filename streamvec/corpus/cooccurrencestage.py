@@ -15,14 +15,16 @@ import pyarrow as pa
 
 from streamvec.corpus.batchpieces import BatchPiece, batch_pieces
 from streamvec.corpus.compiling import compile_cooccurrences, resident_bytes
-from streamvec.corpus.cooccurrences import BATCH_ENTRIES, KIND, SCHEMA, Cooccurrences, Counted, bands_of
+from streamvec.corpus.cooccurrences import BATCH_ENTRIES, KIND, SCHEMA, Cooccurrences, Counted, bands_of, own
+from streamvec.corpus.crew import Crew, Crews, Keep, ThreadCrews
 from streamvec.corpus.layout import RECORD, RUNS
 from streamvec.corpus.nearby import Nearby
-from streamvec.corpus.pairpass import PairPass, Piece, Worker
+from streamvec.corpus.pairpass import PairPass, Piece
 from streamvec.corpus.pairroom import FILES, files_at_once, most_runs, room_of, table_bytes
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.release import give_memory_back
+from streamvec.corpus.runfiles import RunFiles
 from streamvec.corpus.shardfiles import INDEX, VERSION, advised, shard_name
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
@@ -67,8 +69,8 @@ class Source(Protocol):
     def pieces(self, first: int) -> Generator[Any, None, None]:
         """Those from number *first* on."""
 
-    def worker(self, counter: PairCounter, bands: Bands) -> Worker[Any]:
-        """What fills *counter*."""
+    def hire(self, crews: Crews, bands: Bands, table_bytes: int, runs: RunFiles) -> Crew:
+        """Workers that count the pairs of pieces in tables of *table_bytes* bytes."""
 
 
 class TokenSource:
@@ -88,20 +90,19 @@ class TokenSource:
         """Record batches of tokens."""
         return read_ahead(batch_pieces(self._shards, first, 0))
 
-    def worker(self, counter: PairCounter, bands: Bands) -> Worker[BatchPiece]:
-        """One thread's."""
-        return _WindowWorker(counter, bands, self._counted)
+    def hire(self, crews: Crews, bands: Bands, table_bytes: int, runs: RunFiles) -> Crew:
+        """As `Source.hire`."""
+        return crews.hire(_WindowCounter, self._counted, bands, table_bytes, runs=runs)
 
 
-class _WindowWorker:
-    def __init__(self, counter: PairCounter, bands: Bands, counted: Counted) -> None:
-        self.counter: PairCounter | None = counter
-        self._counter = counter
-        self._nearby = Nearby(counted, bands)
+class _WindowCounter(PairCounter):
+    def __init__(self, counted: Counted, bands: Bands, table_bytes: int, keep: Keep) -> None:
+        super().__init__(table_bytes, keep)
+        self._nearby = Nearby(counted, own(bands))
 
     def take(self, piece: BatchPiece) -> None:
         for pairs, sums, _ in self._nearby.of(piece.batch):
-            self._counter.add(pairs, sums)
+            self.add(pairs, sums)
 
 
 class CooccurrenceStage:
@@ -127,9 +128,13 @@ class CooccurrenceStage:
         """Whether nothing is left to do."""
         return (self.folder / INDEX).exists()
 
-    def run(self, memory: int, threads: int, report: Report, stop: Callable[[], bool]) -> Cooccurrences:
-        """Counts and writes what is not there yet; neither *memory*, in bytes for the whole process, nor *threads*
-        change a byte.
+    def run(
+        self, memory: int, threads: int, report: Report, stop: Callable[[], bool], crews: Crews | None = None
+    ) -> Cooccurrences:
+        """Counts and writes what is not there yet; neither *memory*, in bytes for the whole process, nor *threads*, nor
+        who counts change a byte.
+
+        crews: who counts, these threads where None is given; files are written by threads in any case.
 
         Raises Interrupted when *stop* says so, StreamvecError for a full disk, and where no two words stand near each
         other.
@@ -143,7 +148,7 @@ class CooccurrenceStage:
                 passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
                 verified = _verified(passed.runs.paths, stop)  # a damaged one is told before more is counted
             passed.runs.at_once = min(passed.runs.at_once, most)
-            self._count(passed, room, most, threads, report, stop)
+            self._count(passed, most, crews or ThreadCrews(threads, memory), taken, report, stop)
             give_memory_back()
             self._write(passed, verified, room, threads, report, stop)
             give_memory_back()
@@ -151,11 +156,10 @@ class CooccurrenceStage:
         return Cooccurrences.open(self.folder)
 
     def _count(
-        self, passed: PairPass[Piece], room: int, most: int, threads: int, report: Report, stop: Callable[[], bool]
+        self, passed: PairPass[Piece], most: int, crews: Crews, taken: int, report: Report, stop: Callable[[], bool]
     ) -> None:
         source = self._source
-        each = table_bytes(room, threads)
-        workers = [source.worker(PairCounter(each, passed.runs.next_path), self._bands) for _ in range(threads)]
+        each = table_bytes(room_of(crews.memory, crews.threads, taken, self._words), crews.threads)
         done = passed.first
 
         def tell(piece: Piece) -> None:
@@ -163,7 +167,8 @@ class CooccurrenceStage:
             done += 1
             report("cooccurrences", done / source.end)
 
-        passed.count(source.pieces(passed.first), source.end, workers, tell, stop, most)
+        with source.hire(crews, self._bands, each, passed.runs) as crew:
+            passed.count(source.pieces(passed.first), source.end, crew, tell, stop, most)
 
     def _write(
         self,

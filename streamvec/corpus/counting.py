@@ -1,14 +1,12 @@
 """Counts all words of a corpus exactly, in bounded memory, and goes on where it was stopped.
 
-Every thread fills a table of its own; a full one is sorted and written as a run. Now and then all tables are written
+Every worker fills a table of its own; a full one is sorted and becomes a run. Now and then all tables are written
 and a record says up to which block everything is in runs: whatever is younger is counted again after a crash. In
 the end the runs are merged. Sums do not depend on how the work was dealt out, so neither does the result.
 """
 
-import queue
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +14,10 @@ import numpy as np
 
 from streamvec.corpus import runfiles
 from streamvec.corpus.counts import Counts
+from streamvec.corpus.crew import Crew, Crews, Keep
 from streamvec.corpus.pipeline import Pipeline, Progress
 from streamvec.corpus.repeats import SHORTEST, Repeats
-from streamvec.corpus.runs import WordCounts, merge, merge_to_run, spill
+from streamvec.corpus.runs import SCHEMA, WordCounts, batches_of, merge, merge_to_run
 from streamvec.corpus.stitch import Piece, Start
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.disk.reading import checksum_of
@@ -54,7 +53,7 @@ _MASK = (1 << 64) - 1
 
 
 class Counted(NamedTuple):
-    """What a thread found in a piece; the first document may continue an earlier piece's, the last may go on."""
+    """What a worker found in a piece; the first document may continue an earlier piece's, the last may go on."""
 
     documents: int  # that end here
     empty: int  # of them, without the first
@@ -69,12 +68,12 @@ class Counted(NamedTuple):
 
 
 class Counter:
-    """One thread's table, with the runs it has written."""
+    """A worker's table; where it is full, it becomes a run that *keep* takes over."""
 
-    def __init__(self, tokenizer: Tokenizer, table_bytes: int, next_run: Callable[[], Path]) -> None:
+    def __init__(self, tokenizer: Tokenizer, table_bytes: int, keep: Keep) -> None:
         self._tokenizer = tokenizer
         self._most_slots = max(_FEWEST_SLOTS, table_bytes // BYTES_PER_SLOT)
-        self._next_run = next_run
+        self._keep = keep
         self._arena = np.empty(self._most_slots * _ARENA_PER_SLOT + 1008, np.uint8)
         slots = self._most_slots
         while slots > 1 << 18:  # grows by fours again, so that old and new slots together stay within what is allowed
@@ -82,7 +81,6 @@ class Counter:
         self._table = self._sized(slots)
         self._found = new_spans()
         self._hashes, self._lengths = np.empty(_DOCUMENTS, np.uint64), np.empty(_DOCUMENTS, np.int64)
-        self.runs: list[str] = []
 
     def _sized(self, slots: int) -> WordTable:
         return WordTable(new_table(slots, 0).slots, self._arena, np.zeros(8, np.int64))
@@ -141,12 +139,10 @@ class Counter:
             self.spill()
 
     def spill(self) -> None:
-        """Writes the table's words, if any, as a run, and empties it."""
+        """Makes the table's words, if any, a run, and empties it; StreamvecError for a full disk."""
         state = self._table.state.copy()
         if state[WORDS]:
-            path = self._next_run()
-            spill(self._table, path)
-            self.runs.append(path.name)
+            self._keep(SCHEMA, batches_of(self._table))
             clear(self._table)
             self._table.state[TOKENS:] = state[TOKENS:]
 
@@ -154,7 +150,8 @@ class Counter:
 class Counting:
     """The count of one corpus in a folder of its own, which holds runs and the record."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer, table_bytes: int, threads: int) -> None:
+    def __init__(self, folder: Path, tokenizer: Tokenizer, table_bytes: int, crews: Crews) -> None:
+        """table_bytes: for the table of each worker."""
         self.folder = folder
         self.counts = Counts()
         self.start = Start()
@@ -163,17 +160,12 @@ class Counting:
         self._open_hash, self._open_tokens = 0, 0  # the document that goes on
         self._repeats = Repeats()
         self._repeats_name = ""
-        self._threads = threads
+        self._crews = crews
+        self._counter = tokenizer, table_bytes
         make_folder(folder)
         if (folder / RECORD).exists():
             self._load()
         self._tidy()
-        self._free: queue.SimpleQueue[Counter] = queue.SimpleQueue()
-        self._counters = []
-        if not self.finished:
-            self._counters = [Counter(tokenizer, table_bytes // threads, self._runs.next_path) for _ in range(threads)]
-        for counter in self._counters:
-            self._free.put(counter)
 
     def run(
         self,
@@ -190,33 +182,25 @@ class Counting:
             return
         interval = INTERVAL if interval is None else interval
         recorded = time.monotonic()
-        with Pipeline(self._count, self._threads) as pipeline:
+        with self._crews.hire(Counter, *self._counter, runs=self._runs) as crew:
+            pipeline: Pipeline[Piece] = Pipeline(crew, "count")
             for piece in pieces:
                 stopped = stop()
-                too_many = sum(len(counter.runs) for counter in self._counters) >= runfiles.AT_ONCE
+                too_many = self._runs.kept >= runfiles.AT_ONCE
                 if stopped or too_many or time.monotonic() - recorded >= interval:
                     self._take(pipeline.drain(), report)
-                    self._record(piece.start)
+                    self._record(piece.start, crew)
                     recorded = time.monotonic()
                 if stopped:
                     raise Interrupted("stopped while counting words")
                 self._take(pipeline.submit(piece), report)
             self._take(pipeline.drain(), report)
-            self._record(None)
-        self._counters.clear()
-        self._free = queue.SimpleQueue()
+            self._record(None, crew)
 
     def merged(self, *more: Path) -> Iterator[WordCounts]:
         """All words in order with their counts, those of *more* runs (one at most) added; to be used once `run` has
         ended."""
         return merge([*self._runs.paths, *more])
-
-    def _count(self, piece: Piece) -> Counted:
-        counter = self._free.get()
-        try:
-            return counter.count(piece)
-        finally:
-            self._free.put(counter)
 
     def _take(self, results: Iterator[tuple[Piece, Counted]], report: Callable[[Progress], None]) -> None:
         for piece, found in results:
@@ -239,13 +223,10 @@ class Counting:
             self.counts.replaced_bytes += found.replaced
             report(Progress("counting", self.counts.bytes_read, self.counts.documents, self.counts.tokens))
 
-    def _record(self, start: Start | None) -> None:
+    def _record(self, start: Start | None, crew: Crew) -> None:
         """Spills all tables and writes down that everything before *start* (None: everything) is in the runs."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(Counter.spill, self._counters))
-        for counter in self._counters:
-            self._runs.add(counter.runs)
-            counter.runs = []
+        crew.each("spill")
+        self._runs.add_kept()
         self.finished = start is None
         self._runs.merge_some(runfiles.MOST_FILES - 1 if self.finished else None)  # one more may join them in `merged`
         self.start = start or self.start

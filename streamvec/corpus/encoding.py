@@ -5,7 +5,7 @@ piece the next one begins in, and how many ids have been written altogether; tha
 ids are passed over.
 """
 
-import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from streamvec.corpus.counts import Counts
+from streamvec.corpus.crew import Crew
 from streamvec.corpus.pipeline import Pipeline, Progress
 from streamvec.corpus.shardfiles import INDEX, VERSION
 from streamvec.corpus.shards import SHARD_BATCHES, MarkedShards, Shards
@@ -25,7 +26,7 @@ from streamvec.corpus.vocabulary import Vocabulary, word_bytes
 from streamvec.disk.sealed import read_json, write_json
 from streamvec.disk.writing import make_folder, remove
 from streamvec.errors import Interrupted, StreamvecError
-from streamvec.kernels.scan import Spans, new_spans
+from streamvec.kernels.scan import new_spans
 from streamvec.kernels.wordtable import WordTable, encode_tokens, fill_table, new_table
 
 RECORD = "record.json"
@@ -101,13 +102,11 @@ def words_counted(vocabulary: Vocabulary) -> int | None:
 class TextEncoder:
     """Gives the words of a piece of text their ids; *marked*: and rare words numbers below -1."""
 
-    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary, threads: int, marked: bool = False) -> None:
+    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary, marked: bool = False) -> None:
         self._tokenizer = tokenizer
         self._marked = marked
         self._table = word_table(vocabulary)
-        self._rooms: queue.SimpleQueue[Spans] = queue.SimpleQueue()
-        for _ in range(threads):
-            self._rooms.put(new_spans())
+        self._room = threading.local()
 
     def __call__(self, piece: Piece) -> Ids:
         """The ids of *piece*; several threads may call at once."""
@@ -115,15 +114,30 @@ class TextEncoder:
         single = self._tokenizer.alphabet.single or self._tokenizer.kind == "regex"
         ids = np.empty(data.size if single else data.size // 2 + 1, np.int32)
         lengths = np.empty(piece.data.count(b"\n") + 1, np.int32)
-        room = self._rooms.get()
-        try:
-            count, documents = encode_tokens(
-                self._table, self._tokenizer.alphabet, data, self._marked, room, ids, lengths
-            )
-        finally:
-            self._rooms.put(room)
+        if not hasattr(self._room, "spans"):
+            self._room.spans = new_spans()
+        count, documents = encode_tokens(
+            self._table, self._tokenizer.alphabet, data, self._marked, self._room.spans, ids, lengths
+        )
         found = ids[:count]
         return Ids(found.copy() if count < ids.size // _FEW else found, lengths[:documents])
+
+
+class Summed:
+    """An encoder, with the sum that tells what it found; several threads may call at once."""
+
+    def __init__(self, encode: Callable[[Any], Ids]) -> None:
+        self._encode = encode
+
+    def encode(self, piece: Any) -> tuple[Ids, int]:
+        """The ids of *piece* (an Item), and their `sum_of_words`."""
+        ids = self._encode(piece)
+        return ids, sum_of_words(ids.values)
+
+
+def text_encoder(tokenizer: Tokenizer, vocabulary: Vocabulary, marked: bool = False) -> Summed:
+    """What workers hold to encode text."""
+    return Summed(TextEncoder(tokenizer, vocabulary, marked))
 
 
 class Encoding:
@@ -135,14 +149,12 @@ class Encoding:
         vocabulary: Vocabulary,
         counts: Counts,
         expected: Expected,
-        threads: int,
         kind: type[Shards] = Shards,
     ) -> None:
         self.folder = folder
         self._vocabulary = vocabulary
         self._counts = replace(counts)
         self._expected = expected
-        self._threads = threads
         self._kind = kind
         self._now = _Before(Start(), 0, 0, 0, 0, False, 0)
         self._befores: deque[_Before] = deque()
@@ -162,28 +174,26 @@ class Encoding:
     def run(
         self,
         pieces: Iterator[Any],
-        encode: Callable[[Any], Ids],
+        crew: Crew,
         report: Callable[[Progress], None],
         stop: Callable[[], bool],
         stage: str = "encoding",
     ) -> Shards:
-        """Encodes *pieces* (each an Item) to their end and writes the index; Interrupted when *stop* says so."""
+        """Encodes *pieces* (each an Item) to their end and writes the index; Interrupted when *stop* says so.
 
-        def encoded(piece: Any) -> tuple[Ids, int]:
-            ids = encode(piece)
-            return ids, sum_of_words(ids.values)
-
+        crew: of workers that hold a `Summed`.
+        """
+        pipeline: Pipeline[Any] = Pipeline(crew, "encode")
         try:
-            with Pipeline(encoded, self._threads) as pipeline:
-                for piece in pieces:
-                    if stop():
-                        raise Interrupted("stopped while writing shards")
-                    for done, (ids, words) in pipeline.submit(piece):
-                        self._take(done, ids, words)
-                        report(Progress(stage, self._now.bytes_read, self._now.documents, self._now.tokens))
-                for done, (ids, words) in pipeline.drain():
+            for piece in pieces:
+                if stop():
+                    raise Interrupted("stopped while writing shards")
+                for done, (ids, words) in pipeline.submit(piece):
                     self._take(done, ids, words)
                     report(Progress(stage, self._now.bytes_read, self._now.documents, self._now.tokens))
+            for done, (ids, words) in pipeline.drain():
+                self._take(done, ids, words)
+                report(Progress(stage, self._now.bytes_read, self._now.documents, self._now.tokens))
             self._check()
             self._writer.close()
         except BaseException:

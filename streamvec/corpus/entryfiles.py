@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamvec.corpus.compression import compression_by_magic, compression_by_name
-from streamvec.corpus.cooccurrences import KIND
+from streamvec.corpus.cooccurrences import KIND, own
+from streamvec.corpus.crew import Crew, Crews, Keep
 from streamvec.corpus.entryrecords import RECORD, RECORD_BYTES, looks_like_entries
-from streamvec.corpus.pairpass import INTERVAL, Worker
+from streamvec.corpus.pairpass import INTERVAL
 from streamvec.corpus.pairruns import PairCounter
 from streamvec.corpus.pipeline import read_ahead
 from streamvec.corpus.remote import RemoteFile, is_remote
+from streamvec.corpus.runfiles import RunFiles
 from streamvec.corpus.sources import Source, expand, looks_like_text, read_head
 from streamvec.corpus.stitch import Start
 from streamvec.corpus.streams import PlainStream, open_plain, open_stored
@@ -206,9 +208,9 @@ class EntrySource:
         """Those from number *first* on, each read while the one before is counted."""
         return read_ahead(self._read(first))
 
-    def worker(self, counter: PairCounter, bands: Bands) -> Worker[EntryPiece]:
-        """One thread's."""
-        return _EntryWorker(counter, bands, self.unit, self._survey.total)
+    def hire(self, crews: Crews, bands: Bands, table_bytes: int, runs: RunFiles) -> Crew:
+        """As of any source of pairs."""
+        return crews.hire(_EntryCounter, bands, self.unit, self._survey.total, table_bytes, runs=runs)
 
     def _read(self, first: int) -> Iterator[EntryPiece]:
         for number in range(int(np.searchsorted(self._ends, first, side="right")), len(self._sources)):
@@ -222,11 +224,10 @@ class EntrySource:
                 raise _changed(source.path, f"it has {place:,} records now, and had {last:,}")
 
 
-class _EntryWorker:
-    def __init__(self, counter: PairCounter, bands: Bands, unit: float, most: float) -> None:
-        self.counter: PairCounter | None = counter
-        self._counter = counter
-        self._bands = bands
+class _EntryCounter(PairCounter):
+    def __init__(self, bands: Bands, unit: float, most: float, table_bytes: int, keep: Keep) -> None:
+        super().__init__(table_bytes, keep)
+        self._bands = own(bands)
         self._unit, self._most = unit, most
 
     def take(self, piece: EntryPiece) -> None:
@@ -235,7 +236,7 @@ class _EntryWorker:
         place = number_entries(ids, values, self._bands, self._unit, self._most, pairs, sums)
         if place < len(ids):
             raise _changed(piece.path, f"record {piece.first + place:,} is another one")
-        self._counter.add(pairs, sums)
+        self.add(pairs, sums)
 
 
 def _changed(path: str, what: str) -> StreamvecError:

@@ -1,21 +1,20 @@
 """One pass over the numbered pieces of a corpus that counts pairs in bounded memory, and can be stopped anywhere.
 
-Every thread takes pieces and fills a table of its own; a full one is written as a run, as words are
+Every worker takes pieces and fills a table of its own; a full one becomes a run, as words do
 (`streamvec.corpus.counting`). Now and then all is written, and a record says up to which piece everything is in runs.
 What a piece is, and which pairs are in it, is the caller's business: neighbours (`streamvec.corpus.phrasepasses`) or
 words within a window (`streamvec.corpus.cooccurrencestage`).
 """
 
-import queue
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from streamvec.corpus import runfiles
+from streamvec.corpus.crew import Crew
 from streamvec.corpus.layout import RECORD
-from streamvec.corpus.pairruns import PairCounter, merge_to_run
+from streamvec.corpus.pairruns import merge_to_run
 from streamvec.corpus.pipeline import Pipeline
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.stitch import Start
@@ -35,16 +34,6 @@ class Piece(Protocol):
 
 
 SomePiece = TypeVar("SomePiece", bound=Piece)
-SomePiece_contra = TypeVar("SomePiece_contra", bound=Piece, contravariant=True)
-
-
-class Worker(Protocol[SomePiece_contra]):
-    """What one thread fills."""
-
-    counter: PairCounter | None
-
-    def take(self, piece: SomePiece_contra) -> None:
-        """Adds what is in a piece."""
 
 
 class PairPass(Generic[SomePiece]):
@@ -67,55 +56,43 @@ class PairPass(Generic[SomePiece]):
         self,
         pieces: Generator[SomePiece, None, None],
         end: int,
-        workers: Sequence[Worker[SomePiece]],
+        crew: Crew,
         report: Callable[[SomePiece], None],
         stop: Callable[[], bool],
         most: int = runfiles.MOST_RUNS,
     ) -> None:
         """Counts *pieces*, those from number `first` to *end*; Interrupted when *stop* says so, after a record.
 
+        crew: of workers whose objects `take` a piece, and `spill` what they have counted.
         most: how many runs may be left in the end.
         *report* is called with each piece that is counted.
         """
-        self._workers = list(workers)
-        free: queue.SimpleQueue[Worker[SomePiece]] = queue.SimpleQueue()
-        for worker in workers:
-            free.put(worker)
+        pipeline: Pipeline[SomePiece] = Pipeline(crew, "take")
         recorded = time.monotonic()
-
-        def work(piece: SomePiece) -> None:
-            worker = free.get()
-            try:
-                worker.take(piece)
-            finally:
-                free.put(worker)
 
         def take(results: Iterator[tuple[SomePiece, None]]) -> None:
             for piece, _ in results:
                 report(piece)
 
         try:
-            with Pipeline(work, len(workers)) as pipeline:
-                for piece in pieces:
-                    stopped = stop()
-                    runs = sum(len(worker.counter.runs) for worker in workers if worker.counter)
-                    if stopped or runs >= self.runs.at_once or time.monotonic() - recorded >= INTERVAL:
-                        take(pipeline.drain())
-                        self._record(piece.start.number)
-                        if stopped:
-                            raise Interrupted(f"stopped while {self.DOING}")
-                        self._merge(None, stop)
-                        recorded = time.monotonic()
-                    take(pipeline.submit(piece))
-                take(pipeline.drain())
+            for piece in pieces:
+                stopped = stop()
+                if stopped or self.runs.kept >= self.runs.at_once or time.monotonic() - recorded >= INTERVAL:
+                    take(pipeline.drain())
+                    self._record(piece.start.number, crew)
+                    if stopped:
+                        raise Interrupted(f"stopped while {self.DOING}")
+                    self._merge(None, stop)
+                    recorded = time.monotonic()
+                take(pipeline.submit(piece))
+            take(pipeline.drain())
         finally:
             pieces.close()
-        self._record(end)
+        self._record(end, crew)
         self._merge(most, stop)
-        self._workers = []
 
-    def _absorb(self, worker: Any) -> None:
-        """Takes over what a worker has counted besides pairs."""
+    def _absorb(self) -> None:
+        """Takes over what workers have counted besides pairs."""
 
     def _save(self, first: int) -> dict[str, Any]:
         """What the record must hold besides runs; files are written before."""
@@ -128,16 +105,11 @@ class PairPass(Generic[SomePiece]):
         """The names of files that `_save` wrote, and the record knows."""
         return set()
 
-    def _record(self, first: int) -> None:
+    def _record(self, first: int, crew: Crew) -> None:
         """Spills all tables and writes down that all pieces before *first* are in runs."""
-        counters = [worker.counter for worker in self._workers if worker.counter]
-        with ThreadPoolExecutor(len(self._workers)) as pool:
-            list(pool.map(PairCounter.spill, counters))
-        for counter in counters:
-            self.runs.add(counter.runs)
-            counter.runs = []
-        for worker in self._workers:
-            self._absorb(worker)
+        crew.each("spill")
+        self.runs.add_kept()
+        self._absorb()
         self.first = first
         self._more = self._save(first)
         self._write_record()

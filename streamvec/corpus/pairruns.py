@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from threading import Semaphore
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.runfiles import MOST_FILES, RunReaders
+from streamvec.corpus.crew import Keep
+from streamvec.corpus.runfiles import RunReaders
 from streamvec.disk.arrow import ArrowWriter
 from streamvec.errors import Interrupted
 from streamvec.kernels.pairmerge import DONE, FULL, ROWS, Streams, enter_pairs, merge_pairs, new_streams
@@ -26,7 +26,6 @@ from streamvec.kernels.pairs import (
 
 SCHEMA = pa.schema([("pair", pa.uint64()), ("sum", pa.int64())])
 BYTES_PER_SLOT = SLOT_BYTES * 17 // 10 + 1  # a slot, and room to sort the pairs of a full table
-_WRITING = Semaphore(MOST_FILES // 2)  # as many threads as write runs at once, so that files stay few
 ALL = (0, (1 << 64) - 1)  # pairs, from the first on and below the second
 _MOST_SLOTS = (1 << 32) - 1  # that the hash of pairs can tell apart
 _FEWEST_SLOTS = 1 << 14
@@ -50,14 +49,13 @@ def table_sizes(table_bytes: int) -> list[int]:
 
 
 class PairCounter:
-    """One thread's table, with the runs it has written; it grows to *table_bytes* and is spilled where it is full."""
+    """A worker's table; it grows to *table_bytes*, and where it is full, it becomes a run that *keep* takes over."""
 
-    def __init__(self, table_bytes: int, next_run: Callable[[], Path]) -> None:
+    def __init__(self, table_bytes: int, keep: Keep) -> None:
         sizes = table_sizes(table_bytes)
         self._most_slots = sizes[-1]
-        self._next_run = next_run
+        self._keep = keep
         self._table = new_pairs(sizes[0])
-        self.runs: list[str] = []
 
     def add(self, pairs: np.ndarray, weights: np.ndarray) -> None:
         """Adds the weights (int64[n], or int64[1] for all) of pairs (uint64[n]) to their sums."""
@@ -72,22 +70,18 @@ class PairCounter:
                 self.spill()
 
     def spill(self) -> None:
-        """Writes the table's pairs, if any, as a run, and empties it; StreamvecError for a full disk."""
-        if not self._table.used[0]:
-            return
-        path = self._next_run()
-        spill(self._table, path)
-        self.runs.append(path.name)
-        clear_pairs(self._table)
+        """Makes the table's pairs, if any, a run, and empties it; StreamvecError for a full disk."""
+        if self._table.used[0]:
+            self._keep(SCHEMA, batches_of(self._table))
+            clear_pairs(self._table)
 
 
-def spill(table: PairTable, path: Path) -> None:
-    """Writes the pairs of *table*, which must be cleared afterwards, as a run; StreamvecError for a full disk."""
+def batches_of(table: PairTable) -> Iterator[pa.RecordBatch]:
+    """The pairs of *table*, which must be cleared afterwards, as a run holds them."""
     rows = sorted_pairs(table)
-    with _WRITING, ArrowWriter(path, SCHEMA) as writer:
-        for start in range(0, rows.shape[0], ROWS):
-            some = rows[start : start + ROWS]
-            writer.write(_batch(Pairs(some[:, PAIR].copy(), some[:, SUM].astype(np.int64))))
+    for start in range(0, rows.shape[0], ROWS):
+        some = rows[start : start + ROWS]
+        yield _batch(Pairs(some[:, PAIR].copy(), some[:, SUM].astype(np.int64)))
 
 
 def merge_to_run(paths: Sequence[Path], path: Path, stop: Callable[[], bool] = lambda: False) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from streamvec.corpus.batchpieces import BatchPiece, batch_pieces, tell
+from streamvec.corpus.crew import ThreadCrew
 from streamvec.corpus.pairpass import PairPass
 from streamvec.corpus.pairruns import PairCounter, merge
 from streamvec.corpus.phrases import SCORES, PhraseOptions, Phrases
@@ -25,7 +26,7 @@ class _Worker:
 
     def __init__(self, phrases: Phrases, counter: PairCounter | None, ids: int) -> None:
         self.counts = np.zeros(ids, np.int64)
-        self.counter = counter
+        self._counter = counter
         self.tokens = 0
         self._phrases = phrases
         self._flat = np.empty(2 * BATCH_TOKENS + 1, np.int32)
@@ -34,9 +35,13 @@ class _Worker:
     def take(self, piece: BatchPiece) -> None:
         size = self._phrases.read(piece.batch, self._flat)
         self.tokens += count_ids(self._flat, size, self.counts)
-        if self.counter is not None:
+        if self._counter is not None:
             found = neighbours(self._flat, size, self._pairs)
-            self.counter.add(self._pairs[:found], _ONE)
+            self._counter.add(self._pairs[:found], _ONE)
+
+    def spill(self) -> None:
+        if self._counter is not None:
+            self._counter.spill()
 
 
 class Pass(PairPass[BatchPiece]):
@@ -64,13 +69,17 @@ class Pass(PairPass[BatchPiece]):
     ) -> None:
         """Counts to the end; Interrupted when *stop* says so, after a record.
 
+        Threads of this process do, with a cluster too: each has counts of all words, which are absorbed here.
         table_bytes: for what all threads fill; text_bytes: of the corpus, for *report*.
         """
         each = (table_bytes - self.counts.nbytes * (threads + 1)) // threads - 16 * BATCH_TOKENS
-        counters = [PairCounter(each, self.runs.next_path) if self._paired else None for _ in range(threads)]
-        workers = [_Worker(self._phrases, counter, self.counts.size) for counter in counters]
+        counters = [PairCounter(each, self.runs.keep) if self._paired else None for _ in range(threads)]
+        self._workers = [_Worker(self._phrases, counter, self.counts.size) for counter in counters]
         pieces = read_ahead(batch_pieces(self._ids, self.first, text_bytes))
-        self.count(pieces, self._ids.batches, workers, tell(stage, report, self.first, self._ids, text_bytes), stop)
+        told = tell(stage, report, self.first, self._ids, text_bytes)
+        with ThreadCrew(self._workers) as crew:
+            self.count(pieces, self._ids.batches, crew, told, stop)
+        self._workers = []
 
     def select(
         self, options: PhraseOptions, rare_words: int, stop: Callable[[], bool]
@@ -99,10 +108,11 @@ class Pass(PairPass[BatchPiece]):
         count = select_pairs(pairs, sums, pairs.size, self.counts, kind, least, types, self.tokens, above, scores)
         return pairs[:count], sums[:count], scores[:count]
 
-    def _absorb(self, worker: _Worker) -> None:
-        self.counts += worker.counts
-        self.tokens += worker.tokens
-        worker.counts[:], worker.tokens = 0, 0
+    def _absorb(self) -> None:
+        for worker in self._workers:
+            self.counts += worker.counts
+            self.tokens += worker.tokens
+            worker.counts[:], worker.tokens = 0, 0
 
     def _save(self, first: int) -> dict[str, Any]:
         name = f"counts-{first}.safetensors"

@@ -31,11 +31,11 @@ NUMBERING = "numbering"
 _FREQUENT, _EXAMPLES = 100, 3  # of so many most frequent phrases, so many that score highest are examples
 
 
-def marked_encoding(folder: Path, words: Vocabulary, threads: int) -> Encoding:
+def marked_encoding(folder: Path, words: Vocabulary) -> Encoding:
     """The making of ids/ of *folder*, in which rare words are marked."""
     counts = Counts.from_json(words.about["counts"])
     expected = Expected(counts.documents, counts.tokens + counts.dropped_long, words_counted(words))
-    return Encoding(folder / IDS, words, counts, expected, threads, MarkedShards)
+    return Encoding(folder / IDS, words, counts, expected, MarkedShards)
 
 
 def marked_ids(folder: Path) -> MarkedShards | None:
@@ -144,8 +144,8 @@ class JoinedEncoder:
         return Ids(ids[:count], lengths[: documents - piece.goes_on])
 
 
-def joined_encoding(folder: Path, vocabulary: Vocabulary, ids: MarkedShards, threads: int) -> Encoding:
+def joined_encoding(folder: Path, vocabulary: Vocabulary, ids: MarkedShards) -> Encoding:
     """The making of the final shards in *folder* out of marked ones."""
     counts = Counts.from_json(vocabulary.about["counts"])
     expected = Expected(ids.whole_documents, vocabulary.in_text)
-    return Encoding(folder, vocabulary, counts, expected, threads)
+    return Encoding(folder, vocabulary, counts, expected)

@@ -1,20 +1,19 @@
-"""Work on the blocks of a corpus by several threads, with its results taken in the order of the blocks.
+"""Work on the blocks of a corpus by a crew, with its results taken in the order of the blocks.
 
-One thread reads and decompresses, some work, and the caller takes the results: none waits for another longer than a few
-blocks allow.
+One thread reads and decompresses, workers work, and the caller takes the results: none waits for another longer than a
+few blocks allow.
 """
 
 import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Generic, NamedTuple, Self, TypeVar
+from collections.abc import Generator, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from streamvec.corpus.crew import Answer, Crew
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 AHEAD = 2  # blocks that wait, done or not yet begun, beyond those that are worked on
 READ = 2  # blocks that are read and not yet handed on: one waits, one is being made
@@ -70,34 +69,25 @@ def read_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
             close()
 
 
-class Pipeline(Generic[Item, Result]):
-    """Hands items to *threads* threads that release the interpreter; never holds more than threads + AHEAD of them."""
+class Pipeline(Generic[Item]):
+    """Hands items to *method* of what the workers of a crew hold; never holds more than workers + AHEAD of them."""
 
-    def __init__(self, work: Callable[[Item], Result], threads: int) -> None:
-        self._work = work
-        self._pool = ThreadPoolExecutor(threads, "streamvec")
-        self._most = threads + AHEAD
-        self._waiting: deque[tuple[Item, Future[Result]]] = deque()
+    def __init__(self, crew: Crew, method: str) -> None:
+        self._crew, self._method = crew, method
+        self._most = crew.size + AHEAD
+        self._waiting: deque[tuple[Item, Answer]] = deque()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def submit(self, item: Item) -> Iterator[tuple[Item, Result]]:
+    def submit(self, item: Item) -> Iterator[tuple[Item, Any]]:
         """Takes one more item in; yields the oldest (item, result) where otherwise too many would wait."""
         while len(self._waiting) >= self._most:
             yield self._oldest()
-        self._waiting.append((item, self._pool.submit(self._work, item)))
+        self._waiting.append((item, self._crew.submit(self._method, item)))
 
-    def drain(self) -> Iterator[tuple[Item, Result]]:
+    def drain(self) -> Iterator[tuple[Item, Any]]:
         """Yields all that is still waiting."""
         while self._waiting:
             yield self._oldest()
 
-    def _oldest(self) -> tuple[Item, Result]:
-        item, future = self._waiting.popleft()
-        return item, future.result()
+    def _oldest(self) -> tuple[Item, Any]:
+        item, answer = self._waiting.popleft()
+        return item, answer.result()

@@ -13,8 +13,9 @@ from streamvec.corpus.batchpieces import batch_pieces
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.compression import hold_within
 from streamvec.corpus.counts import Counts
+from streamvec.corpus.crew import Crews, ThreadCrews
 from streamvec.corpus.earlier import Earlier
-from streamvec.corpus.encoding import Encoding, Expected, TextEncoder, words_counted
+from streamvec.corpus.encoding import Encoding, Expected, Summed, text_encoder, words_counted
 from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, RECORD, SHARDS, VOCABULARY, WORDS
 from streamvec.corpus.phrases import PhraseOptions, Phrases
 from streamvec.corpus.phrasestage import (
@@ -58,13 +59,15 @@ def prepare(
     threads: int,
     report: Callable[[Progress], None],
     stop: Callable[[], bool],
+    crews: Crews | None = None,
 ) -> tuple[Vocabulary, Shards]:
     """Makes vocabulary.arrow and shards/ in *folder*, or goes on with what was begun there, or takes what is finished.
 
     earlier: the vocabulary of an earlier training, whose words stay, however rare, and bring their counts.
     marked: words that are not in the vocabulary keep their places in the shards, which are MarkedShards then; not
     with phrases.
-    memory: bytes, for the whole process; threads: at least 1, beside the one that reads; neither changes a byte of the
+    memory: bytes, for the whole process; threads: at least 1, beside the one that reads; crews: who counts and encodes,
+    these threads where None is given; phrases are found by threads in any case. None of them changes a byte of the
     result. *report* is called after each block; *stop* is asked before each. Raises Interrupted when it says so,
     StreamvecError when the input cannot be read or holds no word that occurs *min_count* times, or the disk is full.
     """
@@ -76,6 +79,7 @@ def prepare(
     if max_vocab is not None and max_vocab < 1:
         raise ValueError(f"max_vocab must be at least 1, got {max_vocab}")
     hold_within(memory)
+    crews = crews or ThreadCrews(threads, memory)
     made_from = {
         "version": VERSION,
         "sources": [fingerprint(source) for source in sources],
@@ -97,12 +101,15 @@ def prepare(
         refuse_newer(folder / PREPARED, read_json(folder / PREPARED))
     try:
         _begin(folder, made_from)
-        share = Shares(0, 0)  # finished work needs none
+        here = there = Shares(0, 0)  # finished work needs none
         if not ((folder / VOCABULARY).exists() and (folder / SHARDS / INDEX).exists()):
             compile_kernels(tokenizer, phrases.passes > 0)
-            share = shares(memory, threads, resident_bytes())
-        pieces = pieces_of(sources, column, encoding, tokenizer, share.block_bytes)
-        work = Work(folder, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
+            taken = resident_bytes()
+            here = shares(memory, max(threads, crews.size), taken)
+            there = shares(crews.memory, crews.threads, taken)
+        pieces = pieces_of(sources, column, encoding, tokenizer, min(here.block_bytes, there.block_bytes))
+        each = there.table_bytes // crews.threads
+        work = Work(folder, tokenizer, here.table_bytes, memory, threads, crews, each, pieces, report, stop)
         if not phrases.passes:
             vocabulary = vocabulary_of(work, folder / VOCABULARY, min_count, max_vocab, earlier)
             return vocabulary, _shards(work, vocabulary, MarkedShards if marked else Shards)
@@ -150,10 +157,12 @@ def _vocabulary_with_phrases(
     refuse_too_many(len(words), words.words.nbytes, work.threads, max(work.memory - PROCESS, MERGING))
     ids = marked_ids(folder)
     if ids is None:
-        encoding = marked_encoding(folder, words, work.threads)
-        with contextlib.closing(work.pieces(encoding.start)) as pieces:
-            encode = TextEncoder(work.tokenizer, words, work.threads, marked=True)
-            encoding.run(pieces, encode, work.report, work.stop, NUMBERING)
+        encoding = marked_encoding(folder, words)
+        with (
+            contextlib.closing(work.pieces(encoding.start)) as pieces,
+            work.crews.hire(text_encoder, work.tokenizer, words, True) as crew,
+        ):
+            encoding.run(pieces, crew, work.report, work.stop, NUMBERING)
         ids = MarkedShards.open(folder / IDS)
     finding = Finding(folder, words, ids, options)
 
@@ -183,12 +192,15 @@ def _joined_shards(work: Work, vocabulary: Vocabulary) -> Shards:
     shards = _finished_shards(work.folder / SHARDS, vocabulary)
     if shards is None:
         words, ids = Vocabulary.load(folder / WORDS), MarkedShards.open(folder / IDS)
-        encoding = joined_encoding(work.folder / SHARDS, vocabulary, ids, work.threads)
+        encoding = joined_encoding(work.folder / SHARDS, vocabulary, ids)
         encode = JoinedEncoder(Phrases(folder, words.words), vocabulary, work.threads)
         give_memory_back()  # of looking up words
         first, text_bytes = encoding.start.number, words.about["counts"]["bytes_read"]
-        with contextlib.closing(read_ahead(batch_pieces(ids, first, text_bytes))) as pieces:
-            shards = encoding.run(pieces, encode, work.report, work.stop)
+        with (
+            contextlib.closing(read_ahead(batch_pieces(ids, first, text_bytes))) as pieces,
+            ThreadCrews(work.threads).hire(Summed, encode) as crew,
+        ):
+            shards = encoding.run(pieces, crew, work.report, work.stop)
     remove(folder)
     return shards
 
@@ -202,10 +214,12 @@ def _shards(work: Work, vocabulary: Vocabulary, kind: type[Shards]) -> Shards:
     counts = Counts.from_json(vocabulary.about["counts"])
     tokens = counts.tokens + counts.dropped_long if marked else vocabulary.in_text
     expected = Expected(counts.documents, tokens, words_counted(vocabulary))
-    encoding = Encoding(path, vocabulary, counts, expected, work.threads, kind)
-    with contextlib.closing(work.pieces(encoding.start)) as pieces:
-        encode = TextEncoder(work.tokenizer, vocabulary, work.threads, marked)
-        return encoding.run(pieces, encode, work.report, work.stop)
+    encoding = Encoding(path, vocabulary, counts, expected, kind)
+    with (
+        contextlib.closing(work.pieces(encoding.start)) as pieces,
+        work.crews.hire(text_encoder, work.tokenizer, vocabulary, marked) as crew,
+    ):
+        return encoding.run(pieces, crew, work.report, work.stop)
 
 
 def _finished_shards(path: Path, vocabulary: Vocabulary, kind: type[Shards] = Shards) -> Shards | None:

@@ -6,17 +6,18 @@ Counting (words) and the passes of phrases (pairs) fill tables and write full on
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import Any
 
 import pyarrow as pa
 
-from streamvec.disk.arrow import open_arrow, read_batch, verify_arrow
+from streamvec.disk.arrow import ArrowWriter, open_arrow, read_batch, verify_arrow
 
 MOST_FILES = 64  # open at a time
 BESIDE = 3  # of them: the lock of a RUN, a shard, a record
 MOST_RUNS = MOST_FILES - BESIDE - 1  # that are read while a file is written
 AT_ONCE = MOST_FILES // 2  # runs merged into one while counting goes on
+_WRITING = Semaphore(MOST_FILES // 2)  # as many threads as write runs at once, so that files stay few
 
 
 class RunFiles:
@@ -28,6 +29,7 @@ class RunFiles:
         self._merge_to_run = merge_to_run
         self.at_once = AT_ONCE  # runs that are merged into one; fewer where memory is little
         self._runs: list[dict[str, Any]] = []  # name and level
+        self._kept: list[str] = []
         self._made = 0
         self._naming = Lock()  # several threads spill at once
 
@@ -51,6 +53,27 @@ class RunFiles:
         with self._naming:
             self._made += 1
             return self._folder / f"run-{self._made:06d}.arrow"
+
+    @property
+    def kept(self) -> int:
+        """How many runs `keep` has written that are not among these yet."""
+        return len(self._kept)
+
+    def keep(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        """Writes sorted *batches* as a run, which `add_kept` takes in; several threads may call at once.
+
+        StreamvecError for a full disk.
+        """
+        path = self.next_path()
+        with _WRITING, ArrowWriter(path, schema) as writer:
+            for batch in batches:
+                writer.write(batch)
+        self._kept.append(path.name)
+
+    def add_kept(self) -> None:
+        """Takes in the runs that were kept; nobody may be keeping one."""
+        self.add(self._kept)
+        self._kept = []
 
     def add(self, names: Iterable[str]) -> None:
         """Takes in runs that were just written."""

@@ -35,16 +35,15 @@ class WordCounts(NamedTuple):
     counts: np.ndarray  # int64[words]
 
 
-def spill(table: WordTable, path: Path) -> None:
-    """Writes the words of *table*, which must be cleared afterwards, as a run; StreamvecError for a full disk."""
+def batches_of(table: WordTable) -> Iterator[pa.RecordBatch]:
+    """The words of *table*, which must be cleared afterwards, as a run holds them; each valid until the next one."""
     order = sorted_slots(table)
     out = new_words(1)
-    with ArrowWriter(path, SCHEMA) as writer:
-        first = 0
-        while first < order.size:
-            words = gather(table.slots, table.arena, order, first, out)
-            writer.write(_batch(_filled(out, words)))
-            first += words
+    first = 0
+    while first < order.size:
+        words = gather(table.slots, table.arena, order, first, out)
+        yield _batch(_filled(out, words))
+        first += words
 
 
 def write_run(words: pa.LargeStringArray, counts: np.ndarray, path: Path) -> None:

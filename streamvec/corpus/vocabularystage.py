@@ -9,6 +9,7 @@ from streamvec.corpus.blocks import read_blocks
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
+from streamvec.corpus.crew import Crews, ThreadCrews
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.layout import COUNTING
 from streamvec.corpus.pipeline import Progress, read_ahead
@@ -27,9 +28,11 @@ class Work(NamedTuple):
 
     folder: Path
     tokenizer: Tokenizer
-    table_bytes: int
-    memory: int
+    table_bytes: int  # for all tables of this process
+    memory: int  # for all of this process
     threads: int
+    crews: Crews  # who counts and encodes
+    words_bytes: int  # for the table of words of each worker
     pieces: Callable[[Start], Generator[Piece, None, None]]
     report: Callable[[Progress], None]
     stop: Callable[[], bool]
@@ -66,7 +69,8 @@ def count_words(
     compile_kernels(tokenizer, False)
     share = shares(memory, threads, resident_bytes())
     pieces = pieces_of([source], column, "utf-8", tokenizer, share.block_bytes)
-    work = Work(path.parent, tokenizer, share.table_bytes, memory, threads, pieces, report, stop)
+    crews, each = ThreadCrews(threads, memory), share.table_bytes // threads
+    work = Work(path.parent, tokenizer, share.table_bytes, memory, threads, crews, each, pieces, report, stop)
     return vocabulary_of(work, path, min_count, max_vocab, None)
 
 
@@ -79,7 +83,7 @@ def vocabulary_of(
     """
     folder = work.folder / COUNTING
     if not path.exists():
-        counting = Counting(folder, work.tokenizer, work.table_bytes, work.threads)
+        counting = Counting(folder, work.tokenizer, work.words_bytes, work.crews)
         with contextlib.closing(work.pieces(counting.start)) as pieces:
             counting.run(pieces, work.report, work.stop)
         counts = counting.counts

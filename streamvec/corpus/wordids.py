@@ -30,7 +30,7 @@ class WordIds:
         self.tokenizer = tokenizer
         self.counts = {"tokens": 0, "unknown": 0, "cut": 0}
         self._most, self._known = most, known
-        self._encode = TextEncoder(tokenizer, vocabulary, 1, marked=True)
+        self._encode = TextEncoder(tokenizer, vocabulary, marked=True)
         self._lookup = Lookup(vocabulary)
 
     def of_texts(self, texts: Sequence[str]) -> Ragged:

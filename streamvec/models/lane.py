@@ -6,21 +6,21 @@ that changed are. What is combined, and in which order, depends on the lanes and
 runs or how many threads it has.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
-from streamvec.kernels.lanes import combine, add_scaled
-import os
+from streamvec.kernels.lanes import add_scaled, combine
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
 
 STIFFNESS = float(os.environ.get("STIFF", "0.02"))
-ROUNDS = int(os.environ.get("ROUNDS","8"))  # record batches of a lane in one step
+ROUNDS = int(os.environ.get("ROUNDS", "8"))  # record batches of a lane in one step
 PARTS = 4  # of a record batch, after each of which the most frequent rows are combined
-OCCURRENCES = int(os.environ.get("OCC","16"))  # of a row in a lane, about, between two times that it is combined
+OCCURRENCES = int(os.environ.get("OCC", "16"))  # of a row in a lane, about, between two times that it is combined
 
 Rows = Mapping[str, np.ndarray]  # int64[n] of each array, rising
 Changes = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each array: rows int64[n], float32[n, columns]
@@ -177,7 +177,10 @@ def combined_of(found: Sequence[Changes], shares) -> Changes:
             own, values = lane[name]
             changes[np.searchsorted(rows, own)] = values
         import os
-        if os.environ.get("ADA"): combine(together, 0, rows.size)
-        else: add_scaled(together, shares(name, rows))
+
+        if os.environ.get("ADA"):
+            combine(together, 0, rows.size)
+        else:
+            add_scaled(together, shares(name, rows))
         result[name] = rows, together[0]
     return result

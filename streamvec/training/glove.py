@@ -3,11 +3,13 @@
 The pairs may also come from another tool's files (`streamvec.training.stanford`).
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
 from streamvec.corpus.compiling import compile_cooccurrences
+from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Source, TokenSource
 from streamvec.corpus.layout import RECORD
 from streamvec.corpus.shards import Shards
@@ -17,6 +19,7 @@ from streamvec.models.glove import Glove, InRandomOrder
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.step import Position
 from streamvec.training import needs
+from streamvec.training.crews import crews_of, despite_losses, records
 from streamvec.training.needs import Load, compiling_bytes, refuse_too_large
 from streamvec.training.pairneeds import growth_of_shards, most_disk, pair_needs
 from streamvec.training.progress import Progress
@@ -58,7 +61,12 @@ def train_pairs(
     def tell(name: str, done: float) -> None:
         work.report.progress(Progress(name, done))
 
-    cooccurrences = stage.run(machine.memory_bytes, machine.cores, tell, work.stop)
+    def attempt() -> Cooccurrences:
+        with crews_of(machine, None if stage.is_finished else work.cluster) as crews:
+            return stage.run(machine.memory_bytes, machine.cores, tell, work.stop, crews)
+
+    kept = functools.partial(records, run.cooccurrences)
+    cooccurrences = despite_losses(attempt, kept, "record", work.report.note, run.folder)
     if is_new:
         work.report.note(f"{cooccurrences.entries:,} co-occurrences of {len(vocabulary):,} words")
     after()

@@ -99,7 +99,7 @@ def write_shards(
 ) -> MarkedShards:
     """The text at *path* in ids of *vocabulary*, as marked shards in *folder*, which appears whole."""
     tokenizer = text.tokenizer
-    encode = TextEncoder(tokenizer, vocabulary, 1, marked=True)
+    encode = TextEncoder(tokenizer, vocabulary, marked=True)
     with whole_folder(folder) as beside:
         writer = ShardWriter(beside, lambda: None)
         documents = unknown = characters = 0

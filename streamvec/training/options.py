@@ -115,7 +115,7 @@ class MachineOptions:
     cluster: str | None = option(
         None,
         "Work on the nodes of a Ray cluster: the address of its head, such as 10.0.0.1:6379, or auto for the cluster "
-        "that this machine belongs to.",
+        "that this machine belongs to. --memory then holds for each process there, too; phrases are found here.",
     )
 
     def __post_init__(self) -> None:

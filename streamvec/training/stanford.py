@@ -9,6 +9,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from streamvec.cluster.nodes import Cluster
 from streamvec.corpus.compiling import compile_entries
 from streamvec.corpus.compression import PIECE
 from streamvec.corpus.cooccurrences import ENTRY_BYTES, KIND
@@ -70,7 +71,12 @@ def settings_of(config: WordConfig) -> dict[str, Any]:
 
 
 def train_entries(
-    run: Run, config: GloveConfig, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]
+    run: Run,
+    config: GloveConfig,
+    machine: MachineOptions,
+    report: Reporter,
+    stop: Callable[[], bool],
+    cluster: Cluster | None = None,
 ) -> None:
     """Trains a RUN whose inputs are co-occurrences from where it is to its vectors.
 
@@ -105,7 +111,7 @@ def train_entries(
     def counted() -> None:
         remove(run.folder / SPOOL)
 
-    train_pairs(Work(run, vocabulary, 0, machine, report, stop), config, source, before, counted)
+    train_pairs(Work(run, vocabulary, 0, machine, report, stop, cluster), config, source, before, counted)
 
 
 def _prepared(

@@ -1,6 +1,7 @@
 """The first half of every training: the inputs, their vocabulary, and shards, made or taken from another RUN."""
 
 import contextlib
+import functools
 import io
 import os
 import select
@@ -25,6 +26,7 @@ from streamvec.disk.sealed import read_json
 from streamvec.disk.writing import remove
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.adopt import adopt
+from streamvec.training.crews import crews_of, despite_losses, records
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.progress import Progress, Reporter
 from streamvec.training.run import RUN_JSON, SPOOL, Run, fingerprint_of, is_prepared_folder
@@ -94,7 +96,7 @@ def prepared(
             if sources[0].kind == "run":
                 adopt(Path(sources[0].path), run, report)
             else:
-                _prepare(run, sources, text, machine, report, stop)
+                _prepare(run, sources, text, machine, report, stop, cluster)
         else:  # a kill may have come between the last shard and the removal of what is not needed any more
             remove(run.folder / SPOOL, run.folder / PHRASES, run.shards / RECORD)
         vocabulary, shards = (
@@ -190,6 +192,7 @@ def _prepare(
     machine: MachineOptions,
     report: Reporter,
     stop: Callable[[], bool],
+    cluster: Cluster | None,
 ) -> None:
     start = start_of(run.about)
     sizes = [estimate_text_bytes(source, text.column) for source in sources]
@@ -202,22 +205,28 @@ def _prepare(
         share = min(1.0, now.bytes_read / total) if total else None
         report.progress(Progress(now.stage, share, megabytes_per_second=rate))
 
-    vocabulary, shards = prepare(
-        sources,
-        run.folder,
-        text.tokenizer,
-        column=text.column,
-        encoding=text.encoding,
-        min_count=text.min_count,
-        max_vocab=text.max_vocab,
-        earlier=start.earlier if start else None,
-        phrases=text.phrase_options,
-        marked=run.is_marked,
-        memory=machine.memory_bytes,
-        threads=machine.cores,
-        report=tell,
-        stop=stop,
-    )
+    def attempt() -> tuple[Vocabulary, Shards]:
+        with crews_of(machine, cluster) as crews:
+            return prepare(
+                sources,
+                run.folder,
+                text.tokenizer,
+                column=text.column,
+                encoding=text.encoding,
+                min_count=text.min_count,
+                max_vocab=text.max_vocab,
+                earlier=start.earlier if start else None,
+                phrases=text.phrase_options,
+                marked=run.is_marked,
+                memory=machine.memory_bytes,
+                threads=machine.cores,
+                report=tell,
+                stop=stop,
+                crews=crews,
+            )
+
+    kept = functools.partial(records, run.folder)
+    vocabulary, shards = despite_losses(attempt, kept, "record", report.note, run.folder)
     remove(run.folder / SPOOL)
     give_memory_back()  # training needs it within the ceiling
     _tell_what_was_lost(shards, report)

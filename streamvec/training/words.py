@@ -249,7 +249,7 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
                 if not run.is_finished:
                     train_task_run(run, task, config, text, machine, report, stop)
             elif run.sources[0].kind == COOCCURRENCES and isinstance(config, GloveConfig):
-                train_entries(run, config, machine, report, stop)
+                train_entries(run, config, machine, report, stop, cluster)
             else:
                 assert isinstance(text, TextOptions)
                 _from_text(run, config, text, machine, report, stop, cluster)

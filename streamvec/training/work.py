@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple, Protocol
 
-from streamvec.cluster.nodes import Cluster, Lost
+from streamvec.cluster.nodes import Cluster
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.disk.pasting import pasted
-from streamvec.errors import StreamvecError
 from streamvec.models.step import Position
 from streamvec.training import loop
 from streamvec.training.checkpoint import Checkpoints
+from streamvec.training.crews import despite_losses
 from streamvec.training.needs import Load
 from streamvec.training.options import MachineOptions
 from streamvec.training.progress import Reporter
@@ -18,7 +17,6 @@ from streamvec.training.reading import Batches
 from streamvec.training.run import Run
 from streamvec.training.start import Fillable, fill, start_of
 
-_LOSSES = 3  # of workers, one after another and without a checkpoint in between, after which no more are started
 _PATTERN = 4096  # characters of a pattern for tokens that are told beside the vectors
 
 
@@ -74,21 +72,15 @@ class Work(NamedTuple):
         steps: of an epoch; renew: has a model whose workers are lost begin anew, with those that can be had: it then
         goes on from its last checkpoint. Raises as `loop.train` does.
         """
-        checkpoints, losses, newest = Checkpoints(self.run.checkpoints.folder, steps=steps), 0, None
-        while True:
-            try:
-                return self._train(model, batches, steps, checkpoints, watch, look)
-            except Lost as lost:
-                if renew is None:
-                    raise
-                losses, newest = (losses + 1 if newest == checkpoints.newest() else 1), checkpoints.newest()
-                if losses == _LOSSES:
-                    raise StreamvecError(
-                        f"workers of the cluster were lost {losses} times since the last checkpoint ({lost}): look "
-                        f"after its nodes, then go on with: streamvec resume {pasted(self.run.folder)}"
-                    ) from None
-                self.report.note(f"a worker of the cluster is gone ({lost}): going on from the last checkpoint")
-                renew()
+        checkpoints = Checkpoints(self.run.checkpoints.folder, steps=steps)
+
+        def attempt() -> None:
+            self._train(model, batches, steps, checkpoints, watch, look)
+
+        if renew is None:
+            return attempt()
+        note, folder = self.report.note, self.run.folder
+        despite_losses(attempt, checkpoints.newest, "checkpoint", note, folder, renew)
 
     def _train(
         self,
