@@ -26,7 +26,7 @@ class Told(Silence):
         self.notes.append(text)
 
     def progress(self, now: Progress) -> None:
-        if self._then is not None and now.stage == "training" and (now.share or 0) > 0.3:
+        if self._then is not None and now.stage == "training" and (now.done or 0) > 0.3:
             then, self._then = self._then, None
             then()
 

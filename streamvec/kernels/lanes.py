@@ -69,21 +69,3 @@ def mark_parts(inputs, words, starts, lists):
         if inputs[word]:
             for place in range(starts[word], starts[word + 1]):
                 inputs[lists[place]] = 1
-
-
-@njit(nogil=True, cache=True)
-def add_scaled(changes, shares):
-    """Adds up the lanes' changes of each row, times its share, into those of lane 0.
-
-    changes: float32[lanes, rows, columns], C-contiguous, columns a multiple of 16 (updated); shares: float32[rows].
-    """
-    lanes, rows, columns = changes.shape
-    width = columns * 4
-    start = np.intp(changes.ctypes.data)
-    for row in range(rows):
-        share = splat16(shares[row])
-        for c in range(row * width, (row + 1) * width, VECTOR_BYTES):
-            total = load16(start + c)
-            for lane in range(1, lanes):
-                total = total + load16(start + lane * rows * width + c)
-            store(start + c, share * total)

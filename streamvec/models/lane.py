@@ -6,21 +6,20 @@ that changed are. What is combined, and in which order, depends on the lanes and
 runs or how many threads it has.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
-from streamvec.kernels.lanes import add_scaled, combine
+from streamvec.kernels.lanes import combine
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
 
-STIFFNESS = float(os.environ.get("STIFF", "0.02"))
-ROUNDS = int(os.environ.get("ROUNDS", "8"))  # record batches of a lane in one step
+ROUNDS = 8  # record batches of a lane in one step, at most, and
+STEPS = 64  # steps of an epoch that there are at least, where there is text enough
 PARTS = 4  # of a record batch, after each of which the most frequent rows are combined
-OCCURRENCES = int(os.environ.get("OCC", "16"))  # of a row in a lane, about, between two times that it is combined
+OCCURRENCES = 16  # of a row in a lane, about, between two times that it is combined
 
 Rows = Mapping[str, np.ndarray]  # int64[n] of each array, rising
 Changes = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each array: rows int64[n], float32[n, columns]
@@ -32,9 +31,9 @@ class Timetable(NamedTuple):
     due: list[dict[str, np.ndarray]]  # by how many times 2 divides the number of the part, from 1
 
     @classmethod
-    def of(cls, met: Mapping[str, np.ndarray], tokens: int) -> "Timetable":
-        """met: how often the rows of each array occur in the *tokens* of the corpus, on average."""
-        levels = (ROUNDS * PARTS).bit_length() - 1
+    def of(cls, met: Mapping[str, np.ndarray], tokens: int, rounds: int) -> "Timetable":
+        """met: how often the rows of each array occur in the *tokens* of the corpus, on average; rounds: of a step."""
+        levels = (rounds * PARTS).bit_length() - 1
         due = []
         for level in range(levels):
             least = OCCURRENCES / 2**level * tokens / (BATCH_TOKENS / PARTS)
@@ -47,13 +46,20 @@ class Timetable(NamedTuple):
         return self.due[level] if level < len(self.due) else None
 
 
+def rounds_of(batches: int, lanes: int) -> int:
+    """Record batches of each lane in one step, where an epoch has so many: a power of two."""
+    wanted = max(1, min(ROUNDS, batches // (lanes * STEPS)))
+    return 1 << (wanted.bit_length() - 1)
+
+
 class Lane:
     """One replica, and how it was when it was last combined with the others."""
 
     def __init__(self, model: SkipGram, counts: np.ndarray) -> None:
         """counts: int64[V], of the words of *model*."""
         self.model = model
-        self._timetable = Timetable.of(model.met(counts), int(counts.sum()))
+        rounds = rounds_of(model.steps, model.config.lanes)
+        self._timetable = Timetable.of(model.met(counts), int(counts.sum()), rounds)
         self._before = {name: array.copy() for name, array in model.arrays.items()}
         heights = {name: part.shape[0] for name in model.arrays for _, part in model.slices(name)}
         self._changed = {name: np.zeros(rows, np.uint8) for name, rows in heights.items()}
@@ -152,20 +158,7 @@ def within(rows: np.ndarray, first: int, last: int) -> np.ndarray:
     return rows[slice(*np.searchsorted(rows, [first, last]))]
 
 
-def shares_of(met: np.ndarray, lanes: int, rate: float, pairs: float) -> np.ndarray:
-    """What part of the sum of the lanes' changes each row takes: float32[n].
-
-    met: float64[n], how often each row has occurred in each lane, on average, since it was last combined.
-
-    Trained on for long, a row goes to where its text pulls it, and all lanes go the same way: their mean is right.
-    Trained on little, it goes a little way, and as far again for each lane: the sum is right. A row that covers the
-    part 1 - exp(-x) of its way in each lane would have covered 1 - exp(-lanes x), had one lane had all the text.
-    """
-    x = STIFFNESS * rate * pairs * np.maximum(met, 1e-9)
-    return (np.expm1(-lanes * x) / (lanes * np.expm1(-x))).astype(np.float32)
-
-
-def combined_of(found: Sequence[Changes], shares) -> Changes:
+def combined_of(found: Sequence[Changes]) -> Changes:
     """What the lanes' *found* changes come to, in the order of the lanes."""
     result = {}
     for name in found[0]:
@@ -176,11 +169,6 @@ def combined_of(found: Sequence[Changes], shares) -> Changes:
         for changes, lane in zip(together, found, strict=True):
             own, values = lane[name]
             changes[np.searchsorted(rows, own)] = values
-        import os
-
-        if os.environ.get("ADA"):
-            combine(together, 0, rows.size)
-        else:
-            add_scaled(together, shares(name, rows))
+        combine(together, 0, rows.size)
         result[name] = rows, together[0]
     return result

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
-from streamvec.models.lane import PARTS, ROUNDS, Changes, Lane, combined_of, shares_of
+from streamvec.corpus.shards import TokenBatch
+from streamvec.models.lane import PARTS, Changes, Lane, combined_of, rounds_of
 from streamvec.models.skipgram import SkipGram, rate_at
 from streamvec.models.step import Position, StepResult
 from streamvec.models.subwords import NGrams
@@ -54,7 +54,7 @@ class InLanes:
     """Record batches by steps, in which lanes take turns."""
 
     def __init__(self, source: Source, lanes: int) -> None:
-        self._source, self._lanes, self._size = source, lanes, lanes * ROUNDS
+        self._source, self._lanes, self._size = source, lanes, lanes * rounds_of(source.batches, lanes)
         self.steps = -(-source.batches // self._size)  # of one epoch
 
     def at(self, epoch: int, batch: int) -> LaneBatches:
@@ -81,7 +81,6 @@ class Laned:
         """As `SkipGram`, with *record_batches* of an epoch; *workers* makes a `Lane` for each lane."""
         self.config = config
         self.words = len(counts)
-        self.counts = counts
         self.steps = record_batches
         self.ngrams = ngrams
         self.exchanged = 0  # bytes of rows that lanes sent and got
@@ -121,8 +120,6 @@ class Laned:
             for part in range(PARTS):
                 ends = round_ + 1 == batch.rounds and part + 1 == PARTS
                 trained = [worker.call("train", round_, part) for worker in self._workers]
-                self._part += 1
-                self._rate = self.learning_rate(position)
                 self._combine(ends)
                 for result in (answer.result() for answer in trained):
                     if result is not None:
@@ -131,7 +128,8 @@ class Laned:
 
     def learning_rate(self, position: Position) -> float:
         """The learning rate of the first record batch of a step."""
-        done = min(position.batch * self.config.lanes * ROUNDS, self.steps)
+        size = self.config.lanes * rounds_of(self.steps, self.config.lanes)
+        done = min(position.batch * size, self.steps)
         return rate_at(self.config, self.steps, Position(position.epoch, done))
 
     def held_out_loss(self, numbered: Iterable[tuple[int, TokenBatch]]) -> float | None:
@@ -165,25 +163,11 @@ class Laned:
     def renew(self) -> None:
         """Begins anew, as training begins."""
         self._workers = self._make()
-        m = self._workers[0].held.model
-        self._met = {k: v / self.counts.sum() for k, v in m.met(self.counts).items()}
-        self._last = {k: np.zeros(len(v), np.int64) for k, v in self._met.items()}
-        self._part = 0
         self._chance: float = self._workers[0].call("loss_at_chance").result()
 
     def close(self) -> None:
         """Ends the threads of the lanes."""
         self._all("close")
-
-    def _shares(self, name: str, rows: np.ndarray) -> np.ndarray:
-        met = self._met[name][rows] * (BATCH_TOKENS / PARTS) * np.minimum(self._parts_since(name, rows), 1e9)
-        pairs = (self.config.window + 1) * ((1 + self.config.negative) if name == "inputs" else 1)
-        return shares_of(met, self.config.lanes, self._rate, pairs)
-
-    def _parts_since(self, name, rows):
-        last = self._last[name][rows]
-        self._last[name][rows] = self._part
-        return self._part - last
 
     def _combine(self, ends: bool) -> None:
         """Combines the rows that are due."""
@@ -191,7 +175,7 @@ class Laned:
             last = first + _RANGE if ends else self._rows
             answers = [worker.call("changes", ends, first, last) for worker in self._workers]
             found: list[Changes] = [answer.result() for answer in answers]
-            combined = combined_of(found, self._shares)
+            combined = combined_of(found)
             for worker in self._workers:
                 worker.call("take", combined, ends)
             sent = sum(rows.nbytes + values.nbytes for lane in found for rows, values in lane.values())
