@@ -3,14 +3,16 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ray.cluster_utils import Cluster as Machines
+import pytest
 
 from streamvec.cluster.nodes import Cluster, Node
 
+pytest.importorskip("ray", reason="a cluster needs Ray: pip install 'streamvec[ray]'")
 _STORE = 100 << 20  # bytes of an object store
 _SOON = {  # a node that is gone is told of within two seconds, not twenty
     "health_check_initial_delay_ms": 500,
@@ -23,6 +25,8 @@ class Nodes:
     """Processes of this machine that take each other for machines of a cluster."""
 
     def __init__(self) -> None:
+        from ray.cluster_utils import Cluster as Machines
+
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE, "_system_config": _SOON}
         self._machines = Machines(initialize_head=True, head_node_args=head)
         self._nodes: list[Any] = []
@@ -76,3 +80,17 @@ class Some:
 
     def nodes(self) -> list[Node]:
         return self._cluster.nodes()[: self._number]
+
+
+def while_training(events: Mapping[int, Callable[[], None]]) -> Callable[[], bool]:
+    """A stop that never comes, but has each of *events* happen after so many steps of training."""
+    steps = 0
+
+    def stop() -> bool:
+        nonlocal steps
+        if sys._getframe(1).f_code.co_name == "train":  # asked by the loop
+            steps += 1
+            events.get(steps, lambda: None)()
+        return False
+
+    return stop

@@ -265,7 +265,7 @@ def masks_of(model, batch, position):
 
 def drawn(model):
     """The masks of the last step."""
-    each = [group._masks for group in model._groups]
+    each = [group._masks for group in model._groups.groups]
     return [np.concatenate(parts, axis=1) for parts in zip(*each, strict=True)]
 
 

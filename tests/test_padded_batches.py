@@ -149,7 +149,7 @@ def test_gradients_with_dropout_are_those_of_what_was_kept():
     model, batch, there = scattered(config), padded_batch(11), np.flatnonzero(LENGTHS)
     p = plain(model)
     found, result = changes(model, batch)
-    parts = zip(*(group._masks for group in model._groups), strict=True)
+    parts = zip(*(group._masks for group in model._groups.groups), strict=True)
     masks = [np.concatenate(part, axis=1)[:, :, : 3 if place == 0 else 6] for place, part in enumerate(parts)]
 
     def loss():

@@ -7,6 +7,7 @@ itself: who meets `Lost` begins again from what is on disk, with the nodes that 
 import contextlib
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from streamvec.errors import StreamvecError
 
 AUTO = "auto"
 _STORE = 512 << 20  # bytes of the object store of a Ray that is started here: blocks of text and record batches
+_CONNECTING = 5.0  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -38,17 +40,17 @@ class Call:
 
     def __init__(self, ray: ModuleType, reference: Any) -> None:
         self._ray = ray
-        self._reference = reference
+        self.reference = reference  # Ray's own
 
     def result(self) -> Any:
         """The answer, waited for; raises what the worker raised, or Lost."""
         with _as_here(self._ray):
-            return self._ray.get(self._reference)
+            return self._ray.get(self.reference)
 
     @property
     def is_done(self) -> bool:
         """Whether `result` would not wait."""
-        return bool(self._ray.wait([self._reference], timeout=0)[0])
+        return bool(self._ray.wait([self.reference], timeout=0)[0])
 
 
 class Worker:
@@ -62,10 +64,12 @@ class Worker:
         self.node = node
 
     def call(self, method: str, *arguments: Any) -> Call:
-        """Begins a call of a method of the worker's object."""
+        """Begins a call of a method of the worker's object; an argument that is a `Call` stands for its answer, which
+        goes from worker to worker, and which this one waits for."""
+        given = [one.reference if isinstance(one, Call) else one for one in arguments]
         with self._numbering, _as_here(self._ray):
             self._calls += 1
-            return Call(self._ray, self._actor.call.remote(self._calls, method, *arguments))
+            return Call(self._ray, self._actor.call.remote(self._calls, method, *given))
 
     def end(self) -> None:
         """Ends the process of the worker."""
@@ -123,6 +127,7 @@ class Cluster:
         with _same_signals():
             try:
                 if address != AUTO:
+                    _refuse_silence(address)
                     self._ray.init(address=address, **quiet)
                     return
                 try:
@@ -141,29 +146,38 @@ class _Host:
     """The object of a worker, within its process."""
 
     def __init__(self, stated: str, kind: Callable[..., Any], *arguments: Any) -> None:
+        self._stated, self._kind, self._arguments = stated, kind, arguments
         self._held: Any = None
-        self._problem: Exception | None = None
-        try:
-            if version("streamvec") != stated:
-                raise StreamvecError(
-                    f"a node has streamvec {version('streamvec')}, and {stated} is here: install the same on all nodes"
-                )
-            self._held = kind(*arguments)
-        except Exception as problem:  # raised here, it would be told of as the end of the process
-            self._problem = problem
         self._calls = 0
 
     def call(self, number: int, method: str, *arguments: Any) -> Any:
         if number != self._calls + 1:
             raise Lost(f"call {number} came behind call {self._calls}")
         self._calls = number
-        if self._problem is not None:
-            raise self._problem
+        if self._held is None:  # here, since what an actor's constructor raises does not reach who started it
+            self._held = self._made()
         return getattr(self._held, method)(*arguments)
+
+    def _made(self) -> Any:
+        here = version("streamvec")
+        if here != self._stated:
+            raise StreamvecError(
+                f"a node has streamvec {here}, and {self._stated} is here: install the same on all nodes"
+            )
+        return self._kind(*self._arguments)
+
+
+def _refuse_silence(address: str) -> None:
+    """OSError where nothing listens at HOST:PORT, ValueError for another address: Ray would try for many minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdigit()) or "/" in host:
+        raise ValueError("an address is HOST:PORT")
+    socket.create_connection((host.strip("[]"), int(port)), _CONNECTING).close()
 
 
 def _imported() -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # answers that nobody waits for when a worker is lost
     try:
         import ray
         import ray.util.scheduling_strategies
@@ -197,6 +211,13 @@ def _as_here(ray: ModuleType) -> Iterator[None]:
     try:
         yield
     except errors.RayTaskError as problem:
+        if isinstance(problem.cause, gone):  # what it was to be given
+            raise Lost(str(problem.cause).splitlines()[0]) from None
         raise problem.cause from None
     except gone as problem:
+        if getattr(problem, "actor_init_failed", False):  # what it was to hold cannot even be named there
+            last = str(problem).splitlines()[-1]
+            raise StreamvecError(
+                f"a worker cannot begin on a node ({last}): install the same streamvec on all"
+            ) from None
         raise Lost(str(problem).splitlines()[0]) from None

@@ -154,12 +154,14 @@ def _train_both(left, right, size, log, weight, rate):
 
 
 @njit(nogil=True, cache=True)
-def train_task(records, batch, first, last, cost, piece, key, start):
-    """Trains on the entries first .. last-1; returns the sum of f(x) difference^2 / 2, and what it would be at chance.
+def train_task(records, batch, task, cost, piece, key):
+    """Trains on the entries of a task; returns the sum of f(x) difference^2 / 2, and what it would be at chance.
 
     The latter is that of f(x) (log x)^2 / 2, where no logarithm is nearer to 0 than 1: of entries of 1 nothing is left.
-    start: the number of the batch's first entry among all, which with *key* decides the order.
+    The order of entries is decided by their place among all, and *key*.
     """
+    first, last = batch.tasks[task], batch.tasks[task + 1]
+    start = batch.places[task] - first
     address, vectors = records
     size = vectors * _VECTOR
     record = HEAD_BYTES + 4 * size
@@ -194,14 +196,13 @@ def train_task(records, batch, first, last, cost, piece, key, start):
 
 
 @njit(nogil=True, cache=True)
-def train_batch(records, batch, tasks, cost, piece, key, start, losses, turn):
+def train_batch(records, batch, cost, piece, key, losses, turn):
     """Trains on whole tasks, each taken by whoever is free: they share no word, so it matters to none who takes which.
 
     losses: float64[tasks, 2], see `train_task` (written); turn: address of an int64, 0 at first (updated).
     """
     while True:
         task = atomic_add(turn, 1)
-        if task >= tasks:
+        if task >= batch.places.size:
             return
-        first, last = batch.tasks[task], batch.tasks[task + 1]
-        losses[task, 0], losses[task, 1] = train_task(records, batch, first, last, cost, piece, key, start)
+        losses[task, 0], losses[task, 1] = train_task(records, batch, task, cost, piece, key)

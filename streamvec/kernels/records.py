@@ -37,6 +37,7 @@ class Batch(NamedTuple):
     columns: np.ndarray  # int32[n]
     values: np.ndarray  # float32[n]
     tasks: np.ndarray  # int64[tasks + 1]: where each begins, and the last ends
+    places: np.ndarray  # int64[tasks]: the number of each one's first entry among all, which decides its order
     mirrored: int  # 1: an entry stands for (column, row), too
 
 

@@ -1,13 +1,16 @@
 """GloVe (Pennington, Socher, Manning 2014): vectors whose products are the logarithms of co-occurrences."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from streamvec.corpus.cooccurrences import Cooccurrences, Entries
 from streamvec.errors import StreamvecError
 from streamvec.kernels import glove, random
 from streamvec.kernels.memory import aligned_zeros
-from streamvec.kernels.records import HEAD, Batch, Cost, Records
+from streamvec.kernels.records import HEAD, Batch, Cost
 from streamvec.models.gloveconfig import GloveConfig
+from streamvec.models.glovetasks import TaskTeam, Trainer
 from streamvec.models.skipgram import new_team
 from streamvec.models.step import Position, StepResult, first_not_finite
 from streamvec.models.wordconfig import LANES
@@ -22,6 +25,9 @@ class Glove:
     ``arrays`` holds "records", float32[V * (16 + 4 columns)], columns being dim rounded up to 16: of each word its two
     biases (as a word, as a context), their sums of squares, 12 zeros; the word vector, the context vector, and the sums
     of squares of either.
+
+    ``trainer`` is who takes the tasks of a step: the model's threads, unless it is set to somebody else, who may hold
+    records in between.
     """
 
     unit = "entries"  # what the rate of training counts
@@ -32,20 +38,30 @@ class Glove:
         self.config = config
         self.words = words
         self.team = new_team(threads)
-        self.arrays = {"records": aligned_zeros((self.words * config.record,))}
-        self._records = self.arrays["records"].reshape(self.words, config.record)
-        for name in ("word", "context"):
-            key = config.seed * 1_000_003 + (name == "context")
-            random.uniform_rows(self._vectors(name), config.dim, -0.5 / config.dim, 0.5 / config.dim, key)
-        self._records[:, _SQUARES_OF_BIASES] = 1
-        self._records[:, HEAD + 2 * config.vectors * LANES :] = 1
+        self.records = aligned_zeros((self.words * config.record,)).reshape(self.words, config.record)
+        self.trainer: Trainer = TaskTeam(self.records, self.team)
+        self.begin()
         self._mirrored = int(mirrored)
         sizes = np.diff(bands)
         self._band_of = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         self._tasks = np.zeros(len(sizes) + 2, np.int64)
-        self._pieces = [glove.new_piece() for _ in range(threads)]
-        self._turn = aligned_zeros((16,), np.int64)
         self._chance, self._seen = 0.0, 0  # loss of knowing nothing, over all examples seen by this process
+
+    def begin(self) -> None:
+        """Fills all records, which are here, with what they begin with."""
+        config = self.config
+        self.records[:] = 0
+        for name in ("word", "context"):
+            key = config.seed * 1_000_003 + (name == "context")
+            random.uniform_rows(self._vectors(name), config.dim, -0.5 / config.dim, 0.5 / config.dim, key)
+        self.records[:, _SQUARES_OF_BIASES] = 1
+        self.records[:, HEAD + 2 * config.vectors * LANES :] = 1
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Everything that a checkpoint must hold: the records, as they are now."""
+        self.trainer.give_back()
+        return {"records": self.records.reshape(-1)}
 
     @property
     def loss_at_chance(self) -> float:
@@ -56,24 +72,17 @@ class Glove:
     def step(self, batch: Entries, position: Position) -> StepResult:
         """Trains on one record batch; the order within it is a function of (seed, position)."""
         config, rows, columns = self.config, batch.rows, batch.columns
-        tasks = glove.find_tasks(rows, columns, self._band_of, self._tasks)
-        if tasks < 0:
+        number = glove.find_tasks(rows, columns, self._band_of, self._tasks)
+        if number < 0:
             raise StreamvecError(
                 f"co-occurrence number {batch.first} and those after it are not in the order of blocks: remove the "
                 "folder cooccurrences, and streamvec resume counts the pairs again"
             )
-        taken = Batch(rows, columns, batch.values, self._tasks, self._mirrored)
-        records = Records(int(self.arrays["records"].ctypes.data), config.vectors)
+        tasks = self._tasks[: number + 1]
+        taken = Batch(rows, columns, batch.values, tasks, batch.first + tasks[:-1], self._mirrored)
         cost = Cost(config.x_max, config.alpha, self.learning_rate(position))
         key = np.uint64(random.stream(config.seed, position.epoch + 1, random.ORDER))
-        losses = np.zeros((tasks, 2))
-        self._turn[0] = 0
-        turn = int(self._turn.ctypes.data)
-
-        def work(thread: int) -> None:
-            glove.train_batch(records, taken, tasks, cost, self._pieces[thread], key, batch.first, losses, turn)
-
-        self.team.run(work)
+        losses = self.trainer.train(taken, cost, key)
         examples = rows.size + (int(np.count_nonzero(rows != columns)) if self._mirrored else 0)
         loss, chance = losses.sum(axis=0).tolist()
         self._chance, self._seen = self._chance + chance, self._seen + examples
@@ -85,6 +94,7 @@ class Glove:
 
     def vectors(self, start: int, stop: int) -> np.ndarray:
         """The vectors of words start .. stop-1: float32[stop - start, answer_dim], a copy."""
+        self.trainer.give_back()
         dim = self.config.dim
         word, context = (self._vectors(name)[start:stop, :dim] for name in ("word", "context"))
         if self.config.answer == "sum":
@@ -99,6 +109,7 @@ class Glove:
         Word and context vectors differ by what they began with at random: were they alike, they would stay so, as
         both directions of an entry are trained on.
         """
+        self.trainer.give_back()
         dim = self.config.dim
         word, context = (self._vectors(part)[words, :dim] for part in ("word", "context"))
         if self.config.answer == "sum":
@@ -123,7 +134,7 @@ class Glove:
         """float32[V, columns] of word or context vectors, padded."""
         columns = self.config.vectors * LANES
         first = HEAD + (columns if name == "context" else 0)
-        return self._records[:, first : first + columns]
+        return self.records[:, first : first + columns]
 
 
 class InRandomOrder:

@@ -1,6 +1,6 @@
 """Some lanes of a language model, which one thread takes through the stack of cells, forward and back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,19 +26,19 @@ class LaneGroup:
         self._inside: np.ndarray | None = None  # which time steps of which lanes are within lengths, end to end
 
     def take(self, states: Sequence[np.ndarray]) -> None:
-        """Has these lanes go on from their *states*: of each layer float32[all lanes, hidden]."""
+        """Has these lanes go on from their *states*: of each layer float32[lanes, hidden]."""
         for state, held in zip(states, self.stack.state(), strict=True):
-            held[:] = state[self.first : self.last]
+            held[:] = state
 
     def give(self, states: Sequence[np.ndarray], steps: int) -> None:
         """Writes the state after *steps* steps; not before `backward`, which needs that before the first."""
         self.stack.carry_on(steps)
         for state, held in zip(states, self.stack.state(), strict=True):
-            state[self.first : self.last] = held
+            state[:] = held
 
     def forward(
         self,
-        parameters: dict[str, np.ndarray],
+        parameters: Mapping[str, np.ndarray],
         words: np.ndarray,
         inputs: np.ndarray,
         position: Position | None,
@@ -66,7 +66,11 @@ class LaneGroup:
             into[:] = out
 
     def backward(
-        self, parameters: dict[str, np.ndarray], gradients: dict[str, np.ndarray], d_hidden: np.ndarray, steps: int
+        self,
+        parameters: Mapping[str, np.ndarray],
+        gradients: Mapping[str, np.ndarray],
+        d_hidden: np.ndarray,
+        steps: int,
     ) -> None:
         """Writes the gradients of this group's lanes, and *d_x* float32[n, columns], those by the vectors of the words
         *met* int32[n], one of which may be there several times."""

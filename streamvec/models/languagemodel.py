@@ -6,31 +6,28 @@ the softmax, and stretches of the parameters through the optimizer; each sum has
 for any number of threads.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 from streamvec.corpus.lanes import LaneBatch
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.rows import add_rows
-from streamvec.kernels.team import wait_for_team
 from streamvec.models.blas import one_thread_a_product
 from streamvec.models.following import SUMS, Gradients, follow, learning_rate
 from streamvec.models.head import Given
 from streamvec.models.heads import head_of
-from streamvec.models.lanegroup import LaneGroup, inside, within
+from streamvec.models.lanegroup import LaneGroup, inside
+from streamvec.models.lanegroups import LaneGroups, Pass, Through
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmstart import start
-from streamvec.models.metrows import MetRows
-from streamvec.models.packedweights import PackedWeights
+from streamvec.models.metrows import MetRows, Part
 from streamvec.models.shape import padded
 from streamvec.models.skipgram import new_team
 from streamvec.models.step import Position, StepResult, first_not_finite
 
 EMBEDDING = "embedding"
-_OfGroup = Callable[[int, LaneGroup], None]  # what is done with a group, by its number
 
 
 class LanguageModel:
@@ -39,6 +36,9 @@ class LanguageModel:
     "embedding" float32[V, dim], "output" float32[V, hidden] unless they are tied, "output.b" float32[V], and those of
     `streamvec.models.stack`; columns are rounded up to 16. Sums are called NAME.velocity, NAME.means, NAME.squares,
     states state.0, state.1, ...: float32[lanes, hidden]. "frozen" uint8[V] is 1 for words whose vectors stay.
+
+    ``through`` is who takes groups of lanes through the stack in a step of training: the model's threads, unless it is
+    set to somebody else. All parameters and states stay here.
     """
 
     unit = "tokens"  # what the rate of training counts
@@ -81,14 +81,13 @@ class LanguageModel:
                     self.arrays[f"{name}.{part}"] = aligned_zeros(sizes[name])
             if config.freeze:
                 self.arrays["frozen"] = np.zeros(words, np.uint8)
-        self._groups = [LaneGroup(config, first, last) for first, last in config.groups(self.lanes)]
-        self._packed = PackedWeights(shape, is_trained=lanes is None)
-        self._states = [aligned_zeros((self.lanes, padded(config.hidden))) for _ in self._groups[0].stack.state()]
+        self._groups = LaneGroups(config, config.groups(self.lanes), self.team, is_trained=lanes is None)
+        self.through: Through = self._groups
+        self._states = [aligned_zeros((self.lanes, padded(config.hidden))) for _ in range(self._groups.states())]
         for number, state in enumerate(self._states):
             self.arrays[f"state.{number}"] = state
         self._hidden = aligned_zeros((most, shape.outputs))
         self._gradients: dict[str, np.ndarray] = {}
-        self._partial: list[dict[str, np.ndarray]] = []
         if lanes is None:
             self._new_gradients()
 
@@ -128,14 +127,14 @@ class LanguageModel:
         that a later step reads.
         """
         steps, lanes = batch.inputs.shape
-        columns, lengths = self.config.shape.outputs, self._lengths(batch)
+        columns, groups = self.config.shape.outputs, self._groups
+        lengths, inputs = groups.divided_lengths(batch.lengths), groups.divided(batch.inputs)
         ends = np.full(lanes, steps) if batch.lengths is None else batch.lengths
         there = np.flatnonzero(ends)  # all lanes, but where fewer sequences are left
         last = batch.targets[ends[there] - 1, there]
-        edges = [np.searchsorted(there, [group.first, group.last]).tolist() for group in self._groups]
-        hidden, inputs = np.empty((there.size, columns), np.float32), self._divided(batch.inputs)
-        norms: list[dict[str, np.ndarray]] = [{} for _ in self._groups]
-        zeros = [np.zeros_like(state) for state in self._states]
+        edges = [np.searchsorted(there, [group.first, group.last]).tolist() for group in groups.groups]
+        hidden = np.empty((there.size, columns), np.float32)
+        norms: list[dict[str, np.ndarray]] = [{} for _ in groups.groups]
 
         def places(number: int, group: LaneGroup) -> tuple[np.ndarray, np.ndarray]:
             """The last time step of each lane of a group that has one, and which lane that is."""
@@ -143,11 +142,12 @@ class LanguageModel:
             return ends[lanes] - 1, lanes - group.first
 
         def forward(number: int, group: LaneGroup) -> None:
-            group.take(zeros if batch.begins else self._states)
+            states = [state[groups.lanes_of(group)] for state in self._states]
+            group.take([np.zeros_like(state) for state in states] if batch.begins else states)
             within = inside(ends[group.first : group.last], steps)
             given = np.empty((within.size, columns), np.float32)
             words = self.parameters[EMBEDDING]
-            group.forward(self.parameters, words, inputs[number], None, given, lengths[number], self._packed)
+            group.forward(self.parameters, words, inputs[number], None, given, lengths[number], groups.packed)
             step, lane = places(number, group)
             wanted = np.searchsorted(within, step * (group.last - group.first) + lane)
             hidden[slice(*edges[number])] = given[wanted]
@@ -155,9 +155,11 @@ class LanguageModel:
         def back(number: int, group: LaneGroup) -> None:
             d_out = np.zeros((steps, group.last - group.first, columns), np.float32)
             d_out[places(number, group)] = self._head.d_hidden(*edges[number])
-            group.stack.backward(self.parameters, self._partial[number], d_out, norms[number])
+            group.stack.backward(self.parameters, groups.partial[number], d_out, norms[number])
 
-        self._through(forward, Given(self.parameters, self._gradients, hidden, last, 1.0), position, back)
+        given = Given(self.parameters, self._gradients, hidden, last, 1.0)
+        self._head.begin(last, position)
+        groups.through(self.parameters, forward, lambda thread: self._head.work(given, thread), back)
         found = {name: _mean(np.concatenate([each[name] for each in norms], axis=1), ends) for name in norms[0]}
         return {(int(name.split(".")[0]), name[-1]): found[name] for name in sorted(found)}
 
@@ -188,7 +190,7 @@ class LanguageModel:
 
     def read(self, token: int) -> np.ndarray:
         """The logarithm of each token's probability to come next, float64[V], after one more; with one lane."""
-        group, hidden = self._groups[0], np.empty((1, self.config.shape.outputs), np.float32)
+        group, hidden = self._groups.groups[0], np.empty((1, self.config.shape.outputs), np.float32)
         group.take(self._states)
         with one_thread_a_product():
             group.forward(self.parameters, self.parameters[EMBEDDING], np.array([[token]], np.int32), None, hidden)
@@ -205,81 +207,32 @@ class LanguageModel:
 
     def _new_gradients(self) -> None:
         shapes = {name: array.shape for name, array in self.parameters.items()}
-        inner = list(self.config.shape.parameters())
-        names = [*inner, *(name for name in self._head.shapes() if name not in self._head.met())]
+        names = [*self.config.shape.parameters(), *(n for n in self._head.shapes() if n not in self._head.met())]
         self._gradients = {name: aligned_zeros(shapes[name]) for name in names}
-        others = [{name: aligned_zeros(shapes[name]) for name in inner} for _ in self._groups[1:]]
-        self._partial = [{name: self._gradients[name] for name in inner}, *others]  # of each group; then summed
         self._met: dict[str, MetRows] = {}  # the gradients of the others
 
     def _run(self, batch: LaneBatch, position: Position | None) -> None:
         """Through the network and, where *position* says that it trains, back: gradients of all parameters."""
-        steps, lanes = batch.inputs.shape
         if batch.begins:
             self.forget()
-        inputs, lengths = self._divided(batch.inputs), self._lengths(batch)
-        parts = [within(part, some) for part, some in zip(self._divided(batch.targets), lengths, strict=True)]
-        edges = list(pairwise(np.cumsum([0, *map(len, parts)]).tolist()))
-        targets = np.concatenate(parts)
-        hidden, sequences = self._hidden[: targets.size], lanes
+        targets = np.concatenate(self._groups.in_order(batch.targets, batch.lengths))
+        hidden, sequences = self._hidden[: targets.size], batch.inputs.shape[1]
         if batch.lengths is not None:
             sequences = int(np.count_nonzero(batch.lengths))
-
-        def forward(number: int, group: LaneGroup) -> None:
-            group.take(self._states)
-            here = hidden[slice(*edges[number])]
-            words = self.parameters[EMBEDDING]
-            group.forward(self.parameters, words, inputs[number], position, here, lengths[number], self._packed)
-
-        def back(number: int, group: LaneGroup) -> None:
-            if position is not None:
-                group.backward(self.parameters, self._partial[number], self._head.d_hidden(*edges[number]), steps)
-            if batch.lengths is None:
-                group.give(self._states, steps)
-
         gradients = self._gradients if position is not None else None
-        self._through(forward, Given(self.parameters, gradients, hidden, targets, 1 / sequences), position, back)
+        given = Given(self.parameters, gradients, hidden, targets, 1 / sequences)
+        self._head.begin(targets, position)
+        words = self.parameters[EMBEDDING]
+        taken = Pass(self.parameters, words, batch.inputs, batch.lengths, position, self._states, hidden)
+        through = self._groups if position is None else self.through
+        passed = through.run(taken, lambda thread: self._head.work(given, thread), self._head.d_hidden)
         if position is not None:
-            self._gather()
+            self._gradients.update(passed.gradients)
+            self._gather(passed.met)
 
-    def _divided(self, tokens: np.ndarray) -> list[np.ndarray]:
-        """int32[steps, lanes] as those of each group."""
-        return [np.ascontiguousarray(tokens[:, group.first : group.last]) for group in self._groups]
-
-    def _lengths(self, batch: LaneBatch) -> list[np.ndarray | None]:
-        """int64[lanes] of each group; None where nothing ends before the last step."""
-        return [None if batch.lengths is None else batch.lengths[group.first : group.last] for group in self._groups]
-
-    def _through(self, forward: _OfGroup, given: Given, position: Position | None, back: _OfGroup) -> None:
-        """All groups forward, all vectors through the head, all groups back: by all threads."""
-        threads = self.team.threads
-
-        def work(thread: int) -> None:
-            self._packed.fill(self.parameters, thread, threads)
-            wait_for_team(self.team.barrier, threads)
-            for number in range(thread, len(self._groups), threads):
-                forward(number, self._groups[number])
-            wait_for_team(self.team.barrier, threads)
-            self._head.work(given, thread)
-            for number in range(thread, len(self._groups), threads):
-                back(number, self._groups[number])
-
-        self._head.begin(given.targets, position)
-        with one_thread_a_product():
-            self.team.run(work)
-
-    def _gather(self) -> None:
-        """Adds up the groups' gradients, and those of the words that were met."""
-
-        def work(thread: int) -> None:
-            for number, name in enumerate(self._partial[0]):
-                if number % self.team.threads == thread:
-                    for partial in self._partial[1:]:
-                        self._gradients[name] += partial[name]
-
-        self.team.run(work)
-        ids = np.concatenate([group.met for group in self._groups])
-        rows = np.concatenate([group.d_x for group in self._groups])
+    def _gather(self, parts: list[Part]) -> None:
+        """Adds up the gradients by the words that groups met."""
+        ids, rows = (np.concatenate(each) for each in zip(*parts, strict=True))
         if self.config.freeze:
             trained = self.arrays["frozen"][ids] == 0
             ids, rows = ids[trained], rows[trained]

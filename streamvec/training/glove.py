@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from streamvec.cluster.glovetasks import NodeTasks
+from streamvec.cluster.nodes import Cluster
 from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrences import Cooccurrences
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Source, TokenSource
@@ -72,11 +74,24 @@ def train_pairs(
     after()
     model = Glove(config, len(vocabulary), machine.cores, cooccurrences.bands, cooccurrences.mirrored)
     try:
-        batches = InRandomOrder(cooccurrences, config.seed)
-        work.train(model, batches, cooccurrences.batches, Watch(model, run, vocabulary))
+        batches, renew = InRandomOrder(cooccurrences, config.seed), None
+        if work.cluster is not None:
+            renew = _on_nodes(work.cluster, model)
+        work.train(model, batches, cooccurrences.batches, Watch(model, run, vocabulary), renew=renew)
         _write(work, model)
     finally:
         model.close()
+
+
+def _on_nodes(cluster: Cluster, model: Glove) -> Callable[[], None]:
+    """Has the nodes of a cluster train the model; what is returned has both begin anew where one is lost."""
+    model.trainer = nodes = NodeTasks(cluster, model.records)
+
+    def renew() -> None:
+        nodes.begin()
+        model.begin()
+
+    return renew
 
 
 def _write(work: Work, model: Glove) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from streamvec.cluster.lanegroups import NodeGroups
 from streamvec.corpus.lanes import LaneBatch
 from streamvec.corpus.sequences import Sequences, batches_of
 from streamvec.corpus.shards import MarkedShards
@@ -38,6 +39,8 @@ def train_lm_run(work: Work, config: LmConfig, shards: MarkedShards) -> None:
     model = LanguageModel(config, words, batches.batches, threads, None, len(vocabulary), counts)
     watch = PerplexityWatch(model, run, vocabulary, symbols, held_out)
     try:
+        if work.cluster is not None:
+            model.through = NodeGroups(work.cluster, config, model.team, work.report.note)
         look: Callable[[LaneBatch, Position], None] = no_look
         if run.about.get("report_gradients"):
             look = GradientReport(model, run.gradients, batches.whole).look
