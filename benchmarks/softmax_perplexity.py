@@ -99,8 +99,8 @@ def _as_softmax(model: SkipGram, counts: np.ndarray) -> SkipGram:
     exact = SkipGram(replace(model.config, objective="softmax", batch=32), counts, 1, model.team.threads)
     found = []
     for name in ("inputs", "outputs"):
-        ((_, whole),) = exact._slices(name)
-        for column, part in model._slices(name):
+        ((_, whole),) = exact.slices(name)
+        for column, part in model.slices(name):
             whole[:, column : column + part.shape[1]] = part
         found.append(whole)
     noise = counts**model.config.noise_power

@@ -78,7 +78,7 @@ def test_lost_nodes_lost_workers_and_a_stop_change_no_byte(nodes: Nodes, text: P
         trained(text, tmp_path / "stopped", stop=stopped_while_training(5), **how)
     sv.resume(tmp_path / "stopped")
     assert result_of(tmp_path / "stopped") == expected
-    nodes.add_node()
+    nodes.have(2)
 
 
 def test_tasks_are_dealt_evenly_and_then_to_who_has_their_words() -> None:

@@ -64,7 +64,7 @@ def test_lost_nodes_lost_workers_and_a_stop_change_no_byte(nodes: Nodes, text: P
         trained(text, tmp_path / "stopped", "stream", stop=stopped_while_training(5), **how)
     sv.resume(tmp_path / "stopped")
     assert result_of(tmp_path / "stopped") == expected
-    nodes.add_node()
+    nodes.have(2)
 
 
 def test_groups_are_dealt_so_that_all_are_done_soonest() -> None:

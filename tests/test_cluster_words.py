@@ -72,6 +72,15 @@ def test_held_out_text_and_subwords_are_read_by_nodes(ray_nodes: Any, text: Path
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
 
+def test_lanes_on_nodes_are_lanes_here_even_where_a_node_is_lost(ray_nodes: Any, text: Path, tmp_path: Path) -> None:
+    ray_nodes.have(2)
+    expected = vectors_of(text, tmp_path / "here", lanes=3)
+    told = Told(ray_nodes.remove)
+    found = vectors_of(text, tmp_path / "there", lanes=3, cluster=ray_nodes.address, report=told, checkpoint_batches=1)
+    assert found == expected
+    assert any("a worker of the cluster is gone" in note for note in told.notes)
+
+
 def test_a_node_that_is_lost_changes_no_byte(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
     ray_nodes.have(2)
     told = Told(ray_nodes.remove)

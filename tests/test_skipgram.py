@@ -39,7 +39,7 @@ def counts_of(words: int) -> np.ndarray:
 
 
 def matrix(model: SkipGram, name: str) -> np.ndarray:
-    parts = [part for _, part in model._slices(name)]
+    parts = [part for _, part in model.slices(name)]
     return np.concatenate(parts, axis=1)
 
 
@@ -60,7 +60,7 @@ def test_step_does_what_plain_python_does(kind, objective, dim, window, negative
     model = SkipGram(config, counts, steps=1)
     rng = np.random.default_rng(3)
     for name in ("inputs", "outputs"):
-        for column, part in model._slices(name):
+        for column, part in model.slices(name):
             wanted = max(0, min(part.shape[1], dim - column))
             part[:-1, :wanted] = rng.normal(0, 0.3, (50, wanted))
     inputs, outputs = matrix(model, "inputs").astype(np.float64), matrix(model, "outputs").astype(np.float64)
@@ -272,7 +272,7 @@ def test_rows_that_are_set_are_those_and_no_others(dim):
     assert (model.vectors(0, 5) == expected).all() and (model.arrays["outputs"] == outputs).all()
     model.set_rows("outputs", np.array([4, 0]), rows)
     assert model.arrays["outputs"].sum(dtype=np.float64) == rows.sum(dtype=np.float64)
-    assert all(not part[-1].any() for name in model.arrays for _, part in model._slices(name))
+    assert all(not part[-1].any() for name in model.arrays for _, part in model.slices(name))
 
 
 def test_not_finite_names_the_array():

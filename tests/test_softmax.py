@@ -18,7 +18,7 @@ def filled(model: SkipGram, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray
     """Gives a model normal numbers; returns its matrices in float64, without the zero row."""
     rng = np.random.default_rng(3)
     for name in ("inputs", "outputs"):
-        for column, part in model._slices(name):
+        for column, part in model.slices(name):
             wanted = max(0, min(part.shape[1], model.config.dim - column))
             part[:-1, :wanted] = rng.normal(0, spread, (model.words, wanted))
     return matrix(model, "inputs").astype(np.float64)[:-1], matrix(model, "outputs").astype(np.float64)[:-1]

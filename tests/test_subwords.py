@@ -86,7 +86,7 @@ def test_step_does_what_plain_python_does(kind, objective, dim, window, negative
     model = new_model(config, 50)
     rng = np.random.default_rng(3)
     for name in ("inputs", "outputs"):
-        for column, part in model._slices(name):
+        for column, part in model.slices(name):
             wanted = max(0, min(part.shape[1], dim - column))
             part[:-1, :wanted] = rng.normal(0, 0.3, (len(part) - 1, wanted))
     table, outputs = matrix(model, "inputs").astype(np.float64), matrix(model, "outputs").astype(np.float64)

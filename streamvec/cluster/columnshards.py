@@ -6,9 +6,9 @@ them, so the bytes of the model are the same, and a model that is too large for 
 many nodes as slices at most.
 """
 
+import contextlib
 import secrets
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from streamvec.cluster.nodes import Call, Cluster, Lost, Node, Worker
 from streamvec.cluster.peers import Wires
-from streamvec.corpus.shards import TokenBatch
+from streamvec.cluster.placed import Crew, Place
 from streamvec.errors import StreamvecError
 from streamvec.kernels.exchange import NOBODY
 from streamvec.models.columns import Columns
@@ -26,7 +26,7 @@ from streamvec.models.subwords import NGrams
 from streamvec.models.wordconfig import LANES, SkipGramConfig
 from streamvec.models.workers import Dealt
 
-_FORMING = 60.0  # seconds that are waited for a node, once there is none
+_TRIES = 4  # to begin, one after another
 
 
 class Told(NamedTuple):
@@ -48,7 +48,7 @@ class ColumnWorker:
         self._wires = Wires(told.secret)
         self._model: SkipGram
 
-    def port(self) -> int:
+    def ready(self) -> int:
         """Where the others connect to."""
         return self._wires.port
 
@@ -124,8 +124,8 @@ class ColumnShards:
         self.ngrams = ngrams
         self._cluster = cluster
         self._told = cluster.share(Told(config, counts, steps, ngrams, secrets.token_bytes(32)))
+        self._crew = Crew(cluster, ColumnWorker, self._deal)
         self._chance = 0.0
-        self._workers: list[Worker] = []
         self._slices: list[tuple[int, int]] = []
         heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
         columns = config.vectors * LANES
@@ -181,42 +181,35 @@ class ColumnShards:
         return sum(self._all("sent"))
 
     def renew(self) -> None:
-        """Begins anew on the nodes that there are, as training begins; StreamvecError where there is none.
-
-        A node that goes away meanwhile is done without.
-        """
-        self.close()
-        until = time.monotonic() + _FORMING
-        while True:
-            nodes = self._cluster.nodes()[: self.config.slices]
-            if nodes:
-                try:
-                    return self._form(nodes)
-                except Lost:
-                    self.close()
-            if time.monotonic() > until:
-                raise StreamvecError("no node of the cluster has a processor: start some, then go on with resume")
-            time.sleep(0.5)
+        """Begins anew on the nodes that there are, as training begins; StreamvecError where there is none, or they
+        cannot reach one another."""
+        for _ in range(_TRIES):
+            ports = self._crew.begin()
+            addresses = [(worker.node.address, port) for worker, port in zip(self._workers, ports, strict=True)]
+            with contextlib.suppress(Lost):
+                self._chance = self._all("meet", addresses)[0]
+                return
+        raise StreamvecError("nodes of the cluster are lost as soon as they have met: look after them")
 
     def close(self) -> None:
         """Ends the workers."""
-        for worker in self._workers:
-            worker.end()
-        self._workers = []
+        self._crew.end()
+
+    @property
+    def _workers(self) -> list[Worker]:
+        return self._crew.workers
 
     def _parts(self, height: int) -> list[tuple[list[Worker], int]]:
         """Each worker, and how many numbers of an array of so many rows it holds: they lie one after another."""
         edges = [Columns(*slices).edges(self.config) for slices in self._slices]
         return [([worker], height * (high - low)) for worker, (low, high) in zip(self._workers, edges, strict=True)]
 
-    def _form(self, nodes: list[Node]) -> None:
-        slices, count = self.config.slices, len(nodes)
+    def _deal(self, nodes: Sequence[Node]) -> list[Place]:
+        slices, count = self.config.slices, min(len(nodes), self.config.slices)
         self._slices = [(slices * i // count, slices * (i + 1) // count) for i in range(count)]
-        for number, node in enumerate(nodes):
-            started = self._cluster.start(node, ColumnWorker, self._told, number, self._slices, node.cores)
-            self._workers.append(started)
-        ports = self._all("port")
-        self._chance = self._all("meet", [(node.address, port) for node, port in zip(nodes, ports, strict=True)])[0]
+        return [
+            Place(node, (self._told, number, self._slices, node.cores)) for number, node in enumerate(nodes[:count])
+        ]
 
     def _all(self, method: str, *arguments: Any) -> list[Any]:
         """The answers of all workers, in their order."""

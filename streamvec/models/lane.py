@@ -66,6 +66,9 @@ class Lane:
         self._batch: TokenBatch | None = None
         self._kept, self._rate, self._passed = 0, np.float32(0), 0
 
+    def ready(self) -> None:
+        """Answers once the lane is there."""
+
     def begin(self, batch: TokenBatch | None, position: Position) -> None:
         """Draws what a record batch, if there is one for this lane, is trained on."""
         self._batch, self._kept = batch, 0

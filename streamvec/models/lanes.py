@@ -113,10 +113,11 @@ class Laned:
     def step(self, batch: LaneBatches, position: Position) -> StepResult:
         """Trains all lanes on a step's record batches, and combines them."""
         loss, examples, tokens = 0.0, 0, 0
+        begun = []
         for round_ in range(batch.rounds):
             for lane, worker in enumerate(self._workers):
                 some, number = batch.of(lane, round_)
-                worker.call("begin", some, Position(position.epoch, number))
+                begun.append(worker.call("begin", some, Position(position.epoch, number)))
             for part in range(PARTS):
                 ends = round_ + 1 == batch.rounds and part + 1 == PARTS
                 trained = [worker.call("train", round_, part) for worker in self._workers]
@@ -124,6 +125,8 @@ class Laned:
                 for result in (answer.result() for answer in trained):
                     if result is not None:
                         loss, examples, tokens = loss + result[0], examples + result[1], tokens + result[2]
+        for answer in begun:
+            answer.result()
         return StepResult(loss, examples, tokens)
 
     def learning_rate(self, position: Position) -> float:
@@ -176,8 +179,7 @@ class Laned:
             answers = [worker.call("changes", ends, first, last) for worker in self._workers]
             found: list[Changes] = [answer.result() for answer in answers]
             combined = combined_of(found)
-            for worker in self._workers:
-                worker.call("take", combined, ends)
+            self._all("take", combined, ends)
             sent = sum(rows.nbytes + values.nbytes for lane in found for rows, values in lane.values())
             got = sum(rows.nbytes + values.nbytes for rows, values in combined.values())
             self.exchanged += sent + got * len(self._workers)

@@ -1,6 +1,7 @@
 """Training of skip-gram and CBOW from shards to vectors.arrow, begun or gone on with."""
 
 from streamvec.cluster.columnshards import ColumnShards
+from streamvec.cluster.lanes import lanes_on
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.models.lanes import InLanes, Laned
@@ -48,7 +49,9 @@ def _model_of(
     """The model, on this machine or with a cluster; *batches* of an epoch."""
     counts, cluster = work.vocabulary.counts, work.cluster
     if config.lanes > 1:
-        return Laned.here(config, counts, batches, work.machine.cores, ngrams)
+        if cluster is None:
+            return Laned.here(config, counts, batches, work.machine.cores, ngrams)
+        return Laned(config, counts, batches, ngrams, lanes_on(cluster, config, counts, batches, ngrams))
     if cluster is not None:
         return ColumnShards(cluster, config, counts, batches, ngrams)
     return SkipGram(config, counts, batches, work.machine.cores, ngrams)

@@ -1,0 +1,51 @@
+"""The lanes of a word model on the nodes of a cluster, dealt in turn: which lane is where changes no byte."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from streamvec.cluster.nodes import Cluster, Node
+from streamvec.cluster.placed import Crew, Place
+from streamvec.models.lane import Lane
+from streamvec.models.skipgram import SkipGram
+from streamvec.models.subwords import NGrams
+from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.models.workers import Worker
+
+
+class Told(NamedTuple):
+    """What every lane must know."""
+
+    config: SkipGramConfig
+    counts: np.ndarray
+    record_batches: int
+    ngrams: NGrams | None
+
+
+def new_lane(told: Told, threads: int) -> Lane:
+    """A lane as training begins with it."""
+    return Lane(SkipGram(told.config, told.counts, told.record_batches, threads, told.ngrams), told.counts)
+
+
+def lanes_on(
+    cluster: Cluster, config: SkipGramConfig, counts: np.ndarray, record_batches: int, ngrams: NGrams | None
+) -> Callable[[], Sequence[Worker]]:
+    """What makes the lanes anew on the nodes that there are; StreamvecError where there are none."""
+    told = cluster.share(Told(config, counts, record_batches, ngrams))
+
+    def deal(nodes: Sequence[Node]) -> list[Place]:
+        places = []
+        for lane in range(config.lanes):
+            node = nodes[lane % len(nodes)]
+            lanes = len(range(lane % len(nodes), config.lanes, len(nodes)))  # on this node
+            places.append(Place(node, (told, max(1, node.cores // lanes))))
+        return places
+
+    crew = Crew(cluster, new_lane, deal)
+
+    def begin() -> Sequence[Worker]:
+        crew.begin()
+        return crew.workers
+
+    return begin
