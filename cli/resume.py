@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from streamvec.training.options import MachineOptions
+from streamvec.training.options import ClusterOptions
 
 from .options import json_option, options_of
 from .train import announce
@@ -14,7 +14,7 @@ from .watching import StopRequest, watching
 
 @click.command("resume")
 @click.argument("run", type=click.Path())
-@options_of(MachineOptions)
+@options_of(ClusterOptions)
 @json_option
 def resume_(run: str, as_json: bool, **options: Any) -> None:
     """Go on exactly where RUN stopped: the result is the same, byte for byte, as if it had never stopped.
@@ -29,7 +29,7 @@ def resume_(run: str, as_json: bool, **options: Any) -> None:
     from streamvec.training.words import resume
 
     try:
-        MachineOptions(**options)
+        ClusterOptions(**options)
     except ValueError as problem:
         raise click.UsageError(str(problem), click.get_current_context()) from None
     with watching() as report, StopRequest(report.note).listening() as stop:

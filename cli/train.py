@@ -10,7 +10,7 @@ from streamvec.disk.pasting import pasted
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.wordconfig import CbowConfig, SkipGramConfig
-from streamvec.training.options import MachineOptions, TextOptions, pick
+from streamvec.training.options import ClusterOptions, TextOptions, pick
 from streamvec.vectors import KeyedVectors
 
 from .options import (
@@ -50,7 +50,7 @@ def _verb(kind: str, config: type[SkipGramConfig] | type[GloveConfig], about: st
     @(from_option if kind != "glove" else lambda command: command)
     @(vocab_option if kind == "glove" else lambda command: command)
     @vectors_option
-    @options_of(config, TextOptions, MachineOptions)
+    @options_of(config, TextOptions, ClusterOptions)
     @click.option("--evaluate", multiple=True, type=click.Path(), help="A similarity set to score after each epoch.")
     @json_option
     @click.pass_context
@@ -121,7 +121,7 @@ train_.add_command(translator_)
 @overwrite_option
 @valid_option
 @vectors_option
-@options_of(LmConfig, TextOptions, MachineOptions)
+@options_of(LmConfig, TextOptions, ClusterOptions)
 @gradients_option
 @click.option("--bidirectional", is_flag=True, hidden=True)  # there to be refused with its reason
 @json_option
@@ -196,7 +196,7 @@ def usage_checked(
             "--from and --vectors cannot be given together: a RUN already gives the rows of all its words",
             click.get_current_context(),
         )
-    for kind in (config, TextOptions, MachineOptions):
+    for kind in (config, TextOptions, ClusterOptions):
         try:
             kind(**pick(kind, options))
         except ValueError as problem:

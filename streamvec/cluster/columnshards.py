@@ -17,6 +17,7 @@ import numpy as np
 from streamvec.cluster.nodes import Call, Cluster, Lost, Node, Worker
 from streamvec.cluster.peers import Wires
 from streamvec.cluster.placed import Crew, Place
+from streamvec.corpus.shards import TokenBatch
 from streamvec.errors import StreamvecError
 from streamvec.kernels.exchange import NOBODY
 from streamvec.models.columns import Columns

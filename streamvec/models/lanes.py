@@ -15,10 +15,8 @@ from streamvec.models.lane import PARTS, Changes, Lane, combined_of, rounds_of
 from streamvec.models.skipgram import SkipGram, rate_at
 from streamvec.models.step import Position, StepResult
 from streamvec.models.subwords import NGrams
-from streamvec.models.wordconfig import LANES, SkipGramConfig
+from streamvec.models.wordconfig import LANE_ROWS, LANES, SkipGramConfig
 from streamvec.models.workers import Dealt, LocalWorker, Worker
-
-_RANGE = 1 << 17  # rows that are combined at once at the end of a step: a bound to the memory that takes
 
 
 class LaneBatches(NamedTuple):
@@ -174,8 +172,8 @@ class Laned:
 
     def _combine(self, ends: bool) -> None:
         """Combines the rows that are due."""
-        for first in range(0, self._rows, _RANGE) if ends else [0]:
-            last = first + _RANGE if ends else self._rows
+        for first in range(0, self._rows, LANE_ROWS) if ends else [0]:
+            last = first + LANE_ROWS if ends else self._rows
             answers = [worker.call("changes", ends, first, last) for worker in self._workers]
             found: list[Changes] = [answer.result() for answer in answers]
             combined = combined_of(found)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from streamvec.models.kinds import CONFIGS
 from streamvec.training.lmtext import with_tokens
-from streamvec.training.options import MachineOptions, TextOptions, pick
+from streamvec.training.options import ClusterOptions, TextOptions, pick
 from streamvec.training.run import Run, is_prepared_folder
 from streamvec.training.start import Start, choose
 
@@ -18,7 +18,7 @@ class Asked(NamedTuple):
     start: Start | None
     config: Any  # of the class that CONFIGS names
     text: TextOptions
-    machine: MachineOptions
+    machine: ClusterOptions
 
     @classmethod
     def of(
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
         Raises ValueError for options that can never be right, StreamvecError where what is to be begun from, or such a
         RUN, cannot be read.
         """
-        kinds = (CONFIGS[kind], TextOptions, MachineOptions)
+        kinds = (CONFIGS[kind], TextOptions, ClusterOptions)
         unknown = set(options) - {name for each in kinds for name in pick(each, options)}
         if unknown:
             raise ValueError(f"options must be those of train {kind}, got {', '.join(sorted(unknown))}")
@@ -45,5 +45,5 @@ class Asked(NamedTuple):
             made = Run.open(names[0]).about if names and is_prepared_folder(names[0]) else None
             options = with_tokens(options, valid, vectors, made)
         picked = [pick(each, options) for each in kinds]
-        config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), MachineOptions(**picked[2])
+        config, text, machine = CONFIGS[kind](**picked[0]), TextOptions(**picked[1]), ClusterOptions(**picked[2])
         return cls(names, start, config, text, machine)

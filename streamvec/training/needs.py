@@ -176,6 +176,34 @@ def refuse_too_large(config: WordConfig, machine: MachineOptions, load: Load, co
     )
 
 
+def node_bytes(config: SkipGramConfig, load: Load, nodes: int, cores: int) -> int:
+    """Peak memory of the workers on each of so many nodes of a cluster, of so many processors."""
+    if config.lanes > 1:
+        lanes, one = -(-config.lanes // nodes), replace(config, lanes=1)
+        threads = max(1, cores // lanes)
+        each = config.lane_bytes(load.words, load.ngrams) + one.scratch_bytes(threads)
+        return lanes * (PROCESS_BYTES + each)
+    arrays, slices = config.array_bytes(load.words, load.ngrams), config.slices
+    most = -(-slices // min(nodes, slices))  # slices of one node
+    rest = config.model_bytes(load.words, load.ngrams) - arrays + config.scratch_bytes(cores)
+    return PROCESS_BYTES + arrays * most // slices + rest
+
+
+def refuse_too_large_for_nodes(config: SkipGramConfig, load: Load, nodes: Sequence[tuple[str, int, int]]) -> None:
+    """StreamvecError when training on *nodes* (each address, cores, memory in bytes) would not fit on one of them."""
+    for address, cores, memory in nodes:
+        needed = node_bytes(config, load, len(nodes), cores)
+        if needed > memory:
+            shared = (
+                f"up to {config.slices} nodes share the columns" if config.lanes == 1 else "each lane holds a whole"
+            )
+            raise StreamvecError(
+                f"training needs {needed / 1e6:,.0f} MB on each of {len(nodes)} nodes for {load.words:,} words of "
+                f"{config.dim} numbers ({shared}), and Ray gives {memory / 1e6:,.0f} MB at {address}: add nodes, lower "
+                "--dim, or keep fewer words (--max-vocab)"
+            )
+
+
 def compiling_bytes() -> int:
     """Bytes that this process took to compile kernels: none where they came from numba's cache."""
     kernels = [kernel for kernel in (count_tokens, train, train_racing) if hasattr(kernel, "stats")]

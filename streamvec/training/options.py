@@ -112,11 +112,6 @@ class MachineOptions:
     memory: int | None = option(None, "Most memory of the whole process, like 2GB; by default half of what is free.")
     checkpoint_seconds: float = option(180.0, "Seconds between checkpoints.")
     checkpoint_batches: int | None = option(None, "Steps (record batches) between checkpoints, besides the seconds.")
-    cluster: str | None = option(
-        None,
-        "Work on the nodes of a Ray cluster: the address of its head, such as 10.0.0.1:6379, or auto for the cluster "
-        "that this machine belongs to. --memory then holds for each process there, too; phrases are found here.",
-    )
 
     def __post_init__(self) -> None:
         if self.threads < 0:
@@ -125,8 +120,6 @@ class MachineOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.cluster is not None and not self.cluster.strip():
-            raise ValueError("cluster must be auto or the address of a Ray cluster's head, got an empty word")
         if not self.checkpoint_seconds > 0:
             raise ValueError(f"checkpoint_seconds must be above 0, got {self.checkpoint_seconds}")
 
@@ -142,6 +135,22 @@ class MachineOptions:
             return self.memory
         free = free_memory()
         return max(free // 2, min(1 << 29, free // 16 * 15))
+
+
+@dataclass(frozen=True)
+class ClusterOptions(MachineOptions):
+    """The same, and the machines that work besides."""
+
+    cluster: str | None = option(
+        None,
+        "Work on the nodes of a Ray cluster: the address of its head, such as 10.0.0.1:6379, or auto for the cluster "
+        "that this machine belongs to. --memory then holds for each process there, too; phrases are found here.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cluster is not None and not self.cluster.strip():
+            raise ValueError("cluster must be auto or the address of a Ray cluster's head, got an empty word")
 
 
 def pick(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from streamvec.training.glove import train_glove_run
 from streamvec.training.lm import train_lm_run
 from streamvec.training.lmneeds import refuse_before_text
 from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_settings
-from streamvec.training.options import LabelledOptions, MachineOptions, TextOptions
+from streamvec.training.options import ClusterOptions, LabelledOptions, MachineOptions, TextOptions
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.replacing import forget_replaced, place_of, replacing
 from streamvec.training.run import Run
@@ -60,7 +60,7 @@ def train_skipgram(
     """Trains skip-gram vectors on text: the command ``streamvec train skipgram`` as a function.
 
     inputs: paths or addresses as INPUT of the command line; out: the folder of the RUN; options: fields of
-    SkipGramConfig, TextOptions and MachineOptions (dim=100, window=5, min_count=5, threads=0, ...); evaluate:
+    SkipGramConfig, TextOptions and ClusterOptions (dim=100, window=5, min_count=5, threads=0, ...); evaluate:
     similarity sets whose Spearman correlation goes into metrics.jsonl after each epoch; start_from: a finished RUN
     whose words keep their rows and bring their counts (``--from``); vectors: vectors of any format that words found
     among them begin with. Either decides dim where that is not given.
@@ -124,7 +124,7 @@ def train_lm(
     """Trains a recurrent language model on text: ``streamvec train lm`` as a function; returns its words' vectors.
 
     valid: text whose perplexity is measured after each epoch; report_gradients: also writes gradients.jsonl; options:
-    fields of LmConfig, TextOptions and MachineOptions, where what a token is follows from ``level`` if it is not said;
+    fields of LmConfig, TextOptions and ClusterOptions, where what a token is follows from ``level`` if it is not said;
     all else as `train_skipgram`.
     """
     if "bidirectional" in options:
@@ -173,7 +173,7 @@ def _begin(
     if kind == "lm" and sources[0].kind != "run":
         refuse_before_text(config, machine)
     with replacing(folder, overwrite, report, kind, settings, sources):
-        return _go_on(Run.create(folder, kind, settings, sources), machine, report, stop)
+        return _go_on(Run.create(folder, kind, settings, sources), machine, report, stop, machine.cluster)
 
 
 def train_task(
@@ -215,14 +215,18 @@ def resume(
 ) -> KeyedVectors:
     """Goes on exactly where a RUN stopped and returns its vectors; a finished one just gives them.
 
-    options: fields of MachineOptions: another number of threads or memory changes no byte of the result.
+    options: fields of ClusterOptions: another number of threads or memory changes no byte of the result.
     """
-    vectors = _go_on(Run.open(folder), MachineOptions(**options), report or Silence(), stop)
+    machine = ClusterOptions(**options)
+    vectors = _go_on(Run.open(folder), machine, report or Silence(), stop, machine.cluster)
     forget_replaced(place_of(folder))
     return vectors
 
 
-def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool]) -> KeyedVectors:
+def _go_on(
+    run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[], bool], address: str | None = None
+) -> KeyedVectors:
+    """address: of a Ray cluster to work with."""
     if run.kind not in CONFIGS and run.kind not in TASKS:
         raise StreamvecError(f"{run.folder}: this streamvec cannot train a RUN of kind {run.kind!r}")
     task = TASKS.get(run.kind)
@@ -241,8 +245,9 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
             run.tidy()
             cluster = None
             if not run.is_finished:
-                if machine.cluster is not None:
-                    cluster = held.enter_context(Cluster(machine.cluster))
+                if address is not None:
+                    _refuse_cluster(run)
+                    cluster = held.enter_context(Cluster(address))
                 warm(report)
                 _tell_of_other_products(run, report)
             if task is not None and isinstance(text, LabelledOptions):
@@ -259,6 +264,17 @@ def _go_on(run: Run, machine: MachineOptions, report: Reporter, stop: Callable[[
         command = f"streamvec resume {pasted(run.folder)}"
         raise Interrupted(f"{interrupted}; go on with: {command}") from None
     return KeyedVectors.load(run.vectors)
+
+
+def _refuse_cluster(run: Run) -> None:
+    """StreamvecError where a RUN is of a kind that no cluster works on."""
+    if run.is_labelled:
+        raise StreamvecError(f"{run.folder}: a {run.kind} is trained on one machine: leave --cluster out")
+    if run.about["config"].get("mode") == "hogwild":
+        raise StreamvecError(
+            f"{run.folder}: threads that race (--mode hogwild) share one memory: leave --cluster out, or train with "
+            "--mode exact or --lanes"
+        )
 
 
 def _tell_of_other_products(run: Run, report: Reporter) -> None:

@@ -9,7 +9,7 @@ from streamvec.models.skipgram import SkipGram
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.subwords import NGrams, list_starts, ngrams_of
 from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
-from streamvec.training.needs import compiling_bytes, refuse_too_large
+from streamvec.training.needs import compiling_bytes, refuse_too_large, refuse_too_large_for_nodes
 from streamvec.training.watch import HeldOut
 from streamvec.training.work import Work
 from streamvec.vectors.ngramfile import CHECKSUM, write_ngrams
@@ -61,6 +61,11 @@ def _ngrams_within(work: Work, config: SkipGramConfig) -> NGrams | None:
     """The n-grams of the vocabulary, where it is to have some; StreamvecError when training would not fit in memory."""
     words, compiling, machine = word_bytes(work.vocabulary.words), compiling_bytes(), work.machine
     load = work.load()
+    if work.cluster is not None:
+        ngrams = ngrams_of(config, words)
+        nodes = [(node.address, node.cores, node.memory) for node in work.cluster.nodes()]
+        refuse_too_large_for_nodes(config, load._replace(ngrams=ngrams.sizes if ngrams else NO_NGRAMS), nodes)
+        return ngrams
     if config.ngrams:  # their lists alone may be too much
         least = NGramSizes(0, int(list_starts(config, words)[-1]))
         refuse_too_large(config, machine, load._replace(ngrams=least), compiling)
