@@ -52,6 +52,35 @@ def combine(changes, first, last):
 
 
 @njit(nogil=True, cache=True)
+def differ(now, before, rows, changes, column):
+    """Writes how *rows* int64[n] of one slice differ from what they were, to the columns of *changes* from *column* on.
+
+    now, before: float32[height, width], 64-byte aligned (read); changes: float32[n, columns] (written).
+    """
+    width, columns = now.shape[1] * 4, changes.shape[1] * 4
+    here, there = np.intp(now.ctypes.data), np.intp(before.ctypes.data)
+    into = np.intp(changes.ctypes.data) + 4 * column
+    for i in range(len(rows)):
+        row = np.intp(rows[i]) * width
+        for c in range(0, width, VECTOR_BYTES):
+            store(into + i * columns + c, load16(here + row + c) - load16(there + row + c))
+
+
+@njit(nogil=True, cache=True)
+def advance(now, before, rows, changes, column):
+    """Has *rows* of one slice go on from what they were and *changes*; all as in `differ`, now and before updated."""
+    width, columns = now.shape[1] * 4, changes.shape[1] * 4
+    here, there = np.intp(now.ctypes.data), np.intp(before.ctypes.data)
+    source = np.intp(changes.ctypes.data) + 4 * column
+    for i in range(len(rows)):
+        row = np.intp(rows[i]) * width
+        for c in range(0, width, VECTOR_BYTES):
+            value = load16(there + row + c) + load16(source + i * columns + c)
+            store(here + row + c, value)
+            store(there + row + c, value)
+
+
+@njit(nogil=True, cache=True)
 def mark(step, kept, inputs, outputs):
     """Notes which rows the first *kept* centers of a drawn step change: uint8[rows], 1 where they do (updated)."""
     blocks = step.targets.shape[1]

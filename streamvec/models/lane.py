@@ -6,15 +6,17 @@ that changed are. What is combined, and in which order, depends on the lanes and
 runs or how many threads it has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
-from streamvec.kernels.lanes import combine
+from streamvec.kernels.lanes import advance, combine, differ
+from streamvec.kernels.memory import aligned_zeros
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
+from streamvec.models.wordconfig import LANES
 
 ROUNDS = 8  # record batches of a lane in one step, at most, and
 STEPS = 64  # steps of an epoch that there are at least, where there is text enough
@@ -60,7 +62,9 @@ class Lane:
         self.model = model
         rounds = rounds_of(model.steps, model.config.lanes)
         self._timetable = Timetable.of(model.met(counts), int(counts.sum()), rounds)
-        self._before = {name: array.copy() for name, array in model.arrays.items()}
+        self._before = {name: aligned_zeros(array.shape) for name, array in model.arrays.items()}
+        for name, array in model.arrays.items():
+            self._before[name][:] = array
         heights = {name: part.shape[0] for name in model.arrays for _, part in model.slices(name)}
         self._changed = {name: np.zeros(rows, np.uint8) for name, rows in heights.items()}
         self._batch: TokenBatch | None = None
@@ -95,16 +99,17 @@ class Lane:
         due, found = None if ends else self._timetable.after(self._passed), {}
         for name, changed in self._changed.items():
             rows = np.flatnonzero(changed[first:last]) + first if due is None else within(due[name], first, last)
-            before = self.model.rows_of(name, rows, self._before)
-            found[name] = rows, self.model.rows_of(name, rows) - before
+            changes = np.empty((rows.size, self.model.config.vectors * LANES), np.float32)
+            for column, now, before in self._slices(name):
+                differ(now, before, rows, changes, column)
+            found[name] = rows, changes
         return found
 
     def take(self, combined: Changes, ends: bool) -> None:
         """Goes on from what all lanes' changes came to; *ends*: of a whole step."""
         for name, (rows, changes) in combined.items():
-            values = self.model.rows_of(name, rows, self._before) + changes
-            self.model.put_rows(name, rows, values)
-            self.model.put_rows(name, rows, values, self._before)
+            for column, now, before in self._slices(name):
+                advance(now, before, rows, changes, column)
             if ends:
                 self._changed[name][rows] = 0
 
@@ -121,15 +126,14 @@ class Lane:
     def set_rows(self, name: str, words: np.ndarray, rows: np.ndarray) -> None:
         """As `SkipGram.set_rows`."""
         self.model.set_rows(name, words, rows)
-        self.model.put_rows(name, words, self.model.rows_of(name, words), self._before)
+        for _, now, before in self._slices(name):
+            before[words] = now[words]
 
     def set_ngrams(self, buckets: np.ndarray, rows: np.ndarray) -> None:
         """As `SkipGram.set_ngrams`."""
         self.model.set_ngrams(buckets, rows)
-        for (_, part), (_, before) in zip(
-            self.model.slices("inputs"), self.model.slices("inputs", self._before), strict=True
-        ):
-            before[self.model.words :] = part[self.model.words :]
+        for _, now, before in self._slices("inputs"):
+            before[self.model.words :] = now[self.model.words :]
 
     def held_out_loss(self, numbered: Sequence[tuple[int, TokenBatch]]) -> float | None:
         """As `SkipGram.held_out_loss`."""
@@ -154,6 +158,12 @@ class Lane:
     def close(self) -> None:
         """Ends the threads."""
         self.model.close()
+
+    def _slices(self, name: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """(first column, the rows, the rows as they were) of each slice of an array."""
+        then = self.model.slices(name, self._before)
+        for (column, now), (_, before) in zip(self.model.slices(name), then, strict=True):
+            yield column, now, before
 
 
 def within(rows: np.ndarray, first: int, last: int) -> np.ndarray:

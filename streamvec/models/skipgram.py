@@ -135,18 +135,6 @@ class SkipGram:
             contexts = np.bincount(self.ngrams.lists, each, contexts.size)
         return {"inputs": contexts, "outputs": self._targets.met(centers, counts)}
 
-    def rows_of(self, name: str, rows: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
-        """Rows int64[n] of an array of this model or of *arrays* like it, padding included: float32[n, columns], a
-        copy."""
-        return np.concatenate([part[rows] for _, part in self.slices(name, arrays)], axis=1)
-
-    def put_rows(
-        self, name: str, rows: np.ndarray, values: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None
-    ) -> None:
-        """Gives rows int64[n] of an array, of this model or of *arrays* like it, *values* float32[n, columns]."""
-        for column, part in self.slices(name, arrays):
-            part[rows] = values[:, column : column + part.shape[1]]
-
     def learning_rate(self, position: Position) -> float:
         """The learning rate at a position."""
         return rate_at(self.config, self.steps, position)
