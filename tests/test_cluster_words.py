@@ -116,3 +116,16 @@ def test_what_was_stopped_goes_on_with_a_cluster_or_without(
 def test_where_nobody_answers_is_told(text: Path, tmp_path: Path) -> None:
     with pytest.raises(StreamvecError, match="no Ray cluster answers at 127"):
         vectors_of(text, tmp_path / "run", cluster="127.0.0.1:1")
+    with pytest.raises(StreamvecError, match="an address is HOST:PORT"):
+        vectors_of(text, tmp_path / "run", cluster="somewhere")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_no_cluster_works_on_is_told(text: Path, tmp_path: Path) -> None:
+    with pytest.raises(StreamvecError, match="leave --cluster out, or train with --mode exact or --lanes"):
+        vectors_of(text, tmp_path / "run", mode="hogwild", cluster="auto")
+    assert not (tmp_path / "run").exists()
+    examples = tmp_path / "examples.tsv"
+    examples.write_text("good\ta b\nbad\tc d\n")
+    with pytest.raises(ValueError, match="options must be those of train classifier, got cluster"):
+        streamvec.train_task("classifier", str(examples), tmp_path / "task", cluster="auto")

@@ -16,6 +16,7 @@ from streamvec.models.lanes import LaneBatches, Laned
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.training.info import info
 
 OPTIONS: dict[str, Any] = {"dim": 40, "min_count": 1, "sample": 0, "epochs": 2, "seed": 5}
 
@@ -115,6 +116,7 @@ def test_threads_and_stops_change_no_byte_and_lanes_do(text: Path, tmp_path: Pat
     stops = iter([False, False, True])
     with pytest.raises(Interrupted):
         train(tmp_path / "one", tmp_path / "stopped", stop=lambda: next(stops, True), **options)
+    assert info(tmp_path / "stopped")["progress"] == 0.5  # of two epochs of three steps
     streamvec.resume(tmp_path / "stopped", threads=1)
     train(text, tmp_path / "alone", **{**options, "lanes": 1})
     found = {name: (tmp_path / name / "vectors.arrow").read_bytes() for name in ("one", "two", "stopped")}

@@ -104,7 +104,7 @@ def _run(run: Run) -> dict[str, Any]:
     elif run.kind == "lm" and run.is_prepared:
         said |= _language_model(run)
     elif run.is_prepared:
-        said |= _training(run, said["batches"])
+        said |= _training(run, steps_told(run.checkpoints) or said["batches"])  # lanes have fewer
     if run.gradients.path.exists():
         said["gradients"] = str(run.gradients.path)
     in_use = _in_use(run.folder / "lock")

@@ -246,8 +246,7 @@ def _go_on(
             cluster = None
             if not run.is_finished:
                 if address is not None:
-                    _refuse_cluster(run)
-                    cluster = held.enter_context(Cluster(address))
+                    cluster = held.enter_context(_joined(run, address))
                 warm(report)
                 _tell_of_other_products(run, report)
             if task is not None and isinstance(text, LabelledOptions):
@@ -264,6 +263,16 @@ def _go_on(
         command = f"streamvec resume {pasted(run.folder)}"
         raise Interrupted(f"{interrupted}; go on with: {command}") from None
     return KeyedVectors.load(run.vectors)
+
+
+def _joined(run: Run, address: str) -> Cluster:
+    """The cluster at an address; a RUN that holds nothing yet is removed where none is there, or may work on it."""
+    try:
+        _refuse_cluster(run)
+        return Cluster(address)
+    except StreamvecError:
+        run.remove_if_empty()
+        raise
 
 
 def _refuse_cluster(run: Run) -> None:
