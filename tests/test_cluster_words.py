@@ -81,6 +81,15 @@ def test_lanes_on_nodes_are_lanes_here_even_where_a_node_is_lost(ray_nodes: Any,
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_where_no_node_is_left_is_told(ray_nodes: Any, text: Path, tmp_path: Path, lanes: int) -> None:
+    ray_nodes.have(1)
+    how = {"lanes": lanes, "cluster": ray_nodes.address, "checkpoint_batches": 1}
+    with pytest.raises(StreamvecError, match="no node left that has a processor: start Ray on some, then go on with"):
+        vectors_of(text, tmp_path / "run", report=Told(ray_nodes.remove), **how)
+    ray_nodes.have(2)
+
+
 def test_a_node_that_is_lost_changes_no_byte(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
     ray_nodes.have(2)
     told = Told(ray_nodes.remove)

@@ -1,5 +1,6 @@
 """Models whose slices lie with several processes, connected by sockets: the bytes of one process. No Ray is needed."""
 
+import socket
 import threading
 from collections.abc import Callable
 from itertools import pairwise
@@ -125,6 +126,20 @@ def test_a_step_whose_peer_is_gone_is_not_done() -> None:
     assert isinstance(found[0], PeerGone)
 
 
+def test_nobody_waits_for_others_who_found_a_peer_gone() -> None:
+    """Whoever has all of the dead peer's scores waits for one who has not, and gave up: that one's end is seen."""
+    models, wires = divided(SkipGramConfig(dim=250, window=10, negative=20), 4, 1)
+
+    def step(number: int) -> Any:
+        try:
+            return models[number].step(BATCHES[0], Position(0, 0))
+        finally:
+            wires[number].close()
+
+    found = at_once([lambda n=n: step(n) for n in range(3)] + [wires[3].close])
+    assert all(isinstance(one, PeerGone) for one in found[:3])
+
+
 def test_a_stranger_is_not_connected_to() -> None:
     wires = [Wires(b"secret"), Wires(b"secret")]
     stranger = Wires(b"guess!")
@@ -139,8 +154,10 @@ def test_a_stranger_is_not_connected_to() -> None:
 
     first = threading.Thread(target=lambda: at_once([guess]))
     first.start()
+    silent = socket.create_connection(addresses[0])
     first.join()
     found = at_once([lambda: wires[0].meet(0, addresses, slices), late])
+    silent.close()
     assert [peers.others for peers in found] == [1, 1]
 
 

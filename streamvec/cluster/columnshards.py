@@ -8,18 +8,17 @@ many nodes as slices at most.
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamvec.cluster.nodes import Call, Cluster, Lost, Node, Worker
+from streamvec.cluster.nodes import Cluster, Lost, Node, Worker
 from streamvec.cluster.peers import Wires
 from streamvec.cluster.placed import Crew, Place
 from streamvec.corpus.shards import TokenBatch
 from streamvec.errors import StreamvecError
-from streamvec.kernels.exchange import NOBODY
 from streamvec.models.columns import Columns
 from streamvec.models.skipgram import PeerGone, SkipGram, rate_at
 from streamvec.models.step import Position, StepResult
@@ -56,24 +55,31 @@ class ColumnWorker:
     def meet(self, addresses: list[tuple[str, int]]) -> float:
         """Connects to the others, and makes the slices as training begins with them; returns ``loss_at_chance``."""
         told, (first, last) = self._told, self._slices[self._number]
-        peers = self._wires.meet(self._number, addresses, self._slices) if len(addresses) > 1 else NOBODY
+        peers = self._wires.meet(self._number, addresses, self._slices)
         columns = Columns(first, last, peers)
         self._model = SkipGram(told.config, told.counts, told.steps, self._threads, told.ngrams, columns)
         return self._model.loss_at_chance
 
     def step(self, batch: TokenBatch, position: Position) -> StepResult:
         """Trains on a record batch, with the others; Lost when one of them is gone."""
-        try:
+        with self._in_step():
             return self._model.step(batch, position)
-        except PeerGone as problem:
-            raise Lost(str(problem)) from None
 
     def held_out_loss(self, numbered: list[tuple[int, TokenBatch]]) -> float | None:
         """As `SkipGram.held_out_loss`, with the others."""
-        try:
+        with self._in_step():
             return self._model.held_out_loss(numbered)
-        except PeerGone as problem:
-            raise Lost(str(problem)) from None
+
+    @contextlib.contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Whatever goes wrong here, the others are not left waiting for this worker's scores."""
+        try:
+            yield
+        except BaseException as problem:
+            self._wires.close()
+            if isinstance(problem, PeerGone):
+                raise Lost(str(problem)) from None
+            raise
 
     def block(self, name: str, first: int, last: int) -> np.ndarray:
         """Numbers first .. last-1 of an array that is here."""
@@ -144,7 +150,8 @@ class ColumnShards:
         """Trains on one record batch on all nodes; Lost when one of them is gone, and then nothing of it counts."""
         shared = self._cluster.share(batch)
         results = self._all("step", shared, position)
-        if any(result != results[0] for result in results):
+        told = [np.array(result).tobytes() for result in results]  # NaN is NaN here
+        if any(other != told[0] for other in told):
             raise StreamvecError(f"nodes disagree on the loss of {position}: one of them makes mistakes")
         return results[0]
 
@@ -214,18 +221,4 @@ class ColumnShards:
 
     def _all(self, method: str, *arguments: Any) -> list[Any]:
         """The answers of all workers, in their order."""
-        return _answers([worker.call(method, *arguments) for worker in self._workers])
-
-
-def _answers(calls: list[Call]) -> list[Any]:
-    """What all calls return; Lost before any other error, which may have come of that."""
-    found: list[Any] = []
-    problems: list[Exception] = []
-    for call in calls:
-        try:
-            found.append(call.result())
-        except (Lost, StreamvecError) as problem:
-            problems.append(problem)
-    if problems:
-        raise min(problems, key=lambda problem: not isinstance(problem, Lost))
-    return found
+        return self._cluster.answers([worker.call(method, *arguments) for worker in self._workers])

@@ -1,6 +1,6 @@
 """The lanes of a word model on the nodes of a cluster, dealt in turn: which lane is where changes no byte."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ from streamvec.models.lane import Lane
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.subwords import NGrams
 from streamvec.models.wordconfig import SkipGramConfig
-from streamvec.models.workers import Worker
 
 
 class Told(NamedTuple):
@@ -30,8 +29,8 @@ def new_lane(told: Told, threads: int) -> Lane:
 
 def lanes_on(
     cluster: Cluster, config: SkipGramConfig, counts: np.ndarray, record_batches: int, ngrams: NGrams | None
-) -> Callable[[], Sequence[Worker]]:
-    """What makes the lanes anew on the nodes that there are; StreamvecError where there are none."""
+) -> Crew:
+    """The lanes on the nodes that there are, begun anew where one is lost."""
     told = cluster.share(Told(config, counts, record_batches, ngrams))
 
     def deal(nodes: Sequence[Node]) -> list[Place]:
@@ -42,10 +41,4 @@ def lanes_on(
             places.append(Place(node, (told, max(1, node.cores // lanes))))
         return places
 
-    crew = Crew(cluster, new_lane, deal)
-
-    def begin() -> Sequence[Worker]:
-        crew.begin()
-        return crew.workers
-
-    return begin
+    return Crew(cluster, new_lane, deal)

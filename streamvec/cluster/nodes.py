@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, Self
@@ -19,6 +19,7 @@ from streamvec.errors import StreamvecError
 AUTO = "auto"
 _STORE = 512 << 20  # bytes of the object store of a Ray that is started here: blocks of text and record batches
 _CONNECTING = 5.0  # seconds
+_PATIENCE = 40.0  # seconds that answers are waited for once another call has failed
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -122,8 +123,34 @@ class Cluster:
         with _as_here(self._ray):
             return self._ray.put(value)
 
+    def answers(self, calls: Sequence[Call]) -> list[Any]:
+        """What all *calls* return, in their order.
+
+        Where one raises something, the others are waited for only a little longer, as they may wait for it; then Lost
+        is raised before any other error, which may have come of that.
+        """
+        found: dict[Any, Any] = {}
+        problems: list[Exception] = []
+        waiting = [call.reference for call in calls]
+        while waiting:
+            with _as_here(self._ray):
+                done, waiting = self._ray.wait(waiting, timeout=_PATIENCE if problems else None)
+            if not done:
+                break
+            for reference in done:
+                try:
+                    with _as_here(self._ray):
+                        found[reference] = self._ray.get(reference)
+                except Exception as problem:
+                    problems.append(problem)
+        if problems:
+            raise min(problems, key=lambda problem: not isinstance(problem, Lost))
+        return [found[call.reference] for call in calls]
+
     def _connect(self, address: str) -> None:
         quiet = {"logging_level": "error", "log_to_driver": False}
+        if self._ray.is_initialized():
+            raise StreamvecError("this process is connected to Ray already: end that with ray.shutdown() before")
         with _same_signals():
             try:
                 if address != AUTO:
@@ -221,3 +248,6 @@ def _as_here(ray: ModuleType) -> Iterator[None]:
                 f"a worker cannot begin on a node ({last}): install the same streamvec on all"
             ) from None
         raise Lost(str(problem).splitlines()[0]) from None
+    except errors.RayError as problem:
+        first = (str(problem) or type(problem).__name__).splitlines()[0]
+        raise StreamvecError(f"Ray cannot go on ({first}): look after the cluster, then go on with resume") from None

@@ -3,8 +3,10 @@
 Who connects has to show a secret that the workers were given by the one who started them.
 """
 
+import contextlib
 import hmac
 import socket
+import time
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from streamvec.errors import StreamvecError
 from streamvec.kernels.exchange import FIRST, LAST, PEER_WORDS, SENT, SOCKET, Peers
 
 _CONNECTING = 30.0  # seconds
+_STRANGER = 2.0  # seconds in which who connects has to say the secret
 _SILENCE = 20  # seconds after which a machine that answers nothing is taken for gone
 _BUFFER = 4 << 20
 
@@ -49,14 +52,13 @@ class Wires:
                 wire = socket.create_connection(addresses[other], _CONNECTING)
                 wire.sendall(self._secret + number.to_bytes(4, "little"))
                 met[other] = wire
-            self._listening.settimeout(_CONNECTING)
+            until = time.monotonic() + _CONNECTING
             while len(met) < len(others):
+                self._listening.settimeout(max(0.01, until - time.monotonic()))
                 wire, _ = self._listening.accept()
-                wire.settimeout(_CONNECTING)
-                said = _received(wire, len(self._secret) + 4)
-                other = int.from_bytes(said[-4:], "little")
-                if hmac.compare_digest(said[:-4], self._secret) and number < other < len(addresses):
-                    met[other] = wire
+                stranger = self._introduced(wire)
+                if stranger is not None and number < stranger < len(addresses):
+                    met[stranger] = wire
                 else:
                     wire.close()
         except OSError as problem:
@@ -75,10 +77,20 @@ class Wires:
         table, polled, failed = (int(array.ctypes.data) for array in (self._table, self._polled, self._failed))
         return Peers(len(others), table, polled, failed, socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0))
 
+    def _introduced(self, wire: socket.socket) -> int | None:
+        """Which worker has connected; None for a stranger, who is not waited for long."""
+        wire.settimeout(_STRANGER)
+        try:
+            said = _received(wire, len(self._secret) + 4)
+        except OSError:
+            return None
+        return int.from_bytes(said[-4:], "little") if hmac.compare_digest(said[:-4], self._secret) else None
+
     def close(self) -> None:
         """Closes all sockets: the others will find this worker gone."""
         for wire in self._sockets:
-            wire.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the other end may have been faster
+                wire.shutdown(socket.SHUT_RDWR)
             wire.close()
 
 

@@ -20,7 +20,7 @@ SOCKET, FIRST, LAST, SENT, OUT, IN, PEER_WORDS = range(7)  # places in the table
 _SPINS = 400  # rounds without a byte, before the process sleeps until there is one
 _WAIT = 1000  # milliseconds that it then sleeps at most
 _INPUT, _OUTPUT = 1, 4  # of poll.h, on all systems
-_BROKEN = 8 | 32  # POLLERR, POLLNVAL: an end of the other side is told by reading
+_BROKEN = 8 | 16 | 32  # POLLERR, POLLHUP (both directions are closed), POLLNVAL
 
 
 class Peers(NamedTuple):

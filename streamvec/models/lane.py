@@ -70,8 +70,9 @@ class Lane:
         self._batch: TokenBatch | None = None
         self._kept, self._rate, self._passed = 0, np.float32(0), 0
 
-    def ready(self) -> None:
-        """Answers once the lane is there."""
+    def ready(self) -> float:
+        """Answers, with ``loss_at_chance``, once the lane is there."""
+        return self.model.loss_at_chance
 
     def begin(self, batch: TokenBatch | None, position: Position) -> None:
         """Draws what a record batch, if there is one for this lane, is trained on."""
@@ -151,10 +152,6 @@ class Lane:
         """As `SkipGram.not_finite`."""
         return self.model.not_finite()
 
-    def loss_at_chance(self) -> float:
-        """As `SkipGram.loss_at_chance`."""
-        return self.model.loss_at_chance
-
     def close(self) -> None:
         """Ends the threads."""
         self.model.close()
@@ -183,5 +180,5 @@ def combined_of(found: Sequence[Changes]) -> Changes:
             own, values = lane[name]
             changes[np.searchsorted(rows, own)] = values
         combine(together, 0, rows.size)
-        result[name] = rows, together[0]
+        result[name] = rows, together[0].copy()  # not all lanes' scratch with it
     return result

@@ -4,7 +4,7 @@ Lanes are in this process, or wherever their workers are; the bytes depend on th
 there are, and on nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -62,6 +62,43 @@ class InLanes:
         return LaneBatches([self._source.batch(number) for number in range(first, last)], first, self._lanes)
 
 
+class Hands(Protocol):
+    """What has a worker for each lane."""
+
+    @property
+    def workers(self) -> Sequence[Worker]:
+        """As they are now."""
+
+    def begin(self) -> list[float]:
+        """Makes all lanes anew, as training begins; what `Lane.ready` of each says."""
+
+    def end(self) -> None:
+        """Ends them; none is asked for anything."""
+
+
+class HandsHere:
+    """All lanes in this process, one after another, each on all *threads*."""
+
+    def __init__(
+        self, config: SkipGramConfig, counts: np.ndarray, record_batches: int, threads: int, ngrams: NGrams | None
+    ) -> None:
+        self._arguments = config, counts, record_batches, threads, ngrams
+        self._lanes: list[Lane] = []
+        self.workers: Sequence[Worker] = []
+
+    def begin(self) -> list[float]:
+        """As `Hands.begin`."""
+        config, counts, *_ = self._arguments
+        self._lanes = [Lane(SkipGram(*self._arguments), counts) for _ in range(config.lanes)]
+        self.workers = [LocalWorker(lane) for lane in self._lanes]
+        return [lane.ready() for lane in self._lanes]
+
+    def end(self) -> None:
+        """As `Hands.end`."""
+        for lane in self._lanes:
+            lane.close()
+
+
 class Laned:
     """Lanes as training sees a model: `streamvec.training.loop.Model`, and what beginning, watching, writing need."""
 
@@ -74,16 +111,15 @@ class Laned:
         counts: np.ndarray,
         record_batches: int,
         ngrams: NGrams | None,
-        workers: Callable[[], Sequence[Worker]],
+        hands: Hands,
     ) -> None:
-        """As `SkipGram`, with *record_batches* of an epoch; *workers* makes a `Lane` for each lane."""
+        """As `SkipGram`, with *record_batches* of an epoch; *hands* has a `Lane` for each lane."""
         self.config = config
         self.words = len(counts)
         self.steps = record_batches
         self.ngrams = ngrams
         self.exchanged = 0  # bytes of rows that lanes sent and got
-        self._make = workers
-        self._workers: Sequence[Worker] = []
+        self._hands = hands
         heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
         self._rows, columns = max(heights.values()), config.vectors * LANES
         self.arrays: Mapping[str, Dealt] = {
@@ -97,11 +133,8 @@ class Laned:
     ) -> "Laned":
         """With all lanes in this process, one after another, each on all *threads*."""
 
-        def workers() -> list[LocalWorker]:
-            models = [SkipGram(config, counts, record_batches, threads, ngrams) for _ in range(config.lanes)]
-            return [LocalWorker(Lane(model, counts)) for model in models]
-
-        return cls(config, counts, record_batches, ngrams, workers)
+        hands = HandsHere(config, counts, record_batches, threads, ngrams)
+        return cls(config, counts, record_batches, ngrams, hands)
 
     @property
     def loss_at_chance(self) -> float:
@@ -163,12 +196,15 @@ class Laned:
 
     def renew(self) -> None:
         """Begins anew, as training begins."""
-        self._workers = self._make()
-        self._chance: float = self._workers[0].call("loss_at_chance").result()
+        self._chance = self._hands.begin()[0]
 
     def close(self) -> None:
-        """Ends the threads of the lanes."""
-        self._all("close")
+        """Ends the lanes."""
+        self._hands.end()
+
+    @property
+    def _workers(self) -> Sequence[Worker]:
+        return self._hands.workers
 
     def _combine(self, ends: bool) -> None:
         """Combines the rows that are due."""

@@ -40,6 +40,8 @@ def despite_losses(
     losses, newest = 0, None
     while True:
         try:
+            if losses:
+                renew()
             return attempt()
         except Lost as lost:
             now = kept()
@@ -50,7 +52,6 @@ def despite_losses(
                     f"nodes, then go on with: streamvec resume {pasted(folder)}"
                 ) from None
             note(f"a worker of the cluster is gone ({lost}): going on from the last {what}")
-            renew()
 
 
 def records(folder: Path) -> object:

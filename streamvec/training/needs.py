@@ -9,6 +9,7 @@ python 3.11, numpy 2.4, pyarrow 26, numba 0.68 on Linux), in `benchmarks` and `t
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from streamvec.corpus.lookup import lookup_bytes
@@ -183,15 +184,18 @@ def node_bytes(config: SkipGramConfig, load: Load, nodes: int, cores: int) -> in
         threads = max(1, cores // lanes)
         each = config.lane_bytes(load.words, load.ngrams) + one.scratch_bytes(threads)
         return lanes * (PROCESS_BYTES + each)
-    arrays, slices = config.array_bytes(load.words, load.ngrams), config.slices
-    most = -(-slices // min(nodes, slices))  # slices of one node
+    arrays, parts = config.array_bytes(load.words, load.ngrams), min(nodes, config.slices)
+    edges = [0, *(high for _, high in config.columns)]
+    ends = [edges[config.slices * part // parts] for part in range(parts + 1)]
+    most = max(high - low for low, high in pairwise(ends))  # columns of one node
     rest = config.model_bytes(load.words, load.ngrams) - arrays + config.scratch_bytes(cores)
-    return PROCESS_BYTES + arrays * most // slices + rest
+    return PROCESS_BYTES + arrays * most // ends[-1] + rest
 
 
 def refuse_too_large_for_nodes(config: SkipGramConfig, load: Load, nodes: Sequence[tuple[str, int, int]]) -> None:
     """StreamvecError when training on *nodes* (each address, cores, memory in bytes) would not fit on one of them."""
-    for address, cores, memory in nodes:
+    most = config.lanes if config.lanes > 1 else config.slices
+    for address, cores, memory in nodes[:most]:  # as they are dealt
         needed = node_bytes(config, load, len(nodes), cores)
         if needed > memory:
             shared = (

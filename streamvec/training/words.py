@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from streamvec.cluster.nodes import Cluster
+from streamvec.cluster.nodes import Cluster, Lost
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.release import return_large_blocks
 from streamvec.disk.lock import locked
@@ -257,6 +257,10 @@ def _go_on(
             else:
                 assert isinstance(text, TextOptions)
                 _from_text(run, config, text, machine, report, stop, cluster)
+    except Lost as lost:
+        raise StreamvecError(
+            f"a worker of the cluster is gone ({lost}): go on with: streamvec resume {pasted(run.folder)}"
+        ) from None
     except Interrupted as interrupted:
         if not run.folder.exists():  # stopped before there was anything to go on with
             raise
