@@ -32,5 +32,5 @@ def test_a_node_with_less_is_told_and_one_with_nothing_to_do_is_not() -> None:
     config, many = SkipGramConfig(dim=100), 1 << 40
     needed = node_bytes(config, LOAD, 2, 1)
     refuse_too_large_for_nodes(config, LOAD, [("a", 1, needed), ("b", 1, needed), ("idle", 1, 1)])
-    with pytest.raises(StreamvecError, match=r"on each of 2 nodes .* gives [\d,]+ MB at b: add nodes"):
+    with pytest.raises(StreamvecError, match=r"on each of 2 nodes .* and [\d,]+ MB are there at b: add nodes"):
         refuse_too_large_for_nodes(config, LOAD, [("a", 1, many), ("b", 1, needed - 1)])

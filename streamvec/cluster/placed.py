@@ -52,6 +52,10 @@ class Crew:
                 lost = again
         raise StreamvecError(f"workers of the cluster are lost as soon as they begin ({lost}): look after its nodes")
 
+    def share(self, value: Any) -> Any:
+        """As `Cluster.share`."""
+        return self._cluster.share(value)
+
     def end(self) -> None:
         """Ends the workers' processes."""
         for worker in self.workers:

@@ -6,7 +6,7 @@ there are, and on nothing else.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -72,6 +72,9 @@ class Hands(Protocol):
     def begin(self) -> list[float]:
         """Makes all lanes anew, as training begins; what `Lane.ready` of each says."""
 
+    def share(self, value: Any) -> Any:
+        """What stands for *value* as an argument of calls of all workers, so that it is sent to each machine once."""
+
     def end(self) -> None:
         """Ends them; none is asked for anything."""
 
@@ -92,6 +95,10 @@ class HandsHere:
         self._lanes = [Lane(SkipGram(*self._arguments), counts) for _ in range(config.lanes)]
         self.workers = [LocalWorker(lane) for lane in self._lanes]
         return [lane.ready() for lane in self._lanes]
+
+    def share(self, value: Any) -> Any:
+        """As `Hands.share`."""
+        return value
 
     def end(self) -> None:
         """As `Hands.end`."""
@@ -213,7 +220,7 @@ class Laned:
             answers = [worker.call("changes", ends, first, last) for worker in self._workers]
             found: list[Changes] = [answer.result() for answer in answers]
             combined = combined_of(found)
-            self._all("take", combined, ends)
+            self._all("take", self._hands.share(combined), ends)
             sent = sum(rows.nbytes + values.nbytes for lane in found for rows, values in lane.values())
             got = sum(rows.nbytes + values.nbytes for rows, values in combined.values())
             self.exchanged += sent + got * len(self._workers)

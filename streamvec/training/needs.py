@@ -203,7 +203,7 @@ def refuse_too_large_for_nodes(config: SkipGramConfig, load: Load, nodes: Sequen
             )
             raise StreamvecError(
                 f"training needs {needed / 1e6:,.0f} MB on each of {len(nodes)} nodes for {load.words:,} words of "
-                f"{config.dim} numbers ({shared}), and Ray gives {memory / 1e6:,.0f} MB at {address}: add nodes, lower "
+                f"{config.dim} numbers ({shared}), and {memory / 1e6:,.0f} MB are there at {address}: add nodes, lower "
                 "--dim, or keep fewer words (--max-vocab)"
             )
 

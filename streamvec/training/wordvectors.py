@@ -63,7 +63,8 @@ def _ngrams_within(work: Work, config: SkipGramConfig) -> NGrams | None:
     load = work.load()
     if work.cluster is not None:
         ngrams = ngrams_of(config, words)
-        nodes = [(node.address, node.cores, node.memory) for node in work.cluster.nodes()]
+        most = machine.memory or 1 << 62  # --memory is a ceiling for a node's workers, too
+        nodes = [(node.address, node.cores, min(node.memory, most)) for node in work.cluster.nodes()]
         refuse_too_large_for_nodes(config, load._replace(ngrams=ngrams.sizes if ngrams else NO_NGRAMS), nodes)
         return ngrams
     if config.ngrams:  # their lists alone may be too much
