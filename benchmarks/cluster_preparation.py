@@ -1,15 +1,14 @@
 """How much faster text becomes vocabulary, shards and co-occurrences on two nodes of a Ray cluster than on one."""
 
 import argparse
-import contextlib
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import corpora
-from benchmarks.bench import Bench, Skip, benchmark, median, show
+from benchmarks.bench import Bench, benchmark, median, show
+from benchmarks.clusters import nodes
 from streamvec.cluster.crew import NodeCrews
 from streamvec.cluster.nodes import Cluster
 from streamvec.corpus.cooccurrences import Counted
@@ -22,7 +21,6 @@ from streamvec.corpus.tokens import Tokenizer
 STAGES = ("counting", "encoding", "cooccurrences", "blocks")  # the last merges runs: threads of this process do
 NODES = (1, 2)
 _WINDOW = 10
-_STORE = 256 << 20  # bytes of the object store of each node
 _MEMORY = 1 << 30  # bytes, for this process and for each node
 
 
@@ -56,7 +54,7 @@ def run(bench: Bench) -> dict[str, Any]:
     for _ in range(bench.args.repeat):
         measure("one thread", ThreadCrews(1, _MEMORY))
         for number in NODES:
-            with _nodes(number) as address, Cluster(address) as cluster:
+            with nodes(number) as address, Cluster(address) as cluster:
                 begin = time.perf_counter()
                 with NodeCrews(cluster, _MEMORY) as crews:
                     started = time.perf_counter() - begin
@@ -102,23 +100,6 @@ def _prepared(text: Path, folder: Path, crews: Crews, min_count: int) -> tuple[d
         begin = last[name]
     content = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.arrow")}
     return seconds, content
-
-
-@contextlib.contextmanager
-def _nodes(number: int) -> Iterator[str]:
-    """The address of a cluster of so many nodes of one processor, all on this machine."""
-    try:
-        from ray.cluster_utils import Cluster as Machines
-    except ImportError:
-        raise Skip("Ray is not installed: pip install 'streamvec[ray]'") from None
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE}
-    machines = Machines(initialize_head=True, head_node_args=head)
-    try:
-        for _ in range(number):
-            machines.add_node(num_cpus=1, object_store_memory=_STORE)
-        yield str(machines.address)
-    finally:
-        machines.shutdown()
 
 
 def _medians(found: list[dict[str, float]]) -> dict[str, float]:

@@ -1,19 +1,13 @@
-"""How good vectors of several lanes are, beside those of one: similarity and analogies, by lanes and seeds.
-
-    python -m benchmarks.lanes RUN --similarity FILE... --analogies FILE [--lanes 1 2 4 8] [--seeds 1 2 3]
-
-RUN is a finished RUN of skip-gram, whose shards and defaults are taken; lanes are trained in this process. Keeps, for
-each, the scores, and how many bytes of rows all lanes sent and got for each token of text.
-"""
+"""How good vectors of several lanes are beside those of one, and what lanes send and get for each token of text."""
 
 import argparse
-import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.bench import Bench, benchmark, show
+from benchmarks.clusters import shards_of
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
 from streamvec.models.lanes import InLanes, Laned
@@ -26,6 +20,12 @@ from streamvec.vectors.keyedvectors import KeyedVectors
 from streamvec.vectors.store import write_vectors
 
 THREADS = 2
+SIMILARITY = ("EN-WS-353-ALL.txt", "EN-SIMLEX-999.txt")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument("--lanes", type=int, nargs="+", default=[1, 2, 4, 8], help="how many, one after another")
 
 
 def trained(shards: Shards, vocabulary: Vocabulary, lanes: int, seed: int, out: Path) -> tuple[KeyedVectors, float]:
@@ -49,45 +49,37 @@ def trained(shards: Shards, vocabulary: Vocabulary, lanes: int, seed: int, out: 
     return KeyedVectors.load(out), exchanged
 
 
-def scores(vectors: KeyedVectors, similarity: list[Path], analogies: Path) -> dict[str, float]:
-    """By file."""
+def scores(vectors: KeyedVectors, similarity: list[Path], analogies: Path | None) -> dict[str, float]:
+    """By file; of a made text there are none."""
     found: dict[str, float] = {}
     for path in similarity:
         found[path.stem] = round(evaluate_similarity(vectors, path).spearman or 0.0, 4)
+    if analogies is None:
+        return found
     total = evaluate_analogies(vectors, analogies, top=30_000).total
     found["analogies"] = round(total.right_add / total.found, 4)
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--similarity", type=Path, nargs="+", required=True)
-    parser.add_argument("--analogies", type=Path, required=True)
-    parser.add_argument("--lanes", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--out", type=Path, help="Where the figures are kept, as JSON.")
-    asked = parser.parse_args()
-    shards, vocabulary = Shards.open(asked.run / "shards"), Vocabulary.load(asked.run / "vocabulary.arrow")
-    lines: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for lanes in asked.lanes:
-            for seed in asked.seeds:
-                vectors, exchanged = trained(shards, vocabulary, lanes, seed, Path(folder) / f"{lanes}-{seed}.arrow")
-                line = {"lanes": lanes, "seed": seed, **scores(vectors, asked.similarity, asked.analogies)}
-                lines.append({**line, "bytes a token": round(exchanged, 1)})
-                print(json.dumps(lines[-1]), flush=True)
-                if asked.out:
-                    means = [mean_of([one for one in lines if one["lanes"] == each]) for each in asked.lanes]
-                    kept = {"tokens": shards.tokens, "words": len(vocabulary), "means": means, "lines": lines}
-                    asked.out.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-
-
-def mean_of(lines: list[dict[str, Any]]) -> dict[str, float]:
-    """Of all seeds."""
-    names = [name for name in (lines[0] if lines else {}) if name != "seed"]
-    return {name: round(float(np.mean([line[name] for line in lines])), 4) for name in names}
+def run(bench: Bench) -> dict[str, Any]:
+    """Each number of lanes, in this process, with some seeds."""
+    vocabulary, shards = shards_of(bench)
+    similarity = [] if bench.quick else [bench.data(f"intrinsic/{name}") for name in SIMILARITY]
+    analogies = None if bench.quick else bench.data("intrinsic/questions-words.txt")
+    cells, all_lanes = [], (1, 2) if bench.quick else bench.args.lanes
+    for lanes in all_lanes:
+        lines = []
+        for seed in range(1, (1 if bench.quick else bench.args.repeat) + 1):
+            bench.say(f"{lanes} lanes, seed {seed}")
+            path = bench.work / f"{lanes}-{seed}.arrow"
+            vectors, exchanged = trained(shards, vocabulary, lanes, seed, path)
+            lines.append({**scores(vectors, similarity, analogies), "bytes_a_token": round(exchanged, 1)})
+        means = {name: round(float(np.mean([line[name] for line in lines])), 4) for name in lines[0]}
+        cells.append({"lanes": lanes, **means, "seeds": lines})
+    names = [name for name in cells[0] if name != "seeds"]
+    show("means over seeds", names, [[cell[name] for name in names] for cell in cells])
+    return {"tokens": shards.tokens, "words": len(vocabulary), "cells": cells}
 
 
 if __name__ == "__main__":
-    main()
+    benchmark("lanes", __doc__, run, options)

@@ -14,6 +14,8 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
     "phrases": ("phrases", []),
     "prepare_rate": ("prepare_rate", []),
     "cluster_preparation": ("cluster_preparation", []),
+    "cluster_words": ("cluster_words", []),
+    "lanes": ("lanes", []),
     "threads_and_vocabulary": ("threads_and_vocabulary", []),
     "bounded_memory": ("bounded_memory", []),
     "skipgram_vs_peers_d300": (

@@ -17,6 +17,8 @@ FIGURES = {  # program -> what its record must hold, and how many
     "threads_and_vocabulary": ("cells", 12),
     "prepare_rate": ("cells", 4),
     "cluster_preparation": ("cells", 3),
+    "cluster_words": ("cells", 1),
+    "lanes": ("cells", 2),
     "phrases": ("cells", 3),
     "bounded_memory": ("stages", 3),
     "lookup": ("sizes", 2),
