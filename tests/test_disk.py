@@ -231,7 +231,7 @@ def test_tensors_that_are_cut_or_do_not_fit_are_named(tmp_path: Path) -> None:
             load_tensors(path)
     path.write_bytes(good)
     with pytest.raises(StreamvecError, match=r"array 'f8' is float64.*, expected float64"):
-        load_tensors(path, {**arrays, "f8": np.empty(8)})
+        fill_tensors(path, {**arrays, "f8": np.empty(8)})
     with pytest.raises(ValueError, match="'f4' must be C-contiguous"):
         save_tensors(path, {"f4": np.zeros((4, 4), np.float32).T[1:]})
     assert path.read_bytes() == good
