@@ -56,7 +56,7 @@ def run(bench: Bench) -> dict[str, Any]:
         for number in NODES:
             with nodes(number) as address, Cluster(address) as cluster:
                 begin = time.perf_counter()
-                with NodeCrews(cluster, _MEMORY) as crews:
+                with NodeCrews(cluster, ThreadCrews(1, _MEMORY)) as crews:
                     started = time.perf_counter() - begin
                     measure(_name(number), crews)
                 kept[_name(number)][-1]["starting"] = started
@@ -86,14 +86,12 @@ def _prepared(text: Path, folder: Path, crews: Crews, min_count: int) -> tuple[d
         folder,
         Tokenizer(),
         min_count=min_count,
-        memory=_MEMORY,
-        threads=1,
+        crews=crews,
         report=lambda now: told(now.stage),
         stop=lambda: False,
-        crews=crews,
     )
     stage = CooccurrenceStage(folder / "pairs", vocabulary, TokenSource(shards, Counted(_WINDOW)), _WINDOW)
-    stage.run(_MEMORY, 1, lambda name, _: told(name), lambda: False, crews)
+    stage.run(crews, lambda name, _: told(name), lambda: False)
     seconds = {"all": time.perf_counter() - begin}
     for name in STAGES:
         seconds[name] = last[name] - begin

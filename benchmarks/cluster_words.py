@@ -9,10 +9,12 @@ from benchmarks.bench import Bench, benchmark, median, show
 from benchmarks.clusters import nodes, shards_of
 from streamvec.cluster.columnshards import ColumnShards
 from streamvec.cluster.nodes import Cluster
-from streamvec.corpus.shards import Shards
+from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.training.loop import Schedule
+from streamvec.training.reading import read_ahead
 
 STEPS = 60  # record batches that are timed, after one that is not
 SHAPES = ((100, 256), (100, 1024), (300, 256), (300, 1024))  # length of vectors, most centers of a batch
@@ -51,11 +53,24 @@ def run(bench: Bench) -> dict[str, Any]:
 
 def _timed(model: SkipGram | ColumnShards, shards: Shards, steps: int) -> tuple[float, np.ndarray]:
     """Words a second, and what some vectors then are."""
-    model.step(shards.batch(0), Position(0, 0))
-    begin = time.perf_counter()
-    for number in range(1, steps + 1):
-        model.step(shards.batch(number % shards.batches), Position(0, number))
+    schedule = Schedule(1, steps + 1)
+    batches = model.shared(Repeated(shards)) if isinstance(model, ColumnShards) else Repeated(shards)
+    begin = 0.0
+    for position, batch in read_ahead(batches, schedule.from_(Position(0, 0))):
+        model.step(batch, position)
+        begin = begin or time.perf_counter()  # behind the first
     return _tokens(shards, range(1, steps + 1)) / (time.perf_counter() - begin), model.vectors(0, 100)
+
+
+class Repeated:
+    """Record batches, from the first again behind the last."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    def at(self, epoch: int, batch: int) -> TokenBatch:
+        """Number *batch*, modulo how many there are."""
+        return self._shards.batch(batch % self._shards.batches)
 
 
 def _tokens(shards: Shards, numbers: range) -> int:

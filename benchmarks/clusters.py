@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from benchmarks import corpora
 from benchmarks.bench import Bench, Skip
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.sources import resolve
@@ -38,4 +39,4 @@ def shards_of(bench: Bench) -> tuple[Vocabulary, Shards]:
     bench.say("preparing")
     sources, folder = resolve([str(text)]), bench.work / "prepared"
     quiet = {"report": lambda now: None, "stop": lambda: False}
-    return prepare(sources, folder, Tokenizer(), memory=_MEMORY, threads=2, **quiet)  # type: ignore[arg-type]
+    return prepare(sources, folder, Tokenizer(), crews=ThreadCrews(2, _MEMORY), **quiet)  # type: ignore[arg-type]

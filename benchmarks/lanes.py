@@ -10,7 +10,7 @@ from benchmarks.bench import Bench, benchmark, show
 from benchmarks.clusters import shards_of
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import Vocabulary
-from streamvec.models.lanes import InLanes, Laned
+from streamvec.models.replicas import InSteps, Replicas
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.wordconfig import SkipGramConfig
@@ -39,7 +39,7 @@ def trained(shards: Shards, vocabulary: Vocabulary, lanes: int, seed: int, out: 
                 one.step(shards.batch(number), Position(epoch, number))
         rows = one.vectors
     else:
-        model, batches = Laned.here(config, vocabulary.counts, shards.batches, THREADS), InLanes(shards, lanes)
+        model, batches = Replicas.here(config, vocabulary.counts, shards.batches, THREADS), InSteps(shards, lanes)
         for epoch in range(config.epochs):
             for number in range(batches.steps):
                 model.step(batches.at(epoch, number), Position(epoch, number))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import streamvec
 from benchmarks.bench import answer
 from streamvec.corpus import pipeline
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.layout import joins_name
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.prepare import prepare as prepare_text
@@ -97,8 +98,7 @@ def phrases(settings: dict[str, Any]) -> dict[str, Any]:
         folder,
         Tokenizer("whitespace", keep_case=True),
         phrases=options,
-        memory=settings["memory"],
-        threads=settings["threads"],
+        crews=ThreadCrews(settings["threads"], settings["memory"]),
         report=report,
         stop=lambda: False,
     )

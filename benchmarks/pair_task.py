@@ -9,6 +9,7 @@ from benchmarks.memory import own_peak
 from streamvec.corpus.compiling import compile_cooccurrences
 from streamvec.corpus.cooccurrences import Counted
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, TokenSource
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.layout import SHARDS, VOCABULARY
 from streamvec.corpus.release import return_large_blocks
 from streamvec.corpus.shards import Shards
@@ -28,7 +29,7 @@ def count(settings: dict[str, Any]) -> dict[str, Any]:
 
     begin = time.perf_counter()
     stage = CooccurrenceStage(Path(settings["out"]), vocabulary, TokenSource(shards, Counted(window)), window)
-    found = stage.run(settings["memory"], settings["threads"], told, lambda: False)
+    found = stage.run(ThreadCrews(settings["threads"], settings["memory"]), told, lambda: False)
     seconds = time.perf_counter() - begin
     counted = last["cooccurrences"] - begin
     return {

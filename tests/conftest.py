@@ -82,6 +82,12 @@ def two_topics(lines: int, seed: int = 0) -> str:
     return "\n".join([*documents, documents[1]]) + "\n"
 
 
+def topics_file(path: Path, lines: int) -> Path:
+    """A file of so many documents of `two_topics`, and one more."""
+    path.write_text(two_topics(lines), encoding="utf-8")
+    return path
+
+
 def streamvec_command(
     *words: str | Path, stdin: str | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -106,9 +112,7 @@ def streamvec() -> Command:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A text file of 2,001 short documents."""
-    path = tmp_path_factory.mktemp("corpus") / "text.txt"
-    path.write_text(two_topics(2000), encoding="utf-8")
-    return path
+    return topics_file(tmp_path_factory.mktemp("corpus") / "text.txt", 2000)
 
 
 @pytest.fixture(scope="session")
@@ -218,6 +222,13 @@ def ray_nodes() -> Iterator[Any]:
     nodes = Nodes()
     yield nodes
     nodes.close()
+
+
+@pytest.fixture
+def two_nodes(ray_nodes: Any) -> Any:
+    """The same, with two nodes."""
+    ray_nodes.have(2)
+    return ray_nodes
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from streamvec.corpus import encoding, pairpass, pairruns, runfiles, shardwriter
 from streamvec.corpus.cooccurrences import Cooccurrences, Counted
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, Report, TokenSource
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.layout import SHARDS, VOCABULARY
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.shards import Shards
@@ -60,8 +61,7 @@ def prepared(folder: Path, documents: list[list[str]], min_count: int = 2, batch
             folder,
             Tokenizer(),
             min_count=min_count,
-            memory=1 << 30,
-            threads=1,
+            crews=ThreadCrews(1),
             report=lambda progress: None,
             stop=lambda: False,
         )
@@ -83,7 +83,7 @@ def count(
     """The co-occurrences of a text in *folder*, begun or gone on with."""
     source = TokenSource(text.shards, counted)
     stage = CooccurrenceStage(folder, vocabulary or text.vocabulary, source, counted.window)
-    return stage.run(memory, threads, report, stop)
+    return stage.run(ThreadCrews(threads, memory), report, stop)
 
 
 def tiny_tables(patch: pytest.MonkeyPatch, slots: int = 300, at_once: int = 3) -> None:

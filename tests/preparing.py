@@ -8,6 +8,7 @@ import pytest
 from stopping import content_of
 
 from streamvec.corpus import prepare as prepare_module
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.shares import Shares
@@ -43,7 +44,7 @@ def run(
     """Prepares in blocks and with tables of so many bytes."""
     monkeypatch.setattr(prepare_module, "shares", lambda *_: Shares(block, table))
     usual = {"tokenizer": Tokenizer(), "min_count": 3, "report": lambda progress: None, "stop": lambda: False}
-    return prepare(resolve([str(source)]), folder, memory=1, threads=threads, **{**usual, **options})
+    return prepare(resolve([str(source)]), folder, crews=ThreadCrews(threads, 1), **{**usual, **options})
 
 
 def made_in_four_ways(

@@ -10,7 +10,7 @@ from starting import Notes
 
 import streamvec as sv
 from streamvec.cluster.lanegroups import shares
-from streamvec.cluster.placed import Crew
+from streamvec.cluster.placed import PlacedWorkers
 from streamvec.errors import Interrupted, StreamvecError
 
 pytestmark = pytest.mark.xdist_group("ray")  # one Ray, in one process of those that test
@@ -19,12 +19,6 @@ MODELS: dict[str, dict[str, Any]] = {
     "separate": {"cell": "gru", "output": "adaptive", "cutoffs": "3,6", "separate": True, "bptt": 7},
     "sampled": {"cell": "lstm", "output": "sampled", "samples": 5, "batch": 70, "bptt": 2},  # four groups of lanes
 }
-
-
-@pytest.fixture
-def nodes(ray_nodes: Nodes) -> Nodes:
-    ray_nodes.have(2)
-    return ray_nodes
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +43,22 @@ def result_of(run: Path) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_same_bytes_as_one_machine(nodes: Nodes, text: Path, tmp_path: Path, model: str) -> None:
+def test_the_same_bytes_as_one_machine(two_nodes: Nodes, text: Path, tmp_path: Path, model: str) -> None:
     expected = trained(text, tmp_path / "here", model)
-    assert trained(text, tmp_path / "there", model, cluster=nodes.address) == expected
+    assert trained(text, tmp_path / "there", model, cluster=two_nodes.address) == expected
 
 
-def test_lost_nodes_lost_workers_and_a_stop_change_no_byte(nodes: Nodes, text: Path, tmp_path: Path) -> None:
+def test_lost_nodes_lost_workers_and_a_stop_change_no_byte(two_nodes: Nodes, text: Path, tmp_path: Path) -> None:
     expected, notes = trained(text, tmp_path / "here", "stream"), Notes()
-    losses = while_training({4: nodes.kill_worker, 9: nodes.remove})
-    how: dict[str, Any] = {"cluster": nodes.address, "report": notes}
+    losses = while_training({4: two_nodes.kill_worker, 9: two_nodes.remove})
+    how: dict[str, Any] = {"cluster": two_nodes.address, "report": notes}
     assert trained(text, tmp_path / "lost", "stream", stop=losses, **how) == expected
     assert sum("its lanes go to the nodes that are left" in note for note in notes.said) == 2
     with pytest.raises(Interrupted):  # of one node that is left
         trained(text, tmp_path / "stopped", "stream", stop=stopped_while_training(5), **how)
     sv.resume(tmp_path / "stopped")
     assert result_of(tmp_path / "stopped") == expected
-    nodes.have(2)
+    two_nodes.have(2)
 
 
 def test_groups_are_dealt_so_that_all_are_done_soonest() -> None:
@@ -80,4 +74,4 @@ def test_a_cluster_without_nodes_says_what_to_do() -> None:
             return []
 
     with pytest.raises(StreamvecError, match=r"no node left .*: start Ray on some, then go on with streamvec resume"):
-        Crew(Empty(), dict, lambda nodes: []).begin()  # type: ignore[arg-type]
+        PlacedWorkers(Empty(), dict, lambda nodes: []).begin()  # type: ignore[arg-type]

@@ -76,13 +76,13 @@ def made(run: Path) -> dict[str, bytes]:
 
 def all_stages(text: Path, folder: Path, crews: Crews) -> dict[str, bytes]:
     """Words, shards with and without marks, and co-occurrences, without a RUN."""
-    usual: dict[str, Any] = {"min_count": 3, "memory": 1 << 30, "threads": 2, "report": lambda progress: None}
+    usual: dict[str, Any] = {"min_count": 3, "report": lambda progress: None}
     for marked in (True, False):
         sources, name = resolve([str(text)]), "marked" if marked else "plain"
         prepare(sources, folder / name, Tokenizer(), marked=marked, stop=lambda: False, crews=crews, **usual)
     vocabulary, shards = Vocabulary.load(folder / "plain" / VOCABULARY), Shards.open(folder / "plain" / SHARDS)
     stage = CooccurrenceStage(folder / "pairs", vocabulary, TokenSource(shards, Counted(4)), 4)
-    stage.run(1 << 30, 2, lambda *_: None, lambda: False, crews)
+    stage.run(crews, lambda *_: None, lambda: False)
     return content_of(folder)
 
 
@@ -99,7 +99,7 @@ def test_nodes_make_the_bytes_of_threads(
 
     ray_nodes.have(2)
     assert {"marked/shards/00003.arrow", "plain/shards/00003.arrow", "pairs/00000.arrow"} <= set(by_threads)
-    with Cluster(ray_nodes.address) as cluster, NodeCrews(Some(cluster, number), 1 << 30) as crews:
+    with Cluster(ray_nodes.address) as cluster, NodeCrews(Some(cluster, number), ThreadCrews(2)) as crews:
         assert crews.size == number
         assert all_stages(text, tmp_path, crews) == by_threads
 
@@ -111,7 +111,7 @@ def test_long_runs_come_in_blocks(ray_nodes: Any, tmp_path: Path, monkeypatch: p
     blocks = 0
     with (
         Cluster(ray_nodes.address) as cluster,
-        NodeCrews(cluster, 4 << 30) as crews,
+        NodeCrews(cluster, ThreadCrews(2, 4 << 30)) as crews,
         crews.hire(Counter, Tokenizer(), 200 << 20, runs=runs) as crew,
     ):
         member = crew._members[0]
@@ -193,7 +193,7 @@ def test_stopped_on_nodes_and_gone_on_with_there_and_by_threads(
 
 def test_what_goes_wrong_in_a_worker_is_raised_here(ray_nodes: Any) -> None:
     ray_nodes.have(1)
-    with Cluster(ray_nodes.address) as cluster, NodeCrews(cluster, 1 << 30) as crews:
+    with Cluster(ray_nodes.address) as cluster, NodeCrews(cluster, ThreadCrews(2)) as crews:
         with pytest.raises(ValueError, match="kind of tokens must be one of"):
             crews.hire(Tokenizer, "nonsense")
         with pytest.raises(AttributeError, match="encode"), crews.hire(Tokenizer, "words") as crew:
@@ -204,7 +204,7 @@ def test_what_goes_wrong_in_a_worker_is_raised_here(ray_nodes: Any) -> None:
 
 def test_a_cluster_without_nodes_is_refused(ray_nodes: Any, text: Path, tmp_path: Path) -> None:
     ray_nodes.have(0)
-    with pytest.raises(StreamvecError, match="no node of the Ray cluster has a processor: start nodes with ray start"):
+    with pytest.raises(StreamvecError, match="no node left that has a processor: start Ray on some, then go on"):
         sv.train_skipgram(text, tmp_path / "run", cluster=ray_nodes.address, **OPTIONS)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import two_topics
+from conftest import topics_file
 
 import streamvec
 from streamvec.errors import Interrupted, StreamvecError
@@ -33,9 +33,7 @@ class Told(Silence):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text(two_topics(9000), encoding="utf-8")
-    return path
+    return topics_file(tmp_path_factory.mktemp("text") / "text.txt", 9000)
 
 
 @pytest.fixture(scope="module")
@@ -48,77 +46,69 @@ def vectors_of(text: Path, out: Path, kind: str = "skipgram", **options: Any) ->
     return (out / "vectors.arrow").read_bytes()
 
 
-def test_two_nodes_give_the_bytes_of_one_machine(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
-    ray_nodes.have(2)
-    assert vectors_of(text, tmp_path / "run", cluster=ray_nodes.address) == alone
+def test_two_nodes_give_the_bytes_of_one_machine(two_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
+    assert vectors_of(text, tmp_path / "run", cluster=two_nodes.address) == alone
 
 
-def test_rows_that_are_given_go_to_the_nodes_that_hold_them(ray_nodes: Any, text: Path, tmp_path: Path) -> None:
-    ray_nodes.have(2)
+def test_rows_that_are_given_go_to_the_nodes_that_hold_them(two_nodes: Any, text: Path, tmp_path: Path) -> None:
     given = tmp_path / "given.txt"
     given.write_text("".join(f"{word} {' '.join(['.5'] * 40)}\n" for word in ("the", "of")))
     options = {"vectors": given, "epochs": 1}
-    there = vectors_of(text, tmp_path / "there", **options, cluster=ray_nodes.address)
+    there = vectors_of(text, tmp_path / "there", **options, cluster=two_nodes.address)
     assert there == vectors_of(text, tmp_path / "here", **options)
 
 
-def test_held_out_text_and_subwords_are_read_by_nodes(ray_nodes: Any, text: Path, tmp_path: Path) -> None:
-    ray_nodes.have(2)
+def test_held_out_text_and_subwords_are_read_by_nodes(two_nodes: Any, text: Path, tmp_path: Path) -> None:
     options = {"holdout": 0.2, "patience": 1, "subwords": "3-4", "buckets": 300, "epochs": 2}
     here = vectors_of(text, tmp_path / "here", "cbow", **options)
-    assert vectors_of(text, tmp_path / "there", "cbow", **options, cluster=ray_nodes.address) == here
+    assert vectors_of(text, tmp_path / "there", "cbow", **options, cluster=two_nodes.address) == here
     names = ("vectors.ngrams.arrow", "checkpoints/0002-000000000/arrays.safetensors")
     for name in names:
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
 
-def test_lanes_on_nodes_are_lanes_here_even_where_a_node_is_lost(ray_nodes: Any, text: Path, tmp_path: Path) -> None:
-    ray_nodes.have(2)
+def test_lanes_on_nodes_are_lanes_here_even_where_a_node_is_lost(two_nodes: Any, text: Path, tmp_path: Path) -> None:
     expected = vectors_of(text, tmp_path / "here", lanes=3)
-    told = Told(ray_nodes.remove)
-    found = vectors_of(text, tmp_path / "there", lanes=3, cluster=ray_nodes.address, report=told, checkpoint_batches=1)
+    told = Told(two_nodes.remove)
+    found = vectors_of(text, tmp_path / "there", lanes=3, cluster=two_nodes.address, report=told, checkpoint_batches=1)
     assert found == expected
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_where_no_node_is_left_is_told(ray_nodes: Any, text: Path, tmp_path: Path, lanes: int) -> None:
-    ray_nodes.have(1)
-    how = {"lanes": lanes, "cluster": ray_nodes.address, "checkpoint_batches": 1}
+def test_where_no_node_is_left_is_told(two_nodes: Any, text: Path, tmp_path: Path, lanes: int) -> None:
+    two_nodes.have(1)
+    how = {"lanes": lanes, "cluster": two_nodes.address, "checkpoint_batches": 1}
     with pytest.raises(StreamvecError, match="no node left that has a processor: start Ray on some, then go on with"):
-        vectors_of(text, tmp_path / "run", report=Told(ray_nodes.remove), **how)
-    ray_nodes.have(2)
+        vectors_of(text, tmp_path / "run", report=Told(two_nodes.remove), **how)
 
 
-def test_a_node_that_is_lost_changes_no_byte(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
-    ray_nodes.have(2)
-    told = Told(ray_nodes.remove)
-    found = vectors_of(text, tmp_path / "run", cluster=ray_nodes.address, report=told, checkpoint_batches=1)
+def test_a_node_that_is_lost_changes_no_byte(two_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
+    told = Told(two_nodes.remove)
+    found = vectors_of(text, tmp_path / "run", cluster=two_nodes.address, report=told, checkpoint_batches=1)
     assert found == alone
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
-def test_a_worker_that_is_killed_changes_no_byte(ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
-    ray_nodes.have(2)
-    told = Told(ray_nodes.kill_worker)
-    assert vectors_of(text, tmp_path / "run", cluster=ray_nodes.address, report=told) == alone
+def test_a_worker_that_is_killed_changes_no_byte(two_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
+    told = Told(two_nodes.kill_worker)
+    assert vectors_of(text, tmp_path / "run", cluster=two_nodes.address, report=told) == alone
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
 def test_what_was_stopped_goes_on_with_a_cluster_or_without(
-    ray_nodes: Any, text: Path, alone: bytes, tmp_path: Path
+    two_nodes: Any, text: Path, alone: bytes, tmp_path: Path
 ) -> None:
-    ray_nodes.have(2)
     stops: list[bool] = []
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
         vectors_of(
-            text, out, cluster=ray_nodes.address, report=Told(lambda: stops.append(True)), stop=lambda: bool(stops)
+            text, out, cluster=two_nodes.address, report=Told(lambda: stops.append(True)), stop=lambda: bool(stops)
         )
     stops.clear()
     with pytest.raises(Interrupted):
         streamvec.resume(out, stop=lambda: True)
-    streamvec.resume(out, cluster=ray_nodes.address)
+    streamvec.resume(out, cluster=two_nodes.address)
     assert (out / "vectors.arrow").read_bytes() == alone
 
 

@@ -17,6 +17,7 @@ from streamvec.corpus.compiling import compile_kernels
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.sources import resolve
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.kernels import pairmerge, pairs, phrases, repeats, scan, wordruns, wordtable
 kernels = {(m.__name__, k.py_func.__name__): k for m in (pairmerge, pairs, phrases, repeats, scan, wordruns, wordtable)
@@ -28,7 +29,7 @@ before = {name: len(kernel.signatures) for name, kernel in kernels.items() if na
 numbers = {name[1]: number for name, number in before.items()}
 assert numbers["count_tokens"] == numbers["merge_words"] == numbers["encode_tokens"] == 1
 assert numbers["merge_pairs"] == numbers["join"] == numbers["select_pairs"] == min(1, passes)
-prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), tokenizer, min_count=1, memory=1, threads=2,
+prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), tokenizer, min_count=1, crews=ThreadCrews(2, 1),
         phrases=PhraseOptions(passes), report=lambda _: None, stop=lambda: False)
 after = {name: len(kernel.signatures) for name, kernel in kernels.items() if name[1] not in rare}
 assert before == after, (before, after)

@@ -11,6 +11,7 @@ import pytest
 
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus import runfiles
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.lookup import Lookup
 from streamvec.corpus.phrases import PhraseOptions
@@ -39,7 +40,7 @@ def lines(seed: int, first: int) -> list[list[str]]:
 def prepared(texts: list[list[str]], folder: Path, **options: object) -> tuple[Vocabulary, Shards]:
     path = folder.with_suffix(".txt")
     path.write_text("\n".join(map(" ".join, texts)) + "\n", encoding="utf-8")
-    more = {"min_count": MIN_COUNT, "memory": 1 << 28, "threads": 2, **options}
+    more = {"min_count": MIN_COUNT, "crews": ThreadCrews(2, 1 << 28), **options}
     return prepare(
         resolve([str(path)]),
         folder,

@@ -23,6 +23,7 @@ from streamvec.corpus import encoding as encoding_module
 from streamvec.corpus import pairruns, shardwriter
 from streamvec.corpus import prepare as prepare_module
 from streamvec.corpus.compression import zstd
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.pipeline import Progress
 from streamvec.corpus.prepare import NO_PHRASES, prepare
@@ -48,8 +49,7 @@ def prepared(
         column=column,
         min_count=2,
         phrases=phrases,
-        memory=1,
-        threads=2,
+        crews=ThreadCrews(2, 1),
         report=report,
         stop=lambda: False,
     )
@@ -237,7 +237,7 @@ def test_a_file_that_vanishes_while_it_is_prepared_is_named(tmp_path: Path, smal
     source = many_words(tmp_path / "corpus.txt")
     sources = resolve([str(source)])
     source.unlink()
-    options = {"memory": 1, "threads": 1, "report": lambda _: None, "stop": lambda: False}
+    options = {"crews": ThreadCrews(1, 1), "report": lambda _: None, "stop": lambda: False}
     with pytest.raises(StreamvecError, match=r"corpus\.txt: no such file or folder"):
         prepare(sources, tmp_path / "run", Tokenizer(), **options)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
@@ -248,6 +248,7 @@ import os, sys
 from pathlib import Path
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.sources import resolve
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.tokens import Tokenizer
 from streamvec.errors import StreamvecError
 source, *folders = map(Path, sys.argv[1:])
@@ -256,7 +257,7 @@ if os.geteuid() == 0:
     os.setuid(65534)
 for folder in folders:
     try:
-        prepare(resolve([str(source)]), folder, Tokenizer(), min_count=1, memory=1, threads=1,
+        prepare(resolve([str(source)]), folder, Tokenizer(), min_count=1, crews=ThreadCrews(1, 1),
                 report=lambda _: None, stop=lambda: False)
         print("no problem")
     except StreamvecError as problem:

@@ -82,6 +82,7 @@ from pathlib import Path
 from streamvec.corpus import counting, encoding, pairpass, prepare as module, shardwriter
 from streamvec.corpus.phrases import PhraseOptions
 from streamvec.corpus.sources import resolve
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.tokens import Tokenizer
 shardwriter.BATCH_TOKENS, encoding.SHARD_BATCHES, counting.INTERVAL = 200, 4, 0.0
 pairpass.INTERVAL = 0.0
@@ -91,7 +92,7 @@ def report(progress):
     left[0] -= progress.stage == stage
     if left[0] == 0:
         os.kill(os.getpid(), 9)
-module.prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), Tokenizer(), min_count=4, memory=1, threads=2,
+module.prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), Tokenizer(), min_count=4, crews=ThreadCrews(2, 1),
                phrases=PhraseOptions(2, "word2vec", 1.5, 3), report=report, stop=lambda: False)
 """
 

@@ -12,6 +12,7 @@ from streamvec.corpus import cooccurrencestage, pairpass
 from streamvec.corpus.batchpieces import BatchPiece
 from streamvec.corpus.cooccurrences import Cooccurrences, Counted, bands_of
 from streamvec.corpus.cooccurrencestage import CooccurrenceStage, TokenSource
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.pairgrowth import Frequencies, pair_growth
 from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.corpus.stitch import Start
@@ -106,7 +107,7 @@ def test_runs_are_foreseen_where_they_take_most(run, tmp_path, monkeypatch, thre
     monkeypatch.setattr(pairpass, "merge_to_run", merge_to_run)
     monkeypatch.setattr(stage, "_write", enough)
     with pytest.raises(_Enough):
-        stage.run(1, threads, lambda *_: None, lambda: False)
+        stage.run(ThreadCrews(threads, 1), lambda *_: None, lambda: False)
     machine = MachineOptions(threads=threads, memory=1)
     growth = growth_of_shards(shards, vocabulary.counts, Counted(10))
     told = pair_needs(machine, growth, needs.Load(len(vocabulary), 7.0), shards.tokens)

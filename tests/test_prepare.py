@@ -15,6 +15,7 @@ from preparing import BATCH, corpus, made_in_four_ways, run
 from stopping import content_of, stopped_after
 
 from streamvec.corpus.counts import Counts
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.pipeline import Progress
 from streamvec.corpus.prepare import prepare
 from streamvec.corpus.sources import resolve
@@ -128,6 +129,7 @@ import os, sys
 from pathlib import Path
 from streamvec.corpus import counting, encoding, prepare as module, shardwriter
 from streamvec.corpus.sources import resolve
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.tokens import Tokenizer
 shardwriter.BATCH_TOKENS, encoding.SHARD_BATCHES, counting.INTERVAL = 200, 4, 0.0
 module.shares = lambda *_: module.Shares(5000, 1)
@@ -136,7 +138,7 @@ def report(progress):
     left[0] -= 1
     if left[0] == 0:
         os.kill(os.getpid(), 9)
-module.prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), Tokenizer(), min_count=3, memory=1, threads=2,
+module.prepare(resolve([sys.argv[1]]), Path(sys.argv[2]), Tokenizer(), min_count=3, crews=ThreadCrews(2, 1),
                report=report, stop=lambda: False)
 """
 
@@ -226,10 +228,16 @@ def test_nothing_to_train_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     assert [p.name for p in tmp_path.iterdir()] == ["corpus.txt"]
 
 
-@pytest.mark.parametrize("name", ["min_count", "max_vocab", "threads", "memory"])
+@pytest.mark.parametrize("name", ["min_count", "max_vocab"])
 def test_arguments_below_1(source: Path, tmp_path: Path, name: str) -> None:
     nothing: Callable[..., Any] = lambda *_: None  # noqa: E731
-    options = {"memory": 1 << 30, "threads": 1, "report": nothing, "stop": nothing, name: 0}
+    options = {"crews": ThreadCrews(1), "report": nothing, "stop": nothing, name: 0}
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         prepare(resolve([str(source)]), tmp_path / "run", Tokenizer(), **options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["threads", "memory"])
+def test_crews_below_1(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        ThreadCrews(**{"threads": 1, name: 0})

@@ -10,13 +10,13 @@ import contextlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from streamvec.cluster.nodes import Cluster, Lost, Node, Worker
 from streamvec.cluster.peers import Wires
-from streamvec.cluster.placed import Crew, Place
+from streamvec.cluster.placed import Place, PlacedWorkers
 from streamvec.corpus.shards import TokenBatch
 from streamvec.errors import StreamvecError
 from streamvec.models.columns import Columns
@@ -114,6 +114,24 @@ class ColumnWorker:
         return self._wires.sent
 
 
+class Batches(Protocol):
+    """Record batches of tokens."""
+
+    def at(self, epoch: int, batch: int) -> TokenBatch:
+        """What an epoch's step number *batch* trains on."""
+
+
+class SharedBatches:
+    """The same, put where all nodes find them by whoever reads ahead: training does not wait for that."""
+
+    def __init__(self, cluster: Cluster, batches: Batches) -> None:
+        self._cluster, self._batches = cluster, batches
+
+    def at(self, epoch: int, batch: int) -> Any:
+        """As `Batches.at`."""
+        return self._cluster.share(self._batches.at(epoch, batch))
+
+
 class ColumnShards:
     """The model of all nodes together, as training sees one: `streamvec.training.loop.Model`, and what beginning,
     watching and writing need."""
@@ -131,7 +149,7 @@ class ColumnShards:
         self.ngrams = ngrams
         self._cluster = cluster
         self._told = cluster.share(Told(config, counts, steps, ngrams, secrets.token_bytes(32)))
-        self._crew = Crew(cluster, ColumnWorker, self._deal)
+        self._placed = PlacedWorkers(cluster, ColumnWorker, self._deal)
         self._chance = 0.0
         self._slices: list[tuple[int, int]] = []
         heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
@@ -146,10 +164,14 @@ class ColumnShards:
         """Loss a pair when all scores are 0."""
         return self._chance
 
-    def step(self, batch: TokenBatch, position: Position) -> StepResult:
-        """Trains on one record batch on all nodes; Lost when one of them is gone, and then nothing of it counts."""
-        shared = self._cluster.share(batch)
-        results = self._all("step", shared, position)
+    def shared(self, batches: Batches) -> "SharedBatches":
+        """What `step` takes, of record batches."""
+        return SharedBatches(self._cluster, batches)
+
+    def step(self, batch: Any, position: Position) -> StepResult:
+        """Trains on one of the `shared` record batches on all nodes; Lost when one of them is gone, and then nothing of
+        it counts."""
+        results = self._all("step", batch, position)
         told = [np.array(result).tobytes() for result in results]  # NaN is NaN here
         if any(other != told[0] for other in told):
             raise StreamvecError(f"nodes disagree on the loss of {position}: one of them makes mistakes")
@@ -192,7 +214,7 @@ class ColumnShards:
         """Begins anew on the nodes that there are, as training begins; StreamvecError where there is none, or they
         cannot reach one another."""
         for _ in range(_TRIES):
-            ports = self._crew.begin()
+            ports = self._placed.begin()
             addresses = [(worker.node.address, port) for worker, port in zip(self._workers, ports, strict=True)]
             with contextlib.suppress(Lost):
                 self._chance = self._all("meet", addresses)[0]
@@ -201,11 +223,11 @@ class ColumnShards:
 
     def close(self) -> None:
         """Ends the workers."""
-        self._crew.end()
+        self._placed.end()
 
     @property
     def _workers(self) -> list[Worker]:
-        return self._crew.workers
+        return self._placed.workers
 
     def _parts(self, height: int) -> list[tuple[list[Worker], int]]:
         """Each worker, and how many numbers of an array of so many rows it holds: they lie one after another."""

@@ -13,10 +13,11 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from streamvec.cluster.nodes import Call, Cluster, Lost, Worker
+from streamvec.cluster.nodes import Call, Cluster, Node, Worker
+from streamvec.cluster.placed import Place, PlacedWorkers
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.runfiles import RunFiles
-from streamvec.errors import StreamvecError
 
 _BLOCK = 8 << 20  # bytes of a run that are sent at a time
 _USED = 2, 3  # of a worker's memory is divided as that of a thread: the rest is for the run that waits
@@ -30,29 +31,17 @@ class NodeCrews:
 
     threads = 1
 
-    def __init__(self, cluster: Cluster, memory: int) -> None:
-        """memory: bytes that the process of a worker may hold, or its share of half of what Ray may give away there.
-
-        Raises StreamvecError where no node is left.
+    def __init__(self, cluster: Cluster, here: ThreadCrews) -> None:
+        """The process of a worker may hold as much memory as that of *here*, or its share of half of what Ray may give
+        away there. Raises StreamvecError where no node is left.
         """
+        self.here = here
         self._cluster = cluster
-        self._nodes = cluster.nodes()
-        self._workers: list[Worker] = []
-        while not self._workers:
-            if not self._nodes:
-                raise StreamvecError(
-                    "no node of the Ray cluster has a processor: start nodes with ray start --address=..., and the "
-                    "same command, or streamvec resume where there is a RUN by now, goes on"
-                )
-            try:
-                self._start()
-            except Lost:  # Ray takes some seconds to tell of a node that is gone
-                self.end()
-                seen, self._nodes = self._nodes, cluster.nodes()
-                if seen == self._nodes:
-                    raise
-        self.size = sum(node.cores for node in self._nodes)
-        each = min(memory, *(node.memory // 2 // node.cores for node in self._nodes))
+        self._placed = PlacedWorkers(cluster, _Bench, _one_a_core)
+        self._placed.begin()
+        nodes = [worker.node for worker in self._placed.workers]
+        self.size = len(nodes)
+        each = min(here.memory, *(node.memory // 2 // node.cores for node in nodes))
         self.memory = each * _USED[0] // _USED[1]
 
     def __enter__(self) -> Self:
@@ -64,28 +53,27 @@ class NodeCrews:
         self.end()
 
     def end(self) -> None:
-        """Ends the processes of all workers; who is hired next is new."""
-        for worker in self._workers:
-            worker.end()
-        self._workers = []
+        """Ends the processes of all workers."""
+        self._placed.end()
 
     def hire(self, kind: Callable[..., Any], *arguments: Any, runs: RunFiles | None = None) -> "NodeCrew":
         """As `Crews.hire`, in a process for each worker; *arguments* are sent to each node once."""
-        if not self._workers:
-            self._start()
+        workers = self._placed.workers
+        if not workers:
+            self._placed.begin()
+            workers = self._placed.workers
         shared = [self._cluster.share(one) for one in arguments]
         try:
-            for held in [worker.call("hold", runs is not None, kind, *shared) for worker in self._workers]:
+            for held in [worker.call("hold", runs is not None, kind, *shared) for worker in workers]:
                 held.result()
         except BaseException:
             self.end()
             raise
-        return NodeCrew(self._workers, runs, self.end)
+        return NodeCrew(workers, runs, self.end)
 
-    def _start(self) -> None:
-        self._workers = [self._cluster.start(node, _Bench) for node in self._nodes for _ in range(node.cores)]
-        for there in [worker.call("let_go") for worker in self._workers]:
-            there.result()
+
+def _one_a_core(nodes: Sequence[Node]) -> list[Place]:
+    return [Place(node, ()) for node in nodes for _ in range(node.cores)]
 
 
 class NodeCrew:
@@ -192,6 +180,9 @@ class _Bench:
         self._held: Any = None
         self._runs: deque[deque[pa.Buffer]] = deque()
         self._kept = 0
+
+    def ready(self) -> None:
+        """Answers once the worker is there."""
 
     def hold(self, keeps: bool, kind: Callable[..., Any], *arguments: Any) -> None:
         """Makes the object; *keeps*: its last argument takes over runs."""

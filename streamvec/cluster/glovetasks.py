@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamvec.cluster.nodes import Call, Cluster, Node
-from streamvec.cluster.placed import Crew, Place
+from streamvec.cluster.placed import Place, PlacedWorkers
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.records import Batch, Cost
 from streamvec.models.glovetasks import TaskTeam
@@ -34,17 +34,17 @@ class NodeTasks:
         """records: float32[V, record], those of the model. StreamvecError where there is no node."""
         self._records = records
         self._at = np.zeros(len(records), np.int64)  # of each word: 0 where its record is here, or the worker, from 1
-        self._crew = Crew(cluster, RecordWorker, self._places)
+        self._placed = PlacedWorkers(cluster, RecordWorker, self._places)
         self.begin()
 
     def begin(self) -> None:
         """Begins with new workers on the nodes that are left, and the records that are here."""
         self._at[:] = 0
-        self._crew.begin()
+        self._placed.begin()
 
     def train(self, batch: Batch, cost: Cost, key: np.uint64) -> np.ndarray:
         """As `Trainer.train`. Raises Lost where a worker is: then the model is to begin anew from a checkpoint."""
-        workers, sizes = self._crew.workers, np.diff(batch.tasks)
+        workers, sizes = self._placed.workers, np.diff(batch.tasks)
         met, task_of = self._met(batch, sizes)
         there = np.bincount(task_of * (len(workers) + 1) + self._at[met], minlength=sizes.size * (len(workers) + 1))
         has = there.reshape(sizes.size, -1)[:, 1:]
@@ -65,7 +65,7 @@ class NodeTasks:
     def give_back(self) -> None:
         """As `Trainer.give_back`. Raises Lost as `train` does."""
         some = max(1, _PIECE // self._records[:1].nbytes)
-        for number, worker in enumerate(self._crew.workers):
+        for number, worker in enumerate(self._placed.workers):
             ids = np.flatnonzero(self._at == number + 1)
             for first in range(0, ids.size, some):
                 here = ids[first : first + some]
@@ -84,7 +84,7 @@ class NodeTasks:
     def _moves(self, met: np.ndarray, goes_to: np.ndarray) -> list[list[tuple[np.ndarray, np.ndarray | Call]]]:
         """For each worker the words that it lacks, and their records, by where they come from: all are told to give
         before one is told to train."""
-        comes_from, workers = self._at[met], self._crew.workers
+        comes_from, workers = self._at[met], self._placed.workers
         moves: list[list[tuple[np.ndarray, np.ndarray | Call]]] = [[] for _ in workers]
         for to in range(1, len(workers) + 1):
             for place in range(len(workers) + 1):

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from streamvec.cluster.nodes import Cluster, Lost, Node
-from streamvec.cluster.placed import Crew, Place
+from streamvec.cluster.placed import Place, PlacedWorkers
 from streamvec.errors import StreamvecError
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.team import Team
@@ -44,7 +44,7 @@ class NodeGroups:
         self._cluster, self._config, self._team, self._note = cluster, config, team, note
         self._lanes: list[slice] = []  # of each worker
         self._gradients = {name: aligned_zeros(size) for name, size in config.shape.parameters().items()}
-        self._crew = Crew(cluster, StackWorker, self._dealt)
+        self._placed = PlacedWorkers(cluster, StackWorker, self._dealt)
         self._begin()
 
     def run(self, taken: Pass, head: Callable[[int], None], by_hidden: ByHidden) -> Passed:
@@ -66,7 +66,7 @@ class NodeGroups:
     def _run(self, taken: Pass, head: Callable[[int], None], by_hidden: ByHidden) -> Passed:
         shared = self._cluster.share({name: taken.parameters[name] for name in self._gradients})
         known, calls = [], []
-        for worker, lanes in zip(self._crew.workers, self._lanes, strict=True):
+        for worker, lanes in zip(self._placed.workers, self._lanes, strict=True):
             here = taken.inputs[:, lanes]
             ids, places = np.unique(here, return_inverse=True)
             inputs = places.astype(np.int32).reshape(here.shape)
@@ -83,7 +83,7 @@ class NodeGroups:
             first += len(hidden)
         given = self._through_head(head, by_hidden, [edge for each in edges for edge in each])
         calls, total = [], None
-        for worker, each in zip(self._crew.workers, edges, strict=True):
+        for worker, each in zip(self._placed.workers, edges, strict=True):
             calls.append(worker.call("back", [given[edge] for edge in each]))
             total = worker.call("add", total)
         assert total is not None
@@ -114,7 +114,7 @@ class NodeGroups:
         return given
 
     def _begin(self) -> None:
-        for there, worker in zip(self._crew.begin(), self._crew.workers, strict=True):
+        for there, worker in zip(self._placed.begin(), self._placed.workers, strict=True):
             if there != products():
                 self._note(
                     f"matrix products are made by {products()} here and by {there} on the node {worker.node.address}: "

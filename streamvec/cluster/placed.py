@@ -1,4 +1,4 @@
-"""Workers of one kind, at most one a node, which are begun anew on the nodes that are left where one is lost."""
+"""Workers of one kind on the nodes of a cluster, which are begun anew on those that are left where one is lost."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from streamvec.cluster.nodes import Cluster, Lost, Node, Worker
 from streamvec.errors import StreamvecError
 
-_TRIES = 4  # one after another, until all workers have begun
+_TRIES = 7  # one after another, until all workers have begun
 _PAUSE = 1.0  # seconds before another try, times how many there have been: Ray must see that a node is gone
 
 
@@ -18,7 +18,7 @@ class Place(NamedTuple):
     arguments: tuple[Any, ...]  # of what makes the object that it holds
 
 
-class Crew:
+class PlacedWorkers:
     """Workers of one kind; their objects have a method `ready`, whose answers `begin` gives."""
 
     def __init__(

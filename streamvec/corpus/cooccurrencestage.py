@@ -16,7 +16,7 @@ import pyarrow as pa
 from streamvec.corpus.batchpieces import BatchPiece, batch_pieces
 from streamvec.corpus.compiling import compile_cooccurrences, resident_bytes
 from streamvec.corpus.cooccurrences import BATCH_ENTRIES, KIND, SCHEMA, Cooccurrences, Counted, bands_of, own
-from streamvec.corpus.crew import Crew, Crews, Keep, ThreadCrews
+from streamvec.corpus.crew import Crew, Crews, Keep
 from streamvec.corpus.layout import RECORD, RUNS
 from streamvec.corpus.nearby import Nearby
 from streamvec.corpus.pairpass import PairPass, Piece
@@ -128,13 +128,10 @@ class CooccurrenceStage:
         """Whether nothing is left to do."""
         return (self.folder / INDEX).exists()
 
-    def run(
-        self, memory: int, threads: int, report: Report, stop: Callable[[], bool], crews: Crews | None = None
-    ) -> Cooccurrences:
-        """Counts and writes what is not there yet; neither *memory*, in bytes for the whole process, nor *threads*, nor
-        who counts change a byte.
+    def run(self, crews: Crews, report: Report, stop: Callable[[], bool]) -> Cooccurrences:
+        """Counts and writes what is not there yet; neither who counts nor how much memory there is changes a byte.
 
-        crews: who counts, these threads where None is given; files are written by threads in any case.
+        crews: who counts; files are written by threads of this process in any case.
 
         Raises Interrupted when *stop* says so, StreamvecError for a full disk, and where no two words stand near each
         other.
@@ -143,12 +140,13 @@ class CooccurrenceStage:
             compile_cooccurrences()
             give_memory_back()
             taken = resident_bytes() or 0
+            memory, threads = crews.here.memory, crews.here.threads
             room, most = room_of(memory, threads, taken, self._words), most_runs(memory, taken, self._words)
             with advised(Cooccurrences.again(self.folder)):
                 passed: PairPass[Piece] = PairPass(self.folder / RUNS, self._identity)
                 verified = _verified(passed.runs.paths, stop)  # a damaged one is told before more is counted
             passed.runs.at_once = min(passed.runs.at_once, most)
-            self._count(passed, most, crews or ThreadCrews(threads, memory), taken, report, stop)
+            self._count(passed, most, crews, taken, report, stop)
             give_memory_back()
             self._write(passed, verified, room, threads, report, stop)
             give_memory_back()

@@ -48,6 +48,10 @@ class Crews(Protocol):
     """Where crews come from, one after another; all have as many workers. To be used in a ``with`` block."""
 
     @property
+    def here(self) -> "ThreadCrews":
+        """Threads of this process, for what no other can do, and the memory that it may hold."""
+
+    @property
     def size(self) -> int:
         """Workers of a crew."""
 
@@ -75,11 +79,20 @@ class Crews(Protocol):
 
 
 class ThreadCrews:
-    """Crews of *threads* threads of this process, which may hold *memory* bytes."""
+    """Crews of threads of this process."""
 
-    def __init__(self, threads: int, memory: int = 0) -> None:
+    def __init__(self, threads: int, memory: int = 1 << 30) -> None:
+        """threads: at least 1, beside the one that reads; memory: bytes that the whole process may hold."""
+        for name, value in (("threads", threads), ("memory", memory)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
         self.size = self.threads = threads
         self.memory = memory
+
+    @property
+    def here(self) -> Self:
+        """These."""
+        return self
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from streamvec.corpus.batchpieces import batch_pieces
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.compression import hold_within
 from streamvec.corpus.counts import Counts
-from streamvec.corpus.crew import Crews, ThreadCrews
+from streamvec.corpus.crew import Crews
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.encoding import Encoding, Expected, Summed, text_encoder, words_counted
 from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, RECORD, SHARDS, VOCABULARY, WORDS
@@ -55,31 +55,27 @@ def prepare(
     earlier: Earlier | None = None,
     phrases: PhraseOptions = NO_PHRASES,
     marked: bool = False,
-    memory: int,
-    threads: int,
+    crews: Crews,
     report: Callable[[Progress], None],
     stop: Callable[[], bool],
-    crews: Crews | None = None,
 ) -> tuple[Vocabulary, Shards]:
     """Makes vocabulary.arrow and shards/ in *folder*, or goes on with what was begun there, or takes what is finished.
 
     earlier: the vocabulary of an earlier training, whose words stay, however rare, and bring their counts.
     marked: words that are not in the vocabulary keep their places in the shards, which are MarkedShards then; not
     with phrases.
-    memory: bytes, for the whole process; threads: at least 1, beside the one that reads; crews: who counts and encodes,
-    these threads where None is given; phrases are found by threads in any case. None of them changes a byte of the
-    result. *report* is called after each block; *stop* is asked before each. Raises Interrupted when it says so,
-    StreamvecError when the input cannot be read or holds no word that occurs *min_count* times, or the disk is full.
+    crews: who counts and encodes; phrases are found by threads of this process in any case. How many they are, and how
+    much memory they have, changes no byte of the result. *report* is called after each block; *stop* is asked before
+    each. Raises Interrupted when it says so, StreamvecError when the input cannot be read or holds no word that occurs
+    *min_count* times, or the disk is full.
     """
-    for name, value in (("min_count", min_count), ("memory", memory), ("threads", threads)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+    if min_count < 1:
+        raise ValueError(f"min_count must be at least 1, got {min_count}")
     if marked and phrases.passes:
         raise ValueError("marked must not be given with phrases")
     if max_vocab is not None and max_vocab < 1:
         raise ValueError(f"max_vocab must be at least 1, got {max_vocab}")
-    hold_within(memory)
-    crews = crews or ThreadCrews(threads, memory)
+    hold_within(crews.here.memory)
     made_from = {
         "version": VERSION,
         "sources": [fingerprint(source) for source in sources],
@@ -105,11 +101,11 @@ def prepare(
         if not ((folder / VOCABULARY).exists() and (folder / SHARDS / INDEX).exists()):
             compile_kernels(tokenizer, phrases.passes > 0)
             taken = resident_bytes()
-            here = shares(memory, max(threads, crews.size), taken)
+            here = shares(crews.here.memory, max(crews.here.threads, crews.size), taken)
             there = shares(crews.memory, crews.threads, taken)
         pieces = pieces_of(sources, column, encoding, tokenizer, min(here.block_bytes, there.block_bytes))
         each = there.table_bytes // crews.threads
-        work = Work(folder, tokenizer, here.table_bytes, memory, threads, crews, each, pieces, report, stop)
+        work = Work(folder, tokenizer, here.table_bytes, crews, each, pieces, report, stop)
         if not phrases.passes:
             vocabulary = vocabulary_of(work, folder / VOCABULARY, min_count, max_vocab, earlier)
             return vocabulary, _shards(work, vocabulary, MarkedShards if marked else Shards)
@@ -154,7 +150,8 @@ def _vocabulary_with_phrases(
     make_folder(folder)
     # A word that is rarer than both is in no phrase, and not in the vocabulary: it is left a mark.
     words = vocabulary_of(work, folder / WORDS, min(min_count, options.min_count), None, earlier, is_final=False)
-    refuse_too_many(len(words), words.words.nbytes, work.threads, max(work.memory - PROCESS, MERGING))
+    threads, memory = work.crews.here.threads, work.crews.here.memory
+    refuse_too_many(len(words), words.words.nbytes, threads, max(memory - PROCESS, MERGING))
     ids = marked_ids(folder)
     if ids is None:
         encoding = marked_encoding(folder, words)
@@ -169,11 +166,11 @@ def _vocabulary_with_phrases(
     def room() -> int:
         give_memory_back()
         held = (resident_bytes() or PROCESS) + MERGING + 4 * words.words.nbytes  # phrases will be words, too
-        return min(work.table_bytes, work.memory - held)
+        return min(work.table_bytes, memory - held)
 
-    finding.run(room, work.threads, work.report, work.stop)
+    finding.run(room, threads, work.report, work.stop)
     limits = (1, None) if earlier else (min_count, max_vocab)
-    vocabulary, highest = finding.vocabulary(*limits, work.threads, work.report, work.stop)
+    vocabulary, highest = finding.vocabulary(*limits, threads, work.report, work.stop)
     if earlier is not None:
         vocabulary = earlier.joined_by(vocabulary, folder, min_count, max_vocab)
         vocabulary.about["phrases"] = finding.found_in(vocabulary)
@@ -193,12 +190,12 @@ def _joined_shards(work: Work, vocabulary: Vocabulary) -> Shards:
     if shards is None:
         words, ids = Vocabulary.load(folder / WORDS), MarkedShards.open(folder / IDS)
         encoding = joined_encoding(work.folder / SHARDS, vocabulary, ids)
-        encode = JoinedEncoder(Phrases(folder, words.words), vocabulary, work.threads)
+        encode = JoinedEncoder(Phrases(folder, words.words), vocabulary, work.crews.here.threads)
         give_memory_back()  # of looking up words
         first, text_bytes = encoding.start.number, words.about["counts"]["bytes_read"]
         with (
             contextlib.closing(read_ahead(batch_pieces(ids, first, text_bytes))) as pieces,
-            ThreadCrews(work.threads).hire(Summed, encode) as crew,
+            work.crews.here.hire(Summed, encode) as crew,
         ):
             shards = encoding.run(pieces, crew, work.report, work.stop)
     remove(folder)

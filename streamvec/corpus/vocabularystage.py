@@ -9,7 +9,7 @@ from streamvec.corpus.blocks import read_blocks
 from streamvec.corpus.compiling import compile_kernels, resident_bytes
 from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
-from streamvec.corpus.crew import Crews, ThreadCrews
+from streamvec.corpus.crew import Crews
 from streamvec.corpus.earlier import Earlier
 from streamvec.corpus.layout import COUNTING
 from streamvec.corpus.pipeline import Progress, read_ahead
@@ -29,8 +29,6 @@ class Work(NamedTuple):
     folder: Path
     tokenizer: Tokenizer
     table_bytes: int  # for all tables of this process
-    memory: int  # for all of this process
-    threads: int
     crews: Crews  # who counts and encodes
     words_bytes: int  # for the table of words of each worker
     pieces: Callable[[Start], Generator[Piece, None, None]]
@@ -60,17 +58,16 @@ def count_words(
     *,
     min_count: int,
     max_vocab: int | None,
-    memory: int,
-    threads: int,
+    crews: Crews,
     report: Callable[[Progress], None],
     stop: Callable[[], bool],
 ) -> Vocabulary:
     """Makes the vocabulary of a column of *source* at *path*, or takes it from there; raises as `prepare` does."""
     compile_kernels(tokenizer, False)
-    share = shares(memory, threads, resident_bytes())
+    share = shares(crews.memory, crews.threads, resident_bytes())
     pieces = pieces_of([source], column, "utf-8", tokenizer, share.block_bytes)
-    crews, each = ThreadCrews(threads, memory), share.table_bytes // threads
-    work = Work(path.parent, tokenizer, share.table_bytes, memory, threads, crews, each, pieces, report, stop)
+    each = share.table_bytes // crews.threads
+    work = Work(path.parent, tokenizer, share.table_bytes, crews, each, pieces, report, stop)
     return vocabulary_of(work, path, min_count, max_vocab, None)
 
 

@@ -9,8 +9,8 @@ from streamvec.errors import StreamvecError
 from streamvec.kernels import batches, layout, random, windows
 from streamvec.kernels.exchange import has_failed
 from streamvec.kernels.holdout import choose_held_out
-from streamvec.kernels.lanes import mark, mark_parts
 from streamvec.kernels.memory import aligned_zeros
+from streamvec.kernels.replicas import mark, mark_parts
 from streamvec.kernels.subwords import Subwords, bound_sharing, compose
 from streamvec.kernels.team import Team
 from streamvec.models.columns import Columns

@@ -12,7 +12,7 @@ from streamvec.models.options import check, option
 
 LANES = 16
 _RANGE = re.compile(r"(\d{1,3})-(\d{1,3})", re.ASCII)
-LANE_ROWS = 1 << 17  # rows of an array that are combined at once at the end of a step of several lanes
+COMBINED_ROWS = 1 << 17  # rows of an array that are combined at once at the end of a step of several lanes
 SOFTMAX_BLOCK = 512  # words of the vocabulary that one thread scores at a time in a full softmax
 LONGEST_PATH = 42  # nodes: a Huffman path of n nodes needs a corpus of Fibonacci(n + 2) tokens, here 7e8, to exist
 
@@ -171,7 +171,7 @@ class SkipGramConfig:
     def lane_bytes(self, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:
         """The same of one lane: a replica, its rows as they were, which of them changed, and the changes of all."""
         changed = 2 * (words + 1) + ngrams.rows
-        together = min(changed, 2 * LANE_ROWS) * self.vectors * LANES * 4
+        together = min(changed, 2 * COMBINED_ROWS) * self.vectors * LANES * 4
         return self.replica_bytes(words, ngrams) + self.array_bytes(words, ngrams) + 17 * changed + 3 * together
 
     def replica_bytes(self, words: int, ngrams: NGramSizes = NO_NGRAMS) -> int:

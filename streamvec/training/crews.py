@@ -19,9 +19,8 @@ Result = TypeVar("Result")
 
 def crews_of(machine: MachineOptions, cluster: Cluster | None) -> Crews:
     """Threads of this machine, or all cores of the nodes that are alive; StreamvecError where none is left."""
-    if cluster is None:
-        return ThreadCrews(machine.cores, machine.memory_bytes)
-    return NodeCrews(cluster, machine.memory_bytes)
+    here = ThreadCrews(machine.cores, machine.memory_bytes)
+    return here if cluster is None else NodeCrews(cluster, here)
 
 
 def despite_losses(

@@ -65,7 +65,7 @@ def train_pairs(
 
     def attempt() -> Cooccurrences:
         with crews_of(machine, None if stage.is_finished else work.cluster) as crews:
-            return stage.run(machine.memory_bytes, machine.cores, tell, work.stop, crews)
+            return stage.run(crews, tell, work.stop)
 
     kept = functools.partial(records, run.cooccurrences)
     cooccurrences = despite_losses(attempt, kept, "record", work.report.note, run.folder)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamvec.corpus.crew import ThreadCrews
 from streamvec.corpus.examples import Examples, ExampleWriter
 from streamvec.corpus.layout import COUNTING
 from streamvec.corpus.pipeline import Progress as Counted
@@ -146,8 +147,7 @@ def _read(
             tokenizer,
             min_count=options.min_count,
             max_vocab=options.max_vocab,
-            memory=machine.memory_bytes,
-            threads=machine.cores,
+            crews=ThreadCrews(machine.cores, machine.memory_bytes),
             report=_teller(report),
             stop=stop,
         )

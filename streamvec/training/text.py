@@ -218,8 +218,6 @@ def _prepare(
                 earlier=start.earlier if start else None,
                 phrases=text.phrase_options,
                 marked=run.is_marked,
-                memory=machine.memory_bytes,
-                threads=machine.cores,
                 report=tell,
                 stop=stop,
                 crews=crews,

@@ -1,10 +1,10 @@
 """Training of skip-gram and CBOW from shards to vectors.arrow, begun or gone on with."""
 
 from streamvec.cluster.columnshards import ColumnShards
-from streamvec.cluster.lanes import lanes_on
+from streamvec.cluster.replicas import replicas_on
 from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import word_bytes
-from streamvec.models.lanes import InLanes, Laned
+from streamvec.models.replicas import InSteps, Replicas
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.subwords import NGrams, list_starts, ngrams_of
@@ -25,12 +25,13 @@ def train_words(work: Work, config: SkipGramConfig, shards: Shards) -> None:
     model = _model_of(work, config, shards.batches, ngrams)
     try:
         watch = HeldOut(model, run, shards, vocabulary)
-        if isinstance(model, Laned):
-            in_lanes = InLanes(shards, config.lanes)
-            work.train(model, in_lanes, in_lanes.steps, watch, renew=model.renew)
+        if isinstance(model, Replicas):
+            in_steps = InSteps(shards, config.lanes)
+            work.train(model, in_steps, in_steps.steps, watch, renew=model.renew)
+        elif isinstance(model, ColumnShards):
+            work.train(model, model.shared(shards), shards.batches, watch, renew=model.renew)
         else:
-            renew = model.renew if isinstance(model, ColumnShards) else None
-            work.train(model, shards, shards.batches, watch, renew=renew)
+            work.train(model, shards, shards.batches, watch)
         best = watch.take_best()
         if best is not None:
             work.report.note(f"the held-out loss was lowest after epoch {best}: these are its vectors")
@@ -45,13 +46,13 @@ def train_words(work: Work, config: SkipGramConfig, shards: Shards) -> None:
 
 def _model_of(
     work: Work, config: SkipGramConfig, batches: int, ngrams: NGrams | None
-) -> SkipGram | ColumnShards | Laned:
+) -> SkipGram | ColumnShards | Replicas:
     """The model, on this machine or with a cluster; *batches* of an epoch."""
     counts, cluster = work.vocabulary.counts, work.cluster
     if config.lanes > 1:
         if cluster is None:
-            return Laned.here(config, counts, batches, work.machine.cores, ngrams)
-        return Laned(config, counts, batches, ngrams, lanes_on(cluster, config, counts, batches, ngrams))
+            return Replicas.here(config, counts, batches, work.machine.cores, ngrams)
+        return Replicas(config, counts, batches, ngrams, replicas_on(cluster, config, counts, batches, ngrams))
     if cluster is not None:
         return ColumnShards(cluster, config, counts, batches, ngrams)
     return SkipGram(config, counts, batches, work.machine.cores, ngrams)

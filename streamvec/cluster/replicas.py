@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.cluster.nodes import Cluster, Node
-from streamvec.cluster.placed import Crew, Place
-from streamvec.models.lane import Lane
+from streamvec.cluster.placed import Place, PlacedWorkers
+from streamvec.models.replica import Replica
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.subwords import NGrams
 from streamvec.models.wordconfig import SkipGramConfig
@@ -22,14 +22,14 @@ class Told(NamedTuple):
     ngrams: NGrams | None
 
 
-def new_lane(told: Told, threads: int) -> Lane:
+def new_replica(told: Told, threads: int) -> Replica:
     """A lane as training begins with it."""
-    return Lane(SkipGram(told.config, told.counts, told.record_batches, threads, told.ngrams), told.counts)
+    return Replica(SkipGram(told.config, told.counts, told.record_batches, threads, told.ngrams), told.counts)
 
 
-def lanes_on(
+def replicas_on(
     cluster: Cluster, config: SkipGramConfig, counts: np.ndarray, record_batches: int, ngrams: NGrams | None
-) -> Crew:
+) -> PlacedWorkers:
     """The lanes on the nodes that there are, begun anew where one is lost."""
     told = cluster.share(Told(config, counts, record_batches, ngrams))
 
@@ -41,4 +41,4 @@ def lanes_on(
             places.append(Place(node, (told, max(1, node.cores // lanes))))
         return places
 
-    return Crew(cluster, new_lane, deal)
+    return PlacedWorkers(cluster, new_replica, deal)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
-from streamvec.kernels.lanes import advance, combine, differ
 from streamvec.kernels.memory import aligned_zeros
+from streamvec.kernels.replicas import advance, combine, differ
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
 from streamvec.models.wordconfig import LANES
@@ -54,7 +54,7 @@ def rounds_of(batches: int, lanes: int) -> int:
     return 1 << (wanted.bit_length() - 1)
 
 
-class Lane:
+class Replica:
     """One replica, and how it was when it was last combined with the others."""
 
     def __init__(self, model: SkipGram, counts: np.ndarray) -> None:

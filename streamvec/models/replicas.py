@@ -11,15 +11,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from streamvec.corpus.shards import TokenBatch
-from streamvec.models.lane import PARTS, Changes, Lane, combined_of, rounds_of
+from streamvec.models.replica import PARTS, Changes, Replica, combined_of, rounds_of
 from streamvec.models.skipgram import SkipGram, rate_at
 from streamvec.models.step import Position, StepResult
 from streamvec.models.subwords import NGrams
-from streamvec.models.wordconfig import LANE_ROWS, LANES, SkipGramConfig
+from streamvec.models.wordconfig import COMBINED_ROWS, LANES, SkipGramConfig
 from streamvec.models.workers import Dealt, LocalWorker, Worker
 
 
-class LaneBatches(NamedTuple):
+class StepBatches(NamedTuple):
     """The record batches of one step."""
 
     batches: list[TokenBatch]
@@ -48,18 +48,18 @@ class Source(Protocol):
         """One of them."""
 
 
-class InLanes:
+class InSteps:
     """Record batches by steps, in which lanes take turns."""
 
     def __init__(self, source: Source, lanes: int) -> None:
         self._source, self._lanes, self._size = source, lanes, lanes * rounds_of(source.batches, lanes)
         self.steps = -(-source.batches // self._size)  # of one epoch
 
-    def at(self, epoch: int, batch: int) -> LaneBatches:
+    def at(self, epoch: int, batch: int) -> StepBatches:
         """What step number *batch* of an epoch trains on."""
         first = batch * self._size
         last = min(first + self._size, self._source.batches)
-        return LaneBatches([self._source.batch(number) for number in range(first, last)], first, self._lanes)
+        return StepBatches([self._source.batch(number) for number in range(first, last)], first, self._lanes)
 
 
 class Hands(Protocol):
@@ -70,7 +70,7 @@ class Hands(Protocol):
         """As they are now."""
 
     def begin(self) -> list[float]:
-        """Makes all lanes anew, as training begins; what `Lane.ready` of each says."""
+        """Makes all lanes anew, as training begins; what `Replica.ready` of each says."""
 
     def share(self, value: Any) -> Any:
         """What stands for *value* as an argument of calls of all workers, so that it is sent to each machine once."""
@@ -86,13 +86,13 @@ class HandsHere:
         self, config: SkipGramConfig, counts: np.ndarray, record_batches: int, threads: int, ngrams: NGrams | None
     ) -> None:
         self._arguments = config, counts, record_batches, threads, ngrams
-        self._lanes: list[Lane] = []
+        self._lanes: list[Replica] = []
         self.workers: Sequence[Worker] = []
 
     def begin(self) -> list[float]:
         """As `Hands.begin`."""
         config, counts, *_ = self._arguments
-        self._lanes = [Lane(SkipGram(*self._arguments), counts) for _ in range(config.lanes)]
+        self._lanes = [Replica(SkipGram(*self._arguments), counts) for _ in range(config.lanes)]
         self.workers = [LocalWorker(lane) for lane in self._lanes]
         return [lane.ready() for lane in self._lanes]
 
@@ -106,7 +106,7 @@ class HandsHere:
             lane.close()
 
 
-class Laned:
+class Replicas:
     """Lanes as training sees a model: `streamvec.training.loop.Model`, and what beginning, watching, writing need."""
 
     unit = SkipGram.unit
@@ -120,7 +120,7 @@ class Laned:
         ngrams: NGrams | None,
         hands: Hands,
     ) -> None:
-        """As `SkipGram`, with *record_batches* of an epoch; *hands* has a `Lane` for each lane."""
+        """As `SkipGram`, with *record_batches* of an epoch; *hands* has a `Replica` for each lane."""
         self.config = config
         self.words = len(counts)
         self.steps = record_batches
@@ -137,7 +137,7 @@ class Laned:
     @classmethod
     def here(
         cls, config: SkipGramConfig, counts: np.ndarray, record_batches: int, threads: int, ngrams: NGrams | None = None
-    ) -> "Laned":
+    ) -> "Replicas":
         """With all lanes in this process, one after another, each on all *threads*."""
 
         hands = HandsHere(config, counts, record_batches, threads, ngrams)
@@ -148,7 +148,7 @@ class Laned:
         """Loss a pair when all scores are 0."""
         return self._chance
 
-    def step(self, batch: LaneBatches, position: Position) -> StepResult:
+    def step(self, batch: StepBatches, position: Position) -> StepResult:
         """Trains all lanes on a step's record batches, and combines them."""
         loss, examples, tokens = 0.0, 0, 0
         begun = []
@@ -215,8 +215,8 @@ class Laned:
 
     def _combine(self, ends: bool) -> None:
         """Combines the rows that are due."""
-        for first in range(0, self._rows, LANE_ROWS) if ends else [0]:
-            last = first + LANE_ROWS if ends else self._rows
+        for first in range(0, self._rows, COMBINED_ROWS) if ends else [0]:
+            last = first + COMBINED_ROWS if ends else self._rows
             answers = [worker.call("changes", ends, first, last) for worker in self._workers]
             found: list[Changes] = [answer.result() for answer in answers]
             combined = combined_of(found)
