@@ -39,7 +39,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", action="store_true", help="Also run the tests marked soak, which take minutes.")
+    parser.addoption("--soak", action="store_true", help="Run all of what holds RELIABILITY.md, and the tests marked soak.")
     parser.addoption("--keep-counts", metavar="FILE", help="Keep what was tried, and how often, as JSON.")
 
 
@@ -65,10 +65,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--soak"):
-        for item in items:
-            if "soak" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
+    if config.getoption("--soak"):
+        promises = (config.rootpath / "RELIABILITY.md").read_text(encoding="utf-8")
+        others = [item for item in items if "soak" not in item.keywords and f"tests/{item.path.name}" not in promises]
+        left = set(others)
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=others)
+        return
+    for item in items:
+        if "soak" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
 
 
 def two_topics(lines: int, seed: int = 0) -> str:
