@@ -39,7 +39,9 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", action="store_true", help="Run all of what holds RELIABILITY.md, and the tests marked soak.")
+    parser.addoption(
+        "--soak", action="store_true", help="Run all of what holds RELIABILITY.md, and the tests marked soak."
+    )
     parser.addoption("--keep-counts", metavar="FILE", help="Keep what was tried, and how often, as JSON.")
 
 
