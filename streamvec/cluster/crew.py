@@ -20,6 +20,7 @@ from streamvec.corpus.release import give_memory_back
 from streamvec.corpus.runfiles import RunFiles
 
 _BLOCK = 8 << 20  # bytes of a run that are sent at a time
+_AHEAD = 8  # blocks asked for at once: each waits for what the worker was to do before
 _USED = 2, 3  # of a worker's memory is divided as that of a thread: the rest is for the run that waits
 
 
@@ -113,12 +114,12 @@ class NodeCrew:
         while self._fetching:
             self._fetching.popleft().result()
 
-    def answered(self, member: "_Member", kept: int) -> None:
-        """Has *kept* runs of *member* fetched; raises what went wrong with those before.
+    def answered(self, member: "_Member", kept: list[int]) -> None:
+        """Has runs of *member*, each of so many blocks, fetched; raises what went wrong with those before.
 
         Where more runs wait than there are workers, the oldest is waited for.
         """
-        self._fetching += [self._pool.submit(self._fetch, member) for _ in range(kept)]
+        self._fetching += [self._pool.submit(self._fetch, member, blocks) for blocks in kept]
         while self._fetching and (len(self._fetching) > self.size or self._fetching[0].done()):
             self._fetching.popleft().result()
 
@@ -134,9 +135,9 @@ class NodeCrew:
         self._next = (self._members.index(found) + 1) % self.size
         return found
 
-    def _fetch(self, member: "_Member") -> None:
+    def _fetch(self, member: "_Member", blocks: int) -> None:
         assert self._runs is not None
-        streams = member.streams()
+        streams = member.streams(blocks)
         first = next(streams)
         self._runs.keep(first.schema, (batch for stream in chain([first], streams) for batch in stream))
 
@@ -153,12 +154,14 @@ class _Member:
             self.calls.popleft()
         return bool(self.calls)
 
-    def streams(self) -> Iterator[pa.ipc.RecordBatchStreamReader]:
-        """The blocks of its oldest run, each asked for while the one before is used."""
-        asked = self.worker.call("block")
-        while (block := asked.result()) is not None:
-            asked = self.worker.call("block")
-            yield pa.ipc.open_stream(block)
+    def streams(self, blocks: int) -> Iterator[pa.ipc.RecordBatchStreamReader]:
+        """The next blocks that wait there, some asked for while one is used."""
+        asked: deque[Call] = deque()
+        for number in range(blocks + _AHEAD):
+            if number < blocks:
+                asked.append(self.worker.call("block"))
+            if number >= _AHEAD:
+                yield pa.ipc.open_stream(asked.popleft().result())
 
 
 class _Answer:
@@ -178,8 +181,8 @@ class _Bench:
 
     def __init__(self) -> None:
         self._held: Any = None
-        self._runs: deque[deque[pa.Buffer]] = deque()
-        self._kept = 0
+        self._blocks: deque[pa.Buffer] = deque()
+        self._kept: list[int] = []
 
     def ready(self) -> None:
         """Answers once the worker is there."""
@@ -193,30 +196,27 @@ class _Bench:
         self._held = None
         give_memory_back()
 
-    def call(self, method: str, *item: Any) -> tuple[Any, int]:
-        """What a method of the object returns, and how many runs came of it."""
-        self._kept = 0
+    def call(self, method: str, *item: Any) -> tuple[Any, list[int]]:
+        """What a method of the object returns, and of how many blocks each run is that came of it."""
+        self._kept = []
         return getattr(self._held, method)(*item), self._kept
 
-    def block(self) -> pa.Buffer | None:
-        """The next block of the oldest run, a stream of record batches; None behind its last."""
-        if not self._runs[0]:
-            self._runs.popleft()
-            return None
-        return self._runs[0].popleft()
+    def block(self) -> pa.Buffer:
+        """The next block of the oldest run, a stream of record batches."""
+        return self._blocks.popleft()
 
     def _keep(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-        blocks: deque[pa.Buffer] = deque()
+        before = len(self._blocks)
+        sent = pa.ipc.IpcWriteOptions(compression="lz4")
         sink = pa.BufferOutputStream()
-        stream = pa.ipc.new_stream(sink, schema)
+        stream = pa.ipc.new_stream(sink, schema, options=sent)
         for batch in batches:
             if sink.tell() >= _BLOCK:
                 stream.close()
-                blocks.append(sink.getvalue())
+                self._blocks.append(sink.getvalue())
                 sink = pa.BufferOutputStream()
-                stream = pa.ipc.new_stream(sink, schema)
+                stream = pa.ipc.new_stream(sink, schema, options=sent)
             stream.write_batch(batch)
         stream.close()
-        blocks.append(sink.getvalue())
-        self._runs.append(blocks)
-        self._kept += 1
+        self._blocks.append(sink.getvalue())
+        self._kept.append(len(self._blocks) - before)
