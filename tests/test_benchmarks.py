@@ -54,7 +54,8 @@ def test_quick_run_keeps_figures(program: str, tmp_path: Path) -> None:
     key, number = FIGURES[program]
     assert len(record[key]) == number, record[key]
     lowest = min(_numbers(record[key]))
-    assert lowest >= 0 if program == "tasks" else lowest > 0  # what a network has not learnt in a moment scores 0
+    # What a network has not learnt in a moment scores 0; who is alone sends no byte.
+    assert lowest >= 0 if program in ("tasks", "lanes", "cluster_words") else lowest > 0
 
 
 def _numbers(found: Any) -> list[float]:
