@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from streamvec.models.kinds import CONFIGS
 from streamvec.training.options import MachineOptions, TextOptions
@@ -37,6 +38,16 @@ _OF_SOME = {"from": ("skipgram", "cbow"), "valid": ("lm",), "report_gradients": 
 @gradients_option
 @options_of_kinds(CONFIGS)
 @options_of(TextOptions, MachineOptions)
+@click.option(
+    "--cluster",
+    type=click.IntRange(min=1),
+    metavar="NODES",
+    help="Tell what as many nodes would take, each like this machine with --threads and --memory.",
+)
+@click.option("--bandwidth", type=float, default=10.0, show_default=True, help="Gigabits a second between the nodes.")
+@click.option(
+    "--round-trip", type=float, default=100.0, show_default=True, help="Microseconds from one node to another and back."
+)
 @json_option
 @click.pass_context
 def plan_(
@@ -49,6 +60,9 @@ def plan_(
     vectors: str | None,
     valid: str | None,
     report_gradients: bool,
+    cluster: int | None,
+    bandwidth: float,
+    round_trip: float,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -61,14 +75,22 @@ def plan_(
     Example:
       streamvec plan wiki.txt.zst --dim 300 --memory 2GB
       streamvec plan novel.txt --kind lm --level char --hidden 512
+      streamvec plan wiki.txt.zst --dim 300 --cluster 4 --bandwidth 25
     """
+    from streamvec.training.clusterplan import Machines
     from streamvec.training.plan import plan_training
 
     asked = given(context, options)
     of_some = {"from": start_from, "valid": valid, "report_gradients": report_gradients or None}
     _refuse_others(kind, [*asked, *(name for name, value in of_some.items() if value is not None)])
     usage_checked(asked, CONFIGS[kind], start_from, vectors)
+    if cluster is None:
+        for name in ("bandwidth", "round_trip"):
+            if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                flag = "--" + name.replace("_", "-")
+                raise click.UsageError(f"{flag} is of the network between nodes: give --cluster NODES, too", context)
     try:
+        machines = Machines(cluster, bandwidth, round_trip) if cluster is not None else None
         plan = plan_training(
             inputs,
             out,
@@ -77,6 +99,7 @@ def plan_(
             vectors=vectors,
             valid=valid,
             report_gradients=report_gradients,
+            machines=machines,
             **asked,
         )
     except ValueError as problem:
@@ -130,9 +153,24 @@ def _lines(plan: "Plan", options: dict[str, Any]) -> list[str]:
         ("disk", _size(plan.peak_disk), _made_of({name: _size(size) for name, size in plan.disk.items() if size})),
         ("time", _time(plan.total_seconds), _made_of({name: _time(time) for name, time in plan.seconds.items()})),
         ("", "", f"training at {_rate(plan.rate)} {plan.unit}/s, {plan.epochs} epochs"),
+        *(_cluster_rows(plan.cluster) if plan.cluster else []),
     ]
     width = max(len(value) for _, value, _ in rows)
     return [f"{name:<10}  {value:>{width}}  {note}".rstrip() for name, value, note in rows]
+
+
+def _cluster_rows(cluster: dict[str, Any]) -> list[tuple[str, str, str]]:
+    number, at_work, cores = (cluster[name] for name in ("nodes", "nodes_that_train", "cores_of_a_node"))
+    network = f"{cluster['bandwidth_gigabits']:g} Gbit/s, {cluster['round_trip_microseconds']:g} us there and back"
+    idle = f"; {at_work} of them train" if at_work < number else ""
+    sent = {name: _size(size) for name, size in cluster["sent_bytes"].items()}
+    return [
+        ("nodes", f"{number}", f"of {cores} core{'s' * (cores > 1)}{idle}; {network}"),
+        ("", "", f"each needs {_size(cluster['node_memory_bytes'])} for training"),
+        ("", "", f"this machine alone would take {_time(cluster['seconds_on_one_machine'])}"),
+        ("sent", _size(sum(cluster["sent_bytes"].values())), _made_of(sent)),
+        ("", "", f"most time goes to: {_made_of({f'{name}:': why for name, why in cluster['waits_for'].items()})}"),
+    ]
 
 
 def _made_of(parts: dict[str, str]) -> str:

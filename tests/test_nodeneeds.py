@@ -4,7 +4,8 @@ import pytest
 
 from streamvec.errors import StreamvecError
 from streamvec.models.wordconfig import SkipGramConfig
-from streamvec.training.needs import PROCESS_BYTES, Load, node_bytes, refuse_too_large_for_nodes
+from streamvec.training.needs import PROCESS_BYTES, Load
+from streamvec.training.nodeneeds import Room, node_bytes, refuse_too_large_for_nodes
 
 LOAD = Load(2_000_000, 8.0)
 
@@ -31,6 +32,6 @@ def test_each_lane_has_a_replica_and_what_it_was() -> None:
 def test_a_node_with_less_is_told_and_one_with_nothing_to_do_is_not() -> None:
     config, many = SkipGramConfig(dim=100), 1 << 40
     needed = node_bytes(config, LOAD, 2, 1)
-    refuse_too_large_for_nodes(config, LOAD, [("a", 1, needed), ("b", 1, needed), ("idle", 1, 1)])
+    refuse_too_large_for_nodes(config, LOAD, [Room("a", 1, needed), Room("b", 1, needed), Room("idle", 1, 1)])
     with pytest.raises(StreamvecError, match=r"on each of 2 nodes .* and [\d,]+ MB are there at b: add nodes"):
-        refuse_too_large_for_nodes(config, LOAD, [("a", 1, many), ("b", 1, needed - 1)])
+        refuse_too_large_for_nodes(config, LOAD, [Room("a", 1, many), Room("b", 1, needed - 1)])

@@ -30,7 +30,7 @@ class LmSizes:
         return self.config.batch * self.config.bptt
 
     @property
-    def _stack(self) -> int:
+    def stack(self) -> int:
         """Numbers of the layers' parameters."""
         total = 0
         for shape in self.config.shape.parameters().values():
@@ -70,10 +70,17 @@ class LmSizes:
         """Numbers of the vectors that go in, where the output does not share them."""
         return 0 if self.config.tied else self.words * padded(self.config.dim)
 
+    @property
+    def stack_share(self) -> float:
+        """Of the products of a training step, those of the layers: the others are of the output."""
+        columns = self.config.shape.outputs
+        scored = self._samples or self._scored + sum(width for _, width in self._clusters)
+        return self.stack / (self.stack + scored * columns)
+
     def checkpoint_bytes(self) -> int:
         """All that a checkpoint holds: parameters, sums of the optimizer, states."""
         config = self.config
-        parameters = self._stack + self._head + self._embedding
+        parameters = self.stack + self._head + self._embedding
         states = config.layers * (2 if CELLS[config.cell].has_memory else 1) * config.batch * padded(config.hidden)
         frozen = self.words if config.freeze else 0
         return _FLOAT * (parameters * (1 + len(SUMS[config.optimizer])) + states) + frozen
@@ -81,7 +88,7 @@ class LmSizes:
     def training_bytes(self, threads: int) -> int:
         """Memory of the model while it is trained by so many threads."""
         config, most = self.config, self._most
-        gradients = self._stack * len(config.groups(config.batch)) + (0 if self._samples else self._head)
+        gradients = self.stack * len(config.groups(config.batch)) + (0 if self._samples else self._head)
         rows = most * padded(config.dim) + (most + self._samples) * config.shape.outputs * (self._samples > 0)
         met = rows * (4 + len(SUMS[config.optimizer]))  # rows of the words that a step meets
         per_block = threads * SOFTMAX_BLOCK * config.shape.outputs if self._cuts else 0
@@ -91,9 +98,26 @@ class LmSizes:
         """Memory of what measures beside it, on parameters that are there already."""
         return self._pass(trains=False)
 
+    def node_bytes(self, groups: int) -> int:
+        """Memory of a worker that takes so many groups of lanes through the layers, when they are trained."""
+        config, edges = self.config, self.config.groups(self.config.batch)
+        lanes = max((edges[last - 1][1] - edges[last - groups][0] for last in range(groups, len(edges) + 1)), default=0)
+        steps = lanes * config.bptt
+        held = self._held(trains=True) + 3 * padded(config.dim) + 4 * config.shape.outputs  # with what comes and goes
+        return _FLOAT * ((3 + groups) * self.stack + steps * held + self._packed(trains=True))
+
     def _pass(self, trains: bool) -> int:
         """What one step of all lanes is held in, on its way through the layers and the softmax."""
-        config, most = self.config, self._most
+        return _FLOAT * (self._most * self._held(trains) + self._scores(trains) + self._packed(trains))
+
+    def _packed(self, trains: bool) -> int:
+        """Numbers of the weights in another order, for products."""
+        config, cell = self.config, CELLS[self.config.cell]
+        return config.layers * cell.gates * padded(config.hidden) ** 2 * (2 if trains else 1)
+
+    def _held(self, trains: bool) -> int:
+        """Numbers that one time step of a lane is held in, on its way through the layers."""
+        config = self.config
         hidden, cell = padded(config.hidden), CELLS[config.cell]
         layer = cell.gates * hidden * (2 if cell.has_recurrent_bias else 1) + (2 if cell.has_memory else 1) * hidden
         held = config.layers * layer + padded(config.dim) + 2 * hidden
@@ -104,8 +128,7 @@ class LmSizes:
                 held += config.shape.outputs
         if config.separate:  # where lanes are within their lengths
             held += 8
-        packed = config.layers * cell.gates * hidden**2 * (2 if trains else 1)
-        return _FLOAT * (most * held + self._scores(trains) + packed)
+        return held
 
     def _scores(self, trains: bool) -> int:
         """Numbers that the softmax over some hidden vectors is held in."""

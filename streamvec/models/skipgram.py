@@ -126,14 +126,8 @@ class SkipGram:
 
     def met(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """How often the rows of each array occur among the tokens of *counts*, on average: float64[rows]."""
-        centers = counts * ((self._keep.astype(np.float64) + 1) / 2**32)
         assert not isinstance(self._targets, EveryWord)
-        contexts: np.ndarray = np.zeros(self._heights["inputs"])
-        contexts[: self.words] = centers
-        if self.ngrams is not None:
-            each = np.repeat(centers, np.diff(self.ngrams.starts))
-            contexts = np.bincount(self.ngrams.lists, each, contexts.size)
-        return {"inputs": contexts, "outputs": self._targets.met(centers, counts)}
+        return _met(counts, self._keep, self._targets, self._heights["inputs"], self.ngrams)
 
     def learning_rate(self, position: Position) -> float:
         """The learning rate at a position."""
@@ -285,6 +279,25 @@ def new_team(threads: int) -> Team:
         return Team(threads)
     except RuntimeError as problem:
         raise StreamvecError(f"{threads} threads cannot be had here ({problem}): use fewer --threads") from None
+
+
+def expected_met(config: SkipGramConfig, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """As `SkipGram.met`, of a model that there is not, without subwords; its objective is no full softmax."""
+    targets = _TARGETS[config.objective](config, counts)
+    assert not isinstance(targets, EveryWord)
+    return _met(counts, _keep_thresholds(counts, config.sample), targets, len(counts) + 1, None)
+
+
+def _met(
+    counts: np.ndarray, keep: np.ndarray, targets: Noise | Tree, rows: int, ngrams: NGrams | None
+) -> dict[str, np.ndarray]:
+    centers = counts * ((keep.astype(np.float64) + 1) / 2**32)
+    contexts: np.ndarray = np.zeros(rows)
+    contexts[: len(counts)] = centers
+    if ngrams is not None:
+        each = np.repeat(centers, np.diff(ngrams.starts))
+        contexts = np.bincount(ngrams.lists, each, rows)
+    return {"inputs": contexts, "outputs": targets.met(centers, counts)}
 
 
 def _keep_thresholds(counts: np.ndarray, sample: float) -> np.ndarray:

@@ -23,6 +23,7 @@ from streamvec.models.step import Position
 from streamvec.training import needs
 from streamvec.training.crews import crews_of, despite_losses, records
 from streamvec.training.needs import Load, compiling_bytes, refuse_too_large
+from streamvec.training.nodeneeds import refuse_too_large_for_nodes, rooms_of
 from streamvec.training.pairneeds import growth_of_shards, most_disk, pair_needs
 from streamvec.training.progress import Progress
 from streamvec.training.watch import Watch
@@ -50,6 +51,8 @@ def train_pairs(
     source is not needed any more."""
     run, vocabulary, machine = work.run, work.vocabulary, work.machine
     refuse_too_large(config, machine, work.load(), compiling_bytes())
+    if work.cluster is not None:
+        refuse_too_large_for_nodes(config, work.load(), rooms_of(work.cluster, machine))
     if run.checkpoints.newest() == Position(config.epochs, 0):  # only the vectors are left to write: no pairs for that
         model = Glove(config, len(vocabulary), 1, np.array([0, len(vocabulary)]))
         found = run.checkpoints.load(model.arrays, work.report.note)

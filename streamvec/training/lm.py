@@ -16,6 +16,7 @@ from streamvec.training.gradients import GradientReport
 from streamvec.training.lmneeds import refuse_too_large
 from streamvec.training.lmtext import held_out_shards
 from streamvec.training.loop import no_look
+from streamvec.training.nodeneeds import refuse_too_large_for_nodes, rooms_of
 from streamvec.training.run import Run
 from streamvec.training.watch import Patience
 from streamvec.training.work import Work
@@ -27,7 +28,10 @@ def train_lm_run(work: Work, config: LmConfig, shards: MarkedShards) -> None:
     run, vocabulary = work.run, work.vocabulary
     symbols = Symbols.of(vocabulary)
     held_out = held_out_shards(work)
-    refuse_too_large(config, work.machine, work.load(len(symbols.names)), shards, held_out)
+    load = work.load(len(symbols.names))
+    refuse_too_large(config, work.machine, load, shards, held_out)
+    if work.cluster is not None:
+        refuse_too_large_for_nodes(config, load, rooms_of(work.cluster, work.machine))
     batches = batches_of(shards, symbols, config.batch, config.bptt, config.separate)
     if isinstance(batches, Sequences) and batches.longer:
         work.report.note(

@@ -18,6 +18,7 @@ from streamvec.errors import StreamvecError
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
 from streamvec.training import needs
+from streamvec.training.clusterplan import Machines, preparing, spread_of, training_lm
 from streamvec.training.gradients import LOOKS
 from streamvec.training.lmneeds import Told, read_bytes, refuse_too_large, training_bytes
 from streamvec.training.lmtiming import MOST_MODEL, Stream, tokens_a_second
@@ -65,7 +66,12 @@ def share_filled(lengths: np.ndarray, lanes: int) -> float:
 
 
 def plan_lm(
-    config: LmConfig, machine: MachineOptions, seen: Seen, measured: Measured | None, report_gradients: bool
+    config: LmConfig,
+    machine: MachineOptions,
+    seen: Seen,
+    measured: Measured | None,
+    report_gradients: bool,
+    machines: Machines | None = None,
 ) -> Plan:
     """The plan; what will be refused is among its warnings."""
     corpus, load = seen.corpus, seen.load
@@ -90,8 +96,15 @@ def plan_lm(
     lanes = sum(read_bytes(text, config) for text in (read, held_out) if text)
     memory["training"] = training_bytes(config, machine, load, lanes, held_out is not None)
 
-    seconds = {"starting": START_SECONDS, **preparing_seconds(machine, seen)}
-    seconds["training"] = training + saved.seconds
+    seconds = {"starting": START_SECONDS, **preparing_seconds(machine, seen), "training": training}
+    spread = None
+    if machines is not None:
+        whole = training_lm(machines, machine, config, config.epochs * (tokens + looks), load.words, rate)
+        stages = {**preparing(machines, machine, seen), "training": whole}
+        spread = spread_of(machines, config, machine, load, stages, seconds)
+        seconds |= spread.seconds
+        rate *= training / seconds["training"]
+    seconds["training"] += saved.seconds
     if measured:
         seconds["encoding"] = seconds.get("encoding", 0.0) + measured.seconds
 
@@ -116,11 +129,18 @@ def plan_lm(
         sizes.checkpoint_bytes(),
         machine.memory_bytes,
         network,
+        spread.to_json() if spread else None,
     )
 
     def refuse_too_few() -> None:
         if not config.separate and lane_length(tokens, config.batch) < 1:
             raise StreamvecError(too_few(tokens, config.batch))
 
-    warn_of_refusals(plan, lambda: refuse_too_large(config, machine, load, read, held_out), refuse_too_few)
+    def refuse_on_nodes() -> None:
+        if spread is not None:
+            spread.refuse_too_large(config, load, machine)
+
+    warn_of_refusals(
+        plan, lambda: refuse_too_large(config, machine, load, read, held_out), refuse_on_nodes, refuse_too_few
+    )
     return plan

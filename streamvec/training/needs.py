@@ -9,7 +9,6 @@ python 3.11, numpy 2.4, pyarrow 26, numba 0.68 on Linux), in `benchmarks` and `t
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from streamvec.corpus.lookup import lookup_bytes
@@ -175,37 +174,6 @@ def refuse_too_large(config: WordConfig, machine: MachineOptions, load: Load, co
         f"training needs {needed / 1e6:,.0f} MB for {load.words:,} words of {config.dim} numbers, more than the "
         f"{allowed / 1e6:,.0f} MB it is held to: {any_of(ways)}"
     )
-
-
-def node_bytes(config: SkipGramConfig, load: Load, nodes: int, cores: int) -> int:
-    """Peak memory of the workers on each of so many nodes of a cluster, of so many processors."""
-    if config.lanes > 1:
-        lanes, one = -(-config.lanes // nodes), replace(config, lanes=1)
-        threads = max(1, cores // lanes)
-        each = config.lane_bytes(load.words, load.ngrams) + one.scratch_bytes(threads)
-        return lanes * (PROCESS_BYTES + each)
-    arrays, parts = config.array_bytes(load.words, load.ngrams), min(nodes, config.slices)
-    edges = [0, *(high for _, high in config.columns)]
-    ends = [edges[config.slices * part // parts] for part in range(parts + 1)]
-    most = max(high - low for low, high in pairwise(ends))  # columns of one node
-    rest = config.model_bytes(load.words, load.ngrams) - arrays + config.scratch_bytes(cores)
-    return PROCESS_BYTES + arrays * most // ends[-1] + rest
-
-
-def refuse_too_large_for_nodes(config: SkipGramConfig, load: Load, nodes: Sequence[tuple[str, int, int]]) -> None:
-    """StreamvecError when training on *nodes* (each address, cores, memory in bytes) would not fit on one of them."""
-    most = config.lanes if config.lanes > 1 else config.slices
-    for address, cores, memory in nodes[:most]:  # as they are dealt
-        needed = node_bytes(config, load, len(nodes), cores)
-        if needed > memory:
-            shared = (
-                f"up to {config.slices} nodes share the columns" if config.lanes == 1 else "each lane holds a whole"
-            )
-            raise StreamvecError(
-                f"training needs {needed / 1e6:,.0f} MB on each of {len(nodes)} nodes for {load.words:,} words of "
-                f"{config.dim} numbers ({shared}), and {memory / 1e6:,.0f} MB are there at {address}: add nodes, lower "
-                "--dim, or keep fewer words (--max-vocab)"
-            )
 
 
 def compiling_bytes() -> int:

@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 from streamvec.corpus.shards import BATCH_TOKENS
 from streamvec.corpus.sources import Source
 from streamvec.errors import StreamvecError
+from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import CONFIGS, WordConfig
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.wordconfig import SkipGramConfig
-from streamvec.training import needs
+from streamvec.training import clusterplan, needs
 from streamvec.training.adopt import refuse_other_marks
 from streamvec.training.asked import Asked
+from streamvec.training.clusterplan import Machines, Stage, spread_of
 from streamvec.training.glovetiming import entries_a_second, pairs_a_second
 from streamvec.training.lmplan import Measured, plan_lm
+from streamvec.training.nodeneeds import leading_bytes
 from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.pairneeds import PairNeeds, pair_needs
 from streamvec.training.planned import (
@@ -55,13 +58,15 @@ def plan_training(
     vectors: str | Path | None = None,
     valid: str | Path | None = None,
     report_gradients: bool = False,
+    machines: Machines | None = None,
     **options: Any,
 ) -> Plan:
     """What `train_skipgram` with the same arguments will take: the command ``streamvec plan`` as a function.
 
     kind: "skipgram", "cbow" for `train_cbow`, "glove" for `train_glove`, or "lm" for `train_lm`, which alone has
     *valid* and *report_gradients*; the time that measuring on *valid* takes is not told. Reads a bounded part of the
-    inputs, and trains on it for about a second. *out* says on which disk the RUN would be.
+    inputs, and trains on it for about a second. *out* says on which disk the RUN would be. *machines*: nodes that
+    would do the work, each like this machine.
     Raises ValueError for options that can never be right, StreamvecError when an input cannot be read or planned, or
     holds no word that is frequent enough.
     """
@@ -85,9 +90,9 @@ def plan_training(
         text = text_of_run(sources[0], text)
     if kind == "lm":
         measured = Measured.of(valid, text) if valid is not None else None
-        plan = plan_lm(config, machine, _seen(sources, text, config, start), measured, report_gradients)
+        plan = plan_lm(config, machine, _seen(sources, text, config, start), measured, report_gradients, machines)
     else:
-        plan = _plan_words(config, machine, _seen(sources, text, config, start))
+        plan = _plan_words(config, machine, _seen(sources, text, config, start), machines)
     warn_of_room(plan, machine, Path(out), asked.memory is not None)
     return plan
 
@@ -98,10 +103,16 @@ def _seen(sources: list[Source], text: TextOptions, config: Any, start: Start | 
     return of_text(sources, text, config, start)
 
 
-def _plan_words(config: WordConfig, machine: MachineOptions, seen: Seen) -> Plan:
+def _plan_words(config: WordConfig, machine: MachineOptions, seen: Seen, machines: Machines | None) -> Plan:
     """The plan of word vectors; what will be refused is among its warnings."""
     work = _work_of(config, machine, seen)
-    seconds = _seconds(config, machine, seen, work)
+    seconds, spread, rate = _seconds(config, machine, seen, work), None, work.rate
+    if machines is not None:
+        spread = spread_of(
+            machines, config, machine, seen.load, _stages(machines, config, machine, seen, work), seconds
+        )
+        seconds |= spread.seconds
+        rate = work.amount * config.epochs / seconds["training"]
     about, corpus = seen.about, seen.corpus
     one = needs.checkpoint_bytes(config.array_bytes(corpus.words, corpus.ngrams))
     vectors, is_begun = needs.result_bytes(config, corpus), seen.start is not None
@@ -114,24 +125,46 @@ def _plan_words(config: WordConfig, machine: MachineOptions, seen: Seen) -> Plan
         about = about | {"pairs": work.pairs.stored, "entries": work.pairs.entries}
     plan = Plan(
         about,
-        _memory(config, machine, seen, work),
+        _memory(config, machine, seen, work, spread is not None),
         disk,
         seconds,
         peak_disk(disk, work.pairs.peak_disk if work.pairs else 0),
-        round(work.rate),
+        round(rate),
         work.unit,
         config.epochs,
         config.dim,
         config.model_bytes(corpus.words, corpus.ngrams),
         machine.memory_bytes,
+        cluster=spread.to_json() if spread else None,
     )
 
     def refuse_infeasible_sums() -> None:
         if isinstance(config, SkipGramConfig) and config.objective == "softmax":
             refuse_infeasible(config, corpus.words, corpus.tokens, machine.cores)
 
-    warn_of_refusals(plan, lambda: needs.refuse_too_large(config, machine, seen.load), refuse_infeasible_sums)
+    def refuse_too_large() -> None:
+        if spread is None or isinstance(config, GloveConfig):  # of which the leading process has all records
+            needs.refuse_too_large(config, machine, seen.load)
+        if spread is not None:
+            spread.refuse_too_large(config, seen.load, machine)
+
+    warn_of_refusals(plan, refuse_too_large, refuse_infeasible_sums)
     return plan
+
+
+def _stages(
+    machines: Machines, config: WordConfig, machine: MachineOptions, seen: Seen, work: "_Work"
+) -> dict[str, Stage]:
+    """What the nodes of a cluster do."""
+    stages = clusterplan.preparing(machines, machine, seen)
+    if isinstance(config, SkipGramConfig):
+        return stages | {"training": clusterplan.training_words(machines, machine, config, seen, work.rate)}
+    assert work.pairs is not None and seen.pairs is not None
+    corpus, near = seen.corpus, seen.pairs.near
+    return stages | {
+        "pairs": clusterplan.counting_pairs(machines, machine, corpus.tokens, near, work.pairs, work.pair_rate),
+        "training": clusterplan.training_glove(machines, config, seen, work.pairs, work.rate),
+    }
 
 
 class _Work(NamedTuple):
@@ -157,11 +190,15 @@ def _work_of(config: WordConfig, machine: MachineOptions, seen: Seen) -> _Work:
     return _Work(pairs.entries, "entries", rate, pairs.batches, pairs, pair_rate)
 
 
-def _memory(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work) -> dict[str, int]:
-    """Peak memory of each stage."""
+def _memory(
+    config: WordConfig, machine: MachineOptions, seen: Seen, work: _Work, leads: bool = False
+) -> dict[str, int]:
+    """Peak memory of each stage in this process; leads: whether nodes do the work."""
     memory = preparing_memory(machine, seen)
     if work.pairs:
         memory |= {"pairs": work.pairs.counting_memory, "blocks": work.pairs.writing_memory}
+    if leads and isinstance(config, SkipGramConfig):
+        return memory | {"training": leading_bytes(config, machine, seen.load)}
     return memory | {"training": needs.training_bytes(config, machine, seen.load)}
 
 

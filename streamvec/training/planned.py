@@ -38,6 +38,7 @@ class Plan:
     model_bytes: int
     allowed_bytes: int  # --memory, or half of what is free
     network: dict[str, Any] | None = None  # of a language model: its tokens, cell, layers, hidden and output
+    cluster: dict[str, Any] | None = None  # as `streamvec.training.clusterplan.Spread.to_json` has it
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -9,7 +9,8 @@ from streamvec.models.skipgram import SkipGram
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.subwords import NGrams, list_starts, ngrams_of
 from streamvec.models.wordconfig import NO_NGRAMS, NGramSizes, SkipGramConfig
-from streamvec.training.needs import compiling_bytes, refuse_too_large, refuse_too_large_for_nodes
+from streamvec.training.needs import compiling_bytes, refuse_too_large
+from streamvec.training.nodeneeds import refuse_too_large_for_nodes, rooms_of
 from streamvec.training.watch import HeldOut
 from streamvec.training.work import Work
 from streamvec.vectors.ngramfile import CHECKSUM, write_ngrams
@@ -64,9 +65,8 @@ def _ngrams_within(work: Work, config: SkipGramConfig) -> NGrams | None:
     load = work.load()
     if work.cluster is not None:
         ngrams = ngrams_of(config, words)
-        most = machine.memory or 1 << 62  # --memory is a ceiling for a node's workers, too
-        nodes = [(node.address, node.cores, min(node.memory, most)) for node in work.cluster.nodes()]
-        refuse_too_large_for_nodes(config, load._replace(ngrams=ngrams.sizes if ngrams else NO_NGRAMS), nodes)
+        whole = load._replace(ngrams=ngrams.sizes if ngrams else NO_NGRAMS)
+        refuse_too_large_for_nodes(config, whole, rooms_of(work.cluster, machine))
         return ngrams
     if config.ngrams:  # their lists alone may be too much
         least = NGramSizes(0, int(list_starts(config, words)[-1]))
