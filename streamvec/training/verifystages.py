@@ -50,6 +50,8 @@ def check_kept(path: Path) -> Checked:
             head = file.read(6)
     except StreamvecError as problem:
         return Checked(path, 0, None, DAMAGED, f"{str(problem).removeprefix(f'{path}: ')}: {AGAIN}")
+    if not head:  # of none nothing was kept
+        return Checked(path, 0, None, DAMAGED, f"damaged: it is empty: {AGAIN}")
     is_zstd = compression_by_magic(head) == "zst"
     if head.startswith(TABLES) or (is_zstd and len(head) > 4 and not head[4] & _CHECKSUM):
         return Checked(path, size_of(path), None, NO_CHECKSUM, "standard input, kept until it is numbers")
