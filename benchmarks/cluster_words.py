@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.bench import Bench, benchmark, median, show
 from benchmarks.clusters import nodes, shards_of
-from streamvec.cluster.columnshards import ColumnShards
+from streamvec.cluster.columnshards import ColumnShards, SharedBatches
 from streamvec.cluster.nodes import Cluster
 from streamvec.corpus.shards import Shards, TokenBatch
 from streamvec.models.skipgram import SkipGram
@@ -38,7 +38,7 @@ def run(bench: Bench) -> dict[str, Any]:
                 bench.say(f"dim {dim}, batch {batch}, {number} nodes")
                 with nodes(number) as address, Cluster(address) as cluster:
                     model = ColumnShards(cluster, config, vocabulary.counts, shards.batches)
-                    rate, others = _timed(model, shards, steps)
+                    rate, others = _timed(model, shards, steps, cluster)
                     sent = model.sent() / _tokens(shards, range(steps + 1))
                     model.close()
                 if not np.array_equal(vectors, others):
@@ -51,10 +51,14 @@ def run(bench: Bench) -> dict[str, Any]:
     return {"steps": steps, "cells": cells}
 
 
-def _timed(model: SkipGram | ColumnShards, shards: Shards, steps: int) -> tuple[float, np.ndarray]:
+def _timed(
+    model: SkipGram | ColumnShards, shards: Shards, steps: int, cluster: Cluster | None = None
+) -> tuple[float, np.ndarray]:
     """Words a second, and what some vectors then are."""
     schedule = Schedule(1, steps + 1)
-    batches = model.shared(Repeated(shards)) if isinstance(model, ColumnShards) else Repeated(shards)
+    batches: Any = Repeated(shards)
+    if cluster is not None:
+        batches = SharedBatches(cluster, batches)
     begin = 0.0
     for position, batch in read_ahead(batches, schedule.from_(Position(0, 0))):
         model.step(batch, position)

@@ -1,6 +1,7 @@
 """What several test files share: small texts, RUNs of them that no test changes, and the command as a process."""
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -22,7 +23,7 @@ from stanford_files import WORDS, entries_of, packed
 from starting import OLD, Notes
 
 import streamvec as sv
-from streamvec.corpus import encoding, pairruns, shardwriter
+from streamvec.corpus import encoding, pairruns, remote, shardwriter
 from streamvec.errors import Interrupted
 from streamvec.training import loop, timing
 from streamvec.training.progress import Silence
@@ -77,6 +78,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "soak" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="takes minutes: make soak runs it"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen() -> None:
+    """All that was imported is not looked through again whenever a training gives memory back, which took most of a
+    short one's time."""
+    gc.collect()
+    gc.freeze()
 
 
 def two_topics(lines: int, seed: int = 0) -> str:
@@ -327,3 +336,27 @@ def only(folder: Path, room: int) -> Iterator[None]:
         yield
     finally:
         ballast.unlink()
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Any]:
+    """A client of an S3 that runs here, with a bucket named books."""
+    pytest.importorskip("boto3")
+    server_module = pytest.importorskip("moto.server")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        host, port = server.get_host_and_port()
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        for name, value in (("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x"), ("DEFAULT_REGION", "us-east-1")):
+            patch.setenv(f"AWS_{name}", value)
+        patch.delenv("AWS_PROFILE", raising=False)
+        remote._s3_client.cache_clear()
+        import boto3
+
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="books")
+        yield client
+        remote._s3_client.cache_clear()
+    server.stop()

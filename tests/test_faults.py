@@ -4,6 +4,7 @@
 """
 
 import errno
+import gc
 import random
 import shutil
 import signal
@@ -85,6 +86,8 @@ def whole_of(verb: Verb, base: Path, folder: Path) -> tuple[dict[str, bytes], in
     assert ended.status == 0, ended.said
     found = result(folder)
     assert not [name for name in found if ".partial" in name]
+    gc.collect()
+    gc.freeze()  # all that was imported: to look through it each time would take most of a call
     return found, disk.calls
 
 

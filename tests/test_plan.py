@@ -283,7 +283,7 @@ def test_plan_has_the_options_of_train():
     planned = {option.name for option in streamvec_cli.plan.plan_.params}
     verbs = streamvec_cli.train.train_.commands
     trained = {option.name for kind in CONFIGS for option in verbs[kind].params}
-    assert trained - planned == {"overwrite", "evaluate", "vocab", "bidirectional"}
+    assert trained - planned == {"overwrite", "evaluate", "vocab", "bidirectional", "shards"}
     assert planned <= trained | {"kind", "bandwidth", "round_trip"}
     kinds = (*CONFIGS.values(), TextOptions, MachineOptions)
     assert {field.name for kind in kinds for field in fields(kind)} <= planned

@@ -159,29 +159,6 @@ def test_parquet_is_read_over_http_where_ranges_are_served(web: str, tmp_path: P
         read(sources)
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[Any]:
-    pytest.importorskip("boto3")
-    server_module = pytest.importorskip("moto.server")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        host, port = server.get_host_and_port()
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        for name, value in (("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x"), ("DEFAULT_REGION", "us-east-1")):
-            patch.setenv(f"AWS_{name}", value)
-        patch.delenv("AWS_PROFILE", raising=False)
-        remote._s3_client.cache_clear()
-        import boto3
-
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="books")
-        yield client
-        remote._s3_client.cache_clear()
-    server.stop()
-
-
 def test_text_and_tables_are_read_from_s3(bucket: Any, tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["x", "y"]}), tmp_path / "a")
     bucket.put_object(Bucket="books", Key="a.txt", Body=TEXT)

@@ -17,7 +17,7 @@ import numpy as np
 from streamvec.cluster.nodes import Cluster, Lost, Node, Worker
 from streamvec.cluster.peers import Wires
 from streamvec.cluster.placed import Place, PlacedWorkers
-from streamvec.corpus.shards import TokenBatch
+from streamvec.corpus.shards import Numbers, Shards, TokenBatch
 from streamvec.errors import StreamvecError
 from streamvec.models.columns import Columns
 from streamvec.models.skipgram import PeerGone, SkipGram, rate_at
@@ -47,6 +47,7 @@ class ColumnWorker:
         self._number, self._slices, self._threads = number, slices, threads
         self._wires = Wires(told.secret)
         self._model: SkipGram
+        self._shards: Shards
 
     def ready(self) -> int:
         """Where the others connect to."""
@@ -60,10 +61,14 @@ class ColumnWorker:
         self._model = SkipGram(told.config, told.counts, told.steps, self._threads, told.ngrams, columns)
         return self._model.loss_at_chance
 
-    def step(self, batch: TokenBatch, position: Position) -> StepResult:
+    def read(self, shards: Shards) -> None:
+        """Has numbers of record batches stand for those of *shards*."""
+        self._shards = shards
+
+    def step(self, batch: TokenBatch | int, position: Position) -> StepResult:
         """Trains on a record batch, with the others; Lost when one of them is gone."""
         with self._in_step():
-            return self._model.step(batch, position)
+            return self._model.step(self._shards.batch(batch) if isinstance(batch, int) else batch, position)
 
     def held_out_loss(self, numbered: list[tuple[int, TokenBatch]]) -> float | None:
         """As `SkipGram.held_out_loss`, with the others."""
@@ -115,9 +120,9 @@ class ColumnWorker:
 
 
 class Batches(Protocol):
-    """Record batches of tokens."""
+    """Record batches of tokens, or what stands for them."""
 
-    def at(self, epoch: int, batch: int) -> TokenBatch:
+    def at(self, epoch: int, batch: int) -> Any:
         """What an epoch's step number *batch* trains on."""
 
 
@@ -151,6 +156,7 @@ class ColumnShards:
         self._told = cluster.share(Told(config, counts, steps, ngrams, secrets.token_bytes(32)))
         self._placed = PlacedWorkers(cluster, ColumnWorker, self._deal)
         self._chance = 0.0
+        self._read: Any = None  # the shards that nodes read, if they do
         self._slices: list[tuple[int, int]] = []
         heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
         columns = config.vectors * LANES
@@ -164,12 +170,16 @@ class ColumnShards:
         """Loss a pair when all scores are 0."""
         return self._chance
 
-    def shared(self, batches: Batches) -> "SharedBatches":
-        """What `step` takes, of record batches."""
-        return SharedBatches(self._cluster, batches)
+    def shared(self, shards: Shards) -> Batches:
+        """What `step` takes, of the record batches of *shards*: nodes read for themselves what they can."""
+        if not shards.is_elsewhere:
+            return SharedBatches(self._cluster, shards)
+        self._read = self._cluster.share(shards)
+        self._all("read", self._read)
+        return Numbers(shards.batches)
 
     def step(self, batch: Any, position: Position) -> StepResult:
-        """Trains on one of the `shared` record batches on all nodes; Lost when one of them is gone, and then nothing of
+        """Trains on one of the `shared` batches on all nodes; Lost when one of them is gone, and then nothing of
         it counts."""
         results = self._all("step", batch, position)
         told = [np.array(result).tobytes() for result in results]  # NaN is NaN here
@@ -218,6 +228,8 @@ class ColumnShards:
             addresses = [(worker.node.address, port) for worker, port in zip(self._workers, ports, strict=True)]
             with contextlib.suppress(Lost):
                 self._chance = self._all("meet", addresses)[0]
+                if self._read is not None:
+                    self._all("read", self._read)
                 return
         raise StreamvecError("nodes of the cluster are lost as soon as they have met: look after them")
 

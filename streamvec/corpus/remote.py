@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from streamvec.errors import StreamvecError
 
@@ -39,6 +39,16 @@ def open_remote(uri: str) -> Iterator["RemoteFile"]:
         yield file
     finally:
         file.close()
+
+
+def write_remote(uri: str, content: IO[bytes]) -> None:
+    """Makes an object of *content*, whole or not at all; StreamvecError where it cannot be written."""
+    try:
+        with _open(uri, "wb") as file:
+            while piece := content.read(_BUFFER):
+                file.write(piece)
+    except Exception as problem:
+        raise _said(uri, problem, "written") from problem
 
 
 def stat_remote(uri: str) -> Stat:
@@ -165,7 +175,7 @@ class RemoteFile(io.RawIOBase):
         return None
 
 
-def _open(uri: str) -> Any:
+def _open(uri: str, mode: str = "rb") -> Any:
     import smart_open  # takes a tenth of a second: only who reads from afar waits for it
 
     scheme = uri.partition("://")[0].lower()
@@ -173,8 +183,8 @@ def _open(uri: str) -> Any:
     if scheme in ("http", "https"):
         params = {"timeout": _TIMEOUT, "buffer_size": _BUFFER}
     elif scheme == "s3":
-        params = {"client": _s3_client(os.getpid()), "buffer_size": _BUFFER}
-    return smart_open.open(uri, "rb", compression="disable", transport_params=params)
+        params = {"client": _s3_client(os.getpid())} | ({"buffer_size": _BUFFER} if mode == "rb" else {})
+    return smart_open.open(uri, mode, compression="disable", transport_params=params)
 
 
 @functools.lru_cache(maxsize=1)
@@ -215,7 +225,7 @@ def _is_final(problem: BaseException) -> bool:
     )
 
 
-def _said(uri: str, problem: BaseException) -> StreamvecError:
+def _said(uri: str, problem: BaseException, done: str = "read") -> StreamvecError:
     """The StreamvecError for what went wrong at *uri*."""
     if isinstance(problem, StreamvecError):
         return problem
@@ -232,5 +242,5 @@ def _said(uri: str, problem: BaseException) -> StreamvecError:
     elif isinstance(problem, io.UnsupportedOperation):
         advice = f"the server cannot send part of a file ({detail}): download it and give its local path"
     else:
-        advice = f"cannot be read over the network ({type(problem).__name__}: {detail}): check the address, try again"
+        advice = f"cannot be {done} over the network ({type(problem).__name__}: {detail}): check the address, try again"
     return StreamvecError(f"{uri}: {advice}")

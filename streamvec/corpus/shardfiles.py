@@ -13,7 +13,9 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from streamvec.disk.arrow import open_arrow, read_batch, verify_arrow
+from streamvec.corpus.elsewhere import fetched
+from streamvec.corpus.remote import is_remote
+from streamvec.disk.arrow import arrow_reader, open_arrow, read_batch, verify_open_arrow
 from streamvec.disk.pasting import pasted
 from streamvec.disk.problems import named_problems
 from streamvec.disk.sealed import read_json
@@ -60,6 +62,11 @@ class ShardFiles:
         self._first = np.cumsum([0] + [file["batches"] for file in self._files])  # batch each file begins with
         self._verified: set[int] = set()
         self._open: tuple[int, Any] | None = None
+        self._held = contextlib.ExitStack()  # what the open one needs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens files for itself."""
+        return type(self), (self.folder, self._index)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -75,7 +82,8 @@ class ShardFiles:
             )
         try:
             shards = cls(folder, index)
-            sizes = [(folder / file["name"], file["bytes"]) for file in shards._files]
+            near = [number for number, file in enumerate(shards._files) if not is_remote(file.get("at", ""))]
+            sizes = [(Path(shards.place(number)), shards._files[number]["bytes"]) for number in near]
         except (KeyError, TypeError) as problem:
             raise StreamvecError(f"{path}: damaged: the entry {problem} is missing or wrong: {again}") from problem
         for file, size in sizes:
@@ -96,27 +104,36 @@ class ShardFiles:
         twin._verified = self._verified
         return twin
 
-    def record_batch(self, number: int) -> tuple[pa.RecordBatch, Path]:
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether all files lie where other machines find them, too."""
+        return all("at" in file for file in self._files)
+
+    def place(self, shard: int) -> Path | str:
+        """Where a file lies: in the folder, or elsewhere."""
+        file = self._files[shard]
+        return file["at"] if is_remote(file.get("at", "")) else self.folder / file.get("at", file["name"])
+
+    def record_batch(self, number: int) -> tuple[pa.RecordBatch, Path | str]:
         """Record batch *number*, read and validated, and the shard it is in; IndexError for one beyond the last.
 
-        A shard's checksum is checked the first time one of its batches is read. Raises StreamvecError when it is
-        damaged.
+        A shard's checksum is checked the first time one of its batches is read, and whenever it is fetched. Raises
+        StreamvecError when it is damaged.
         """
         if not 0 <= number < self.batches:
             raise IndexError(f"batch must be in 0 to {self.batches - 1}, got {number}")
         shard = int(np.searchsorted(self._first, number, side="right")) - 1
-        path = self.folder / self._files[shard]["name"]
         if self._open is None or self._open[0] != shard:
-            self._verify(shard)
-            reader = open_arrow(path, mapped=False)
-            if reader.num_record_batches != self._files[shard]["batches"] or not reader.schema.equals(self.SCHEMA):
-                raise StreamvecError(f"{path}: not the shard that {INDEX} describes: {self.again(self.folder)}")
-            self._open = shard, reader
+            self._held.close()
+            self._open = shard, self._reader(shard, self._held)
+        path = self.place(shard)
         return read_batch(self._open[1], number - int(self._first[shard]), path), path
 
-    def files(self) -> list[tuple[Path, int]]:
-        """Each file, and how many record batches it holds."""
-        return [(self.folder / file["name"], file["batches"]) for file in self._files]
+    def readers(self) -> Iterator[tuple[pa.ipc.RecordBatchFileReader, Path | str]]:
+        """Each file, mapped where it can be, so that what is not looked at is not read, and where it lies."""
+        for shard in range(len(self._files)):
+            with contextlib.ExitStack() as held:
+                yield self._reader(shard, held, mapped=True), self.place(shard)
 
     def verify(self) -> None:
         """Reads every byte of every shard; StreamvecError names the first that is damaged."""
@@ -124,12 +141,34 @@ class ShardFiles:
             self._verified.discard(shard)
             self._verify(shard)
 
+    def _reader(self, shard: int, held: contextlib.ExitStack, mapped: bool = False) -> pa.ipc.RecordBatchFileReader:
+        """A file open for reading as long as *held* is; mapped: what is read of it is not believed to be whole."""
+        place, again = self.place(shard), self.again(self.folder)
+        if isinstance(place, Path):
+            if not mapped:
+                self._verify(shard)
+            reader = open_arrow(place, mapped=mapped)
+        else:
+            with advised(again):
+                file = held.enter_context(fetched(place))
+                self._compare(shard, verify_open_arrow(file, place))
+            reader = arrow_reader(file, place)
+        if reader.num_record_batches != self._files[shard]["batches"] or not reader.schema.equals(self.SCHEMA):
+            raise StreamvecError(f"{place}: not the shard that {INDEX} describes: {again}")
+        return reader
+
     def _verify(self, shard: int) -> None:
         if shard in self._verified:
             return
-        path, stated = self.folder / self._files[shard]["name"], self._files[shard]["checksum"]
-        with advised(self.again(self.folder)):
-            found = verify_arrow(path)
-        if found != stated:
-            raise StreamvecError(f"{path}: its checksum is {found}, {INDEX} says {stated}: {self.again(self.folder)}")
+        place = self.place(shard)
+        with advised(self.again(self.folder)), fetched(str(place)) as file:
+            found = verify_open_arrow(file, place)
+        self._compare(shard, found)
         self._verified.add(shard)
+
+    def _compare(self, shard: int, found: str) -> None:
+        stated = self._files[shard]["checksum"]
+        if found != stated:
+            raise StreamvecError(
+                f"{self.place(shard)}: its checksum is {found}, {INDEX} says {stated}: {self.again(self.folder)}"
+            )

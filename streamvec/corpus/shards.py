@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.shardfiles import INDEX, ShardFiles
-from streamvec.disk.arrow import open_arrow
+from streamvec.corpus.shardfiles import ShardFiles
 from streamvec.errors import StreamvecError
 
 SCHEMA = pa.schema([pa.field("tokens", pa.list_(pa.field("item", pa.int32(), nullable=False)), nullable=False)])
@@ -68,17 +67,29 @@ class Shards(ShardFiles):
 
     def _mapped(self) -> Iterator[pa.RecordBatch]:
         """All record batches, mapped: what is not looked at is not read."""
-        for path, batches in self.files():
-            reader = open_arrow(path)
-            if reader.num_record_batches != batches or not reader.schema.equals(SCHEMA):
-                raise StreamvecError(f"{path}: not the shard that {INDEX} describes: {self.again(self.folder)}")
-            for number in range(batches):
+        for reader, path in self.readers():
+            for number in range(reader.num_record_batches):
                 try:
                     batch = reader.get_batch(number)
                     batch.validate()
                 except (pa.ArrowException, OSError) as problem:
                     raise StreamvecError(f"{path}: damaged ({problem}): {self.again(self.folder)}") from problem
                 yield batch
+
+
+class Numbers:
+    """The record batches of shards by number alone, where whoever trains on them reads them for itself."""
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def batch(self, number: int) -> int:
+        """What stands for record batch *number*."""
+        return number
+
+    def at(self, epoch: int, batch: int) -> int:
+        """What an epoch's step number *batch* trains on."""
+        return batch
 
 
 class MarkedShards(Shards):

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from streamvec.corpus.elsewhere import Shelf
 from streamvec.corpus.shardfiles import shard_name
 from streamvec.corpus.shards import BATCH_TOKENS, SCHEMA, SHARD_BATCHES
 from streamvec.disk.arrow import ArrowWriter
+from streamvec.disk.writing import remove
 
 
 class Ids(NamedTuple):
@@ -41,7 +43,9 @@ class ShardWriter:
         finished: Callable[[], None],
         state: dict[str, Any] | None = None,
         batches: int = SHARD_BATCHES,
+        shelf: Shelf | None = None,
     ) -> None:
+        """batches: of a shard; shelf: where finished shards go, in place of *folder*."""
         state = state or {"shards": [], "split": 0, "within": False, "cuts": []}
         self.folder = folder
         self.shards: list[dict[str, Any]] = list(state["shards"])  # finished ones
@@ -50,7 +54,7 @@ class ShardWriter:
         self.cuts: list[int] = list(state["cuts"])  # record batches whose document goes on in the next one
         self._batches: int = sum(shard["batches"] for shard in self.shards)
         self._within: bool = state["within"]  # the next ids go on a document of which a piece is written
-        self._finished = finished
+        self._finished, self._shelf = finished, shelf
         self._most_batches = batches
         self._parts: list[np.ndarray] = []  # of the batch that is being filled
         self._lengths: list[np.ndarray] = []
@@ -169,6 +173,10 @@ class ShardWriter:
         writer, self._writer = self._writer, None
         writer.__exit__(None, None, None)
         size = writer.path.stat().st_size
-        self.shards.append({"name": writer.path.name, **self._shard, "bytes": size, "checksum": writer.checksum})
+        shard = {"name": writer.path.name, **self._shard, "bytes": size, "checksum": writer.checksum}
+        if self._shelf is not None:
+            shard["at"] = self._shelf.put(writer.path)
+            remove(writer.path)
+        self.shards.append(shard)
         self._shard = {"batches": 0, "documents": 0, "tokens": 0}
         self._finished()

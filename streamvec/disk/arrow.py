@@ -136,14 +136,19 @@ def stated_checksum(schema: pa.Schema) -> str:
 def verify_arrow(path: Path) -> str:
     """Reads every byte of an Arrow file of streamvec and returns its checksum; StreamvecError when it is damaged."""
     with opened(path) as file:
-        places = _mark_places(file)
-        if len(places) != 2:
-            raise StreamvecError(f"{path}: damaged or cut short: not a whole Arrow file with streamvec's checksum")
-        stated = []
-        for place in places:
-            file.seek(place)
-            stated.append(file.read(_DIGITS).decode())
-        found = _digest(file, places)
+        return verify_open_arrow(file, path)
+
+
+def verify_open_arrow(file: IO[bytes], path: Path | str) -> str:
+    """The same of an open file, which *path* is the name of."""
+    places = _mark_places(file)
+    if len(places) != 2:
+        raise StreamvecError(f"{path}: damaged or cut short: not a whole Arrow file with streamvec's checksum")
+    stated = []
+    for place in places:
+        file.seek(place)
+        stated.append(file.read(_DIGITS).decode())
+    found = _digest(file, places)
     if stated != [found, found]:
         raise StreamvecError(f"{path}: damaged: its content has checksum {found}, it was written with {stated[0]}")
     return found
@@ -162,7 +167,12 @@ def open_arrow(path: Path, mapped: bool = True) -> pa.ipc.RecordBatchFileReader:
     Raises StreamvecError when the file is missing or is not a whole Arrow file.
     """
     with named_problems(path):
-        source = arrow_file(path, mapped)
+        return arrow_reader(arrow_file(path, mapped), path)
+
+
+def arrow_reader(source: Any, path: Path | str) -> pa.ipc.RecordBatchFileReader:
+    """The same of a file that is open, which *path* is the name of."""
+    with named_problems(path):
         try:
             reader = pa.ipc.open_file(source)
             _ = reader.schema.names  # a damaged name shows only when it is read
@@ -183,7 +193,7 @@ def read_batches(path: Path, mapped: bool = True) -> Iterator[pa.RecordBatch]:
         yield read_batch(reader, number, path)
 
 
-def read_batch(reader: pa.ipc.RecordBatchFileReader, number: int, path: Path) -> pa.RecordBatch:
+def read_batch(reader: pa.ipc.RecordBatchFileReader, number: int, path: Path | str) -> pa.RecordBatch:
     """Record batch *number* of an open file, validated in full."""
     try:
         batch = reader.get_batch(number)

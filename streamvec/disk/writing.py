@@ -145,6 +145,16 @@ def scratch() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def nameless() -> Iterator[IO[bytes]]:
+    """A file without a name for the block alone, open for reading and writing, where the system keeps what is
+    temporary: it is gone however this process ends."""
+    import tempfile
+
+    with named_problems(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
+        yield file
+
+
+@contextlib.contextmanager
 def claimed(path: Path, wait: bool = False) -> Iterator[int]:
     """Holds the file *path* against other processes while the block runs, however it ends; yields its handle.
 

@@ -7,7 +7,7 @@ runs or how many threads it has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +25,17 @@ OCCURRENCES = 16  # of a row in a lane, about, between two times that it is comb
 
 Rows = Mapping[str, np.ndarray]  # int64[n] of each array, rising
 Changes = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each array: rows int64[n], float32[n, columns]
+
+
+class Source(Protocol):
+    """Record batches of tokens by number."""
+
+    @property
+    def batches(self) -> int:
+        """How many there are."""
+
+    def batch(self, number: int) -> TokenBatch:
+        """One of them."""
 
 
 class Timetable(NamedTuple):
@@ -68,14 +79,21 @@ class Replica:
         heights = {name: part.shape[0] for name in model.arrays for _, part in model.slices(name)}
         self._changed = {name: np.zeros(rows, np.uint8) for name, rows in heights.items()}
         self._batch: TokenBatch | None = None
+        self._source: Source
         self._kept, self._rate, self._passed = 0, np.float32(0), 0
 
     def ready(self) -> float:
         """Answers, with ``loss_at_chance``, once the lane is there."""
         return self.model.loss_at_chance
 
-    def begin(self, batch: TokenBatch | None, position: Position) -> None:
+    def read(self, source: Source) -> None:
+        """Has numbers of record batches stand for those of *source*."""
+        self._source = source
+
+    def begin(self, batch: TokenBatch | int | None, position: Position) -> None:
         """Draws what a record batch, if there is one for this lane, is trained on."""
+        if isinstance(batch, int):
+            batch = self._source.batch(batch)
         self._batch, self._kept = batch, 0
         if batch is not None:
             self._kept = self.model.draw(batch, position)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from streamvec.corpus.shards import TokenBatch
-from streamvec.models.replica import PARTS, Changes, Replica, combined_of, rounds_of
+from streamvec.corpus.shards import Numbers, TokenBatch
+from streamvec.models.replica import PARTS, Changes, Replica, Source, combined_of, rounds_of
 from streamvec.models.skipgram import SkipGram, rate_at
 from streamvec.models.step import Position, StepResult
 from streamvec.models.subwords import NGrams
@@ -22,7 +22,7 @@ from streamvec.models.workers import Dealt, LocalWorker, Worker
 class StepBatches(NamedTuple):
     """The record batches of one step."""
 
-    batches: list[TokenBatch]
+    batches: Sequence[TokenBatch | int]  # or numbers that stand for them
     first: int  # the number of the first of them in its epoch
     lanes: int
 
@@ -31,27 +31,16 @@ class StepBatches(NamedTuple):
         """In each of which every lane, but for the last round of an epoch, has a record batch."""
         return -(-len(self.batches) // self.lanes)
 
-    def of(self, lane: int, round_: int) -> tuple[TokenBatch | None, int]:
+    def of(self, lane: int, round_: int) -> tuple[TokenBatch | int | None, int]:
         """What a lane trains on in a round, if there is something, and its number in the epoch."""
         place = round_ * self.lanes + lane
         return (self.batches[place] if place < len(self.batches) else None), self.first + place
 
 
-class Source(Protocol):
-    """Record batches of tokens by number."""
-
-    @property
-    def batches(self) -> int:
-        """How many there are."""
-
-    def batch(self, number: int) -> TokenBatch:
-        """One of them."""
-
-
 class InSteps:
     """Record batches by steps, in which lanes take turns."""
 
-    def __init__(self, source: Source, lanes: int) -> None:
+    def __init__(self, source: Source | Numbers, lanes: int) -> None:
         self._source, self._lanes, self._size = source, lanes, lanes * rounds_of(source.batches, lanes)
         self.steps = -(-source.batches // self._size)  # of one epoch
 
@@ -125,6 +114,7 @@ class Replicas:
         self.words = len(counts)
         self.steps = record_batches
         self.ngrams = ngrams
+        self._source: Any = None  # what lanes read for themselves, if they do
         self.exchanged = 0  # bytes of rows that lanes sent and got
         self._hands = hands
         heights = {"inputs": self.words + (len(ngrams.buckets) if ngrams else 0) + 1, "outputs": self.words + 1}
@@ -147,6 +137,11 @@ class Replicas:
     def loss_at_chance(self) -> float:
         """Loss a pair when all scores are 0."""
         return self._chance
+
+    def read_themselves(self, source: Source) -> None:
+        """Has lanes read what numbers in `StepBatches` stand for, which are those of *source*, now and later."""
+        self._source = self._hands.share(source)
+        self._all("read", self._source)
 
     def step(self, batch: StepBatches, position: Position) -> StepResult:
         """Trains all lanes on a step's record batches, and combines them."""
@@ -204,6 +199,8 @@ class Replicas:
     def renew(self) -> None:
         """Begins anew, as training begins."""
         self._chance = self._hands.begin()[0]
+        if self._source is not None:
+            self._all("read", self._source)
 
     def close(self) -> None:
         """Ends the lanes."""

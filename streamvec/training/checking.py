@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamvec.disk.arrow import verify_arrow
+from streamvec.corpus.elsewhere import fetched
+from streamvec.corpus.remote import is_remote
+from streamvec.disk.arrow import verify_arrow, verify_open_arrow
 from streamvec.disk.reading import checksum_of
 from streamvec.disk.sealed import json_checksum, read_json
 from streamvec.errors import StreamvecError
@@ -17,7 +19,7 @@ AGAIN = "train again with --overwrite"
 class Checked(NamedTuple):
     """What was found of one file."""
 
-    path: Path
+    path: Path | str  # a str names what lies on another machine
     bytes: int
     checksum: str | None  # xxh3-128, 32 hexadecimal digits, when it is what it should be
     state: str  # OK, DAMAGED, UNFINISHED (it is yet to be written, or not needed) or NO_CHECKSUM
@@ -40,18 +42,25 @@ def check_arrow(path: Path, advice: str) -> Checked:
     return checked(path, lambda: verify_arrow(path), advice)
 
 
-def check_shard(path: Path, stated: dict[str, Any], advice: str) -> Checked:
-    """An Arrow file whose checksum an index states, too."""
+def check_shard(folder: Path, stated: dict[str, Any], advice: str) -> Checked:
+    """An Arrow file of *folder*, or elsewhere, whose checksum an index states, too."""
+    at = stated.get("at", "")
 
     def read() -> str:
-        found = verify_arrow(path)
+        with fetched(at or str(folder / stated["name"])) as file:
+            found = verify_open_arrow(file, at or folder / stated["name"])
         if found != stated["checksum"]:
             raise StreamvecError(
                 f"whole, but another one: it has checksum {found}, its index says {stated['checksum']}"
             )
         return found
 
-    return checked(path, read, advice)
+    if not is_remote(at):
+        return checked(folder / (at or stated["name"]), read, advice)
+    try:
+        return Checked(at, stated["bytes"], read(), OK)
+    except StreamvecError as problem:
+        return Checked(at, 0, None, DAMAGED, f"{str(problem).removeprefix(f'{at}: ')}: {advice}")
 
 
 def check_json(path: Path, advice: str) -> Checked:

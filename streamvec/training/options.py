@@ -146,11 +146,16 @@ class ClusterOptions(MachineOptions):
         "Work on the nodes of a Ray cluster: the address of its head, such as 10.0.0.1:6379, or auto for the cluster "
         "that this machine belongs to. --memory then holds for each process there, too; phrases are found here.",
     )
+    shards: str | None = option(
+        None, "Keep the shards there, not in RUN: a folder that all machines see, or s3://BUCKET/PREFIX."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.cluster is not None and not self.cluster.strip():
             raise ValueError("cluster must be auto or the address of a Ray cluster's head, got an empty word")
+        if self.shards is not None and not self.shards.strip():
+            raise ValueError("shards must be a folder or s3://BUCKET/PREFIX, got an empty word")
 
 
 def pick(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,9 +83,11 @@ def prepared(
     report: Reporter,
     stop: Callable[[], bool],
     cluster: Cluster | None = None,
+    place: str | None = None,
 ) -> tuple[Vocabulary, Shards]:
     """The vocabulary and shards of a RUN, made, gone on with, or taken as they are.
 
+    place: where shards that are made are to lie, if not in the RUN.
     Raises Interrupted when *stop* says so, StreamvecError for what is wrong with the input. A RUN that holds nothing to
     go on with is then removed.
     """
@@ -96,7 +98,7 @@ def prepared(
             if sources[0].kind == "run":
                 adopt(Path(sources[0].path), run, report)
             else:
-                _prepare(run, sources, text, machine, report, stop, cluster)
+                _prepare(run, sources, text, machine, report, stop, cluster, place)
         else:  # a kill may have come between the last shard and the removal of what is not needed any more
             remove(run.folder / SPOOL, run.folder / PHRASES, run.shards / RECORD)
         vocabulary, shards = (
@@ -193,6 +195,7 @@ def _prepare(
     report: Reporter,
     stop: Callable[[], bool],
     cluster: Cluster | None,
+    place: str | None,
 ) -> None:
     start = start_of(run.about)
     sizes = [estimate_text_bytes(source, text.column) for source in sources]
@@ -218,6 +221,7 @@ def _prepare(
                 earlier=start.earlier if start else None,
                 phrases=text.phrase_options,
                 marked=run.is_marked,
+                place=place,
                 report=tell,
                 stop=stop,
                 crews=crews,

@@ -174,13 +174,13 @@ def _names_of(record: Mapping[str, Any]) -> list[str]:
 
 def _unless_gone(found: Checked, folder: Path) -> Checked | None:
     """What was found, unless it has gone because a trainer is at work, and needs it no more."""
-    if found.state != DAMAGED or found.path.exists():
+    if found.state != DAMAGED or Path(found.path).exists():
         return found
     if not (folder / RECORD).exists():
         return None
     content = content_of(folder / RECORD)
     named = [RECORD, *_names_of(content), content.get("repeats"), content.get("counts", {}).get("name")]
-    return found if not content or found.path.name in named else None
+    return found if not content or Path(found.path).name in named else None
 
 
 def _index(index: Path, vocabulary: Path | None, advice: str) -> Checked:
@@ -204,6 +204,6 @@ def _fits(index: Checked, content: dict[str, Any], vocabulary: Path, advice: str
 def _shards(folder: Path, is_known: bool, stated: list[dict[str, Any]], advice: str) -> Iterator[Checked]:
     """The files that an index or a record states, and those that none does; *is_known*: there is one to say so."""
     for shard in stated:
-        yield check_shard(folder / shard["name"], shard, advice)
+        yield check_shard(folder, shard, advice)
     for path in sorted(set(folder.glob("*.arrow")) - {folder / shard["name"] for shard in stated}):
         yield unfinished(path, "no index names it: not needed") if is_known else check_arrow(path, advice)

@@ -311,7 +311,8 @@ def _from_text(
     if not run.is_finished:
         refuse_changed_valid(run)
     is_ready = run.is_prepared or run.sources[0].kind == "run"
-    vocabulary, shards = prepared(run, text, machine, report, stop, cluster)
+    place = machine.shards if isinstance(machine, ClusterOptions) else None
+    vocabulary, shards = prepared(run, text, machine, report, stop, cluster, place)
     if not run.is_finished:
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
         work = Work(run, vocabulary, text_bytes, machine, report, stop, cluster)

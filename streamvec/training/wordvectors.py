@@ -2,7 +2,7 @@
 
 from streamvec.cluster.columnshards import ColumnShards
 from streamvec.cluster.replicas import replicas_on
-from streamvec.corpus.shards import Shards
+from streamvec.corpus.shards import Numbers, Shards
 from streamvec.corpus.vocabulary import word_bytes
 from streamvec.models.replicas import InSteps, Replicas
 from streamvec.models.skipgram import SkipGram
@@ -27,7 +27,10 @@ def train_words(work: Work, config: SkipGramConfig, shards: Shards) -> None:
     try:
         watch = HeldOut(model, run, shards, vocabulary)
         if isinstance(model, Replicas):
-            in_steps = InSteps(shards, config.lanes)
+            reads = work.cluster is not None and shards.is_elsewhere
+            if reads:
+                model.read_themselves(shards)
+            in_steps = InSteps(Numbers(shards.batches) if reads else shards, config.lanes)
             work.train(model, in_steps, in_steps.steps, watch, renew=model.renew)
         elif isinstance(model, ColumnShards):
             work.train(model, model.shared(shards), shards.batches, watch, renew=model.renew)
