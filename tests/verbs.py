@@ -174,6 +174,7 @@ VERBS = [
     _train("skipgram, subwords", f"skipgram in/text.txt --out run {_W} --subwords 3-4 --buckets 50"),
     _train("skipgram, phrases", f"skipgram in/text.txt --out run {_W} --phrases 2 --phrase-threshold 1"),
     _train("skipgram, softmax, held out", f"skipgram in/text.txt --out run {_W} --objective softmax --holdout 0.1"),
+    _train("skipgram, shards elsewhere", f"skipgram in/text.txt --out run {_W} --shards shared"),
     _train("skipgram of a pipe", f"skipgram - --out run {_W}", stdin="in/text.txt"),
     _train("skipgram of a RUN", f"skipgram other --out run {_W}", _text, _OTHER),
     _train("skipgram from a RUN", f"skipgram in/text.txt --out run {_W} --from other", _text, _OTHER),

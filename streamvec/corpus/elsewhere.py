@@ -21,18 +21,23 @@ from streamvec.errors import StreamvecError
 _PIECE = 1 << 20
 
 
+def place_of_shards(place: str) -> str:
+    """A folder, or s3://BUCKET/PREFIX, by the name that it has from anywhere; StreamvecError where it is neither."""
+    if not is_remote(place):
+        return str(Path(place).absolute())
+    if not place.lower().startswith("s3://"):
+        raise StreamvecError(f"{place}: shards can be kept in a folder or under s3://BUCKET/PREFIX")
+    return place.rstrip("/")
+
+
 class Shelf:
     """Where the files of one folder of shards go."""
 
     def __init__(self, place: str, made_from: Mapping[str, Any]) -> None:
-        """place: a folder, or s3://BUCKET/PREFIX; made_from: all that decides the bytes of the files, as JSON.
-
-        Raises StreamvecError for a place that cannot be written to.
-        """
-        if is_remote(place) and not place.lower().startswith("s3://"):
-            raise StreamvecError(f"{place}: shards can be kept in a folder or under s3://BUCKET/PREFIX")
-        root = place.rstrip("/") if is_remote(place) else str(Path(place).absolute())
-        self._root = f"{root}/{xxhash.xxh3_64(json.dumps(made_from, sort_keys=True).encode()).hexdigest()}"
+        """place: see `place_of_shards`; made_from: all that decides the bytes of the files, as JSON."""
+        self._root = (
+            f"{place_of_shards(place)}/{xxhash.xxh3_64(json.dumps(made_from, sort_keys=True).encode()).hexdigest()}"
+        )
 
     @classmethod
     def of(cls, at: str) -> "Shelf":

@@ -9,6 +9,7 @@ from typing import Any
 
 from streamvec.cluster.nodes import Cluster, Lost
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
+from streamvec.corpus.elsewhere import place_of_shards
 from streamvec.corpus.release import return_large_blocks
 from streamvec.disk.lock import locked
 from streamvec.disk.pasting import pasted
@@ -167,6 +168,7 @@ def _begin(
         **({"config": asdict(config), "text": asdict(text)} if vocab is None else settings_of(config)),
         "start": start.to_json() if start else None,
         "evaluate": absolute(evaluate),
+        **({"shards": place_of_shards(machine.shards)} if machine.shards else {}),
         **more,
         **({"products": products()} if kind == "lm" or getattr(config, "objective", None) == "softmax" else {}),
     }
@@ -311,7 +313,7 @@ def _from_text(
     if not run.is_finished:
         refuse_changed_valid(run)
     is_ready = run.is_prepared or run.sources[0].kind == "run"
-    place = machine.shards if isinstance(machine, ClusterOptions) else None
+    place = (isinstance(machine, ClusterOptions) and machine.shards) or run.about.get("shards")
     vocabulary, shards = prepared(run, text, machine, report, stop, cluster, place)
     if not run.is_finished:
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
