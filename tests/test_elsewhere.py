@@ -141,6 +141,10 @@ def test_places_that_cannot_be_are_told(text: Path, bucket: Any, tmp_path: Path)
     assert not (tmp_path / "run").exists()
     with pytest.raises(StreamvecError, match=r"s3://no-such-bucket/x/\w+/00000.arrow"):
         trained(text, tmp_path / "run", shards="s3://no-such-bucket/x")
+    run = tmp_path / "made"
+    trained(text, run, epochs=1)
+    with pytest.raises(ValueError, match="INPUT is no text"):
+        trained(run, tmp_path / "other", shards=str(tmp_path / "at"))
     with pytest.raises(ValueError, match="shards must be a folder or s3"):
         trained(text, tmp_path / "run", shards=" ")
 

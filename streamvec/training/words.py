@@ -161,6 +161,8 @@ def _begin(
     for path in [*(source.path for source in sources), *([start.path] if start else [])]:
         if folder.exists() and Path(path).resolve().is_relative_to(folder.resolve()):
             raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
+    if machine.shards is not None and (vocab is not None or sources[0].kind == "run"):
+        raise ValueError("shards says where what is made of text is to lie, and INPUT is no text: leave it out")
     if sources[0].kind == "run":
         refuse_shards(sources[0].path, start)
         text = text_of_run(sources[0], text)
