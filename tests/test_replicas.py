@@ -1,6 +1,7 @@
 """Lanes: what is combined, how, and when; that a result depends on how many there are, and on nothing else."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from streamvec.corpus import shards
 from streamvec.errors import Interrupted
 from streamvec.kernels.replicas import combine
 from streamvec.models.replica import OCCURRENCES, PARTS, ROUNDS, STEPS, Timetable, rounds_of
-from streamvec.models.replicas import Replicas, StepBatches
+from streamvec.models.replicas import InSteps, Replicas
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position
 from streamvec.models.wordconfig import SkipGramConfig
@@ -82,10 +83,8 @@ def test_lanes_agree_after_each_step_and_one_alone_would_have_done_so_much() -> 
     config = SkipGramConfig(dim=24, lanes=3, epochs=1)
     laned = Replicas.here(config, counts, 5, 1)
     batches = [text_batch(seed) for seed in range(5)]
-    results = [
-        laned.step(StepBatches(batches[:3], 0, 3), Position(0, 0)),
-        laned.step(StepBatches(batches[3:], 3, 3), Position(0, 1)),
-    ]
+    source = SimpleNamespace(batches=5, batch=lambda number: batches[number])
+    results = [laned.step(InSteps(source, 3).at(0, number), Position(0, number)) for number in range(2)]
     alone = SkipGram(SkipGramConfig(dim=24, epochs=1), counts, 5)
     single = [alone.step(batch, Position(0, number)) for number, batch in enumerate(batches)]
     assert sum(result.examples for result in results) == sum(result.examples for result in single)

@@ -18,8 +18,8 @@ from streamvec.models.skipgram import SkipGram
 from streamvec.models.step import Position, StepResult
 from streamvec.models.wordconfig import LANES
 
-ROUNDS = 8  # record batches of a lane in one step, at most, and
-STEPS = 64  # steps of an epoch that there are at least, where there is text enough
+ROUNDS = 64  # record batches of a lane in one step, at most: a stop waits for its end; and
+STEPS = 64  # steps of an epoch that there are at least, where there is text enough: so often are rare rows combined
 PARTS = 4  # of a record batch, after each of which the most frequent rows are combined
 OCCURRENCES = 16  # of a row in a lane, about, between two times that it is combined
 

@@ -20,21 +20,23 @@ from streamvec.models.workers import Dealt, LocalWorker, Worker
 
 
 class StepBatches(NamedTuple):
-    """The record batches of one step."""
+    """The record batches of one step, each read when its turn has come: there may be hundreds."""
 
-    batches: Sequence[TokenBatch | int]  # or numbers that stand for them
-    first: int  # the number of the first of them in its epoch
+    source: Source | Numbers
+    first: int  # number of the first in its epoch
+    last: int  # and of the one behind the last
     lanes: int
 
     @property
     def rounds(self) -> int:
         """In each of which every lane, but for the last round of an epoch, has a record batch."""
-        return -(-len(self.batches) // self.lanes)
+        return -(-(self.last - self.first) // self.lanes)
 
     def of(self, lane: int, round_: int) -> tuple[TokenBatch | int | None, int]:
-        """What a lane trains on in a round, if there is something, and its number in the epoch."""
-        place = round_ * self.lanes + lane
-        return (self.batches[place] if place < len(self.batches) else None), self.first + place
+        """What a lane trains on in a round (or a number that stands for it), if there is something, and its number in
+        the epoch."""
+        number = self.first + round_ * self.lanes + lane
+        return (self.source.batch(number) if number < self.last else None), number
 
 
 class InSteps:
@@ -48,7 +50,7 @@ class InSteps:
         """What step number *batch* of an epoch trains on."""
         first = batch * self._size
         last = min(first + self._size, self._source.batches)
-        return StepBatches([self._source.batch(number) for number in range(first, last)], first, self._lanes)
+        return StepBatches(self._source, first, last, self._lanes)
 
 
 class Hands(Protocol):
