@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from planning import cli, zipf_text
 
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
+from streamvec.corpus.vocabulary import word_bytes
 from streamvec.models.replicas import InSteps, Replicas
 from streamvec.models.step import Position
+from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
-from streamvec.training.clusterplan import Machines, lane_traffic
+from streamvec.training.clusterplan import Machines, Met, lane_traffic
 from streamvec.training.plan import plan_training
 from streamvec.training.planned import Plan
 
@@ -42,20 +45,34 @@ class Drawn:
         return TokenBatch(drawn.astype(np.int32), np.arange(0, BATCH_TOKENS + 1, 64, dtype=np.int32))
 
 
-@pytest.mark.parametrize("options", [{}, {"objective": "hs"}, {"sample": 0}])
+@pytest.mark.parametrize("options", [{}, {"objective": "hs"}, {"sample": 0}, {"subwords": "3-4", "buckets": 9000}])
 def test_lanes_send_what_is_told(options: dict[str, Any]) -> None:
     counts = np.maximum(5, 4 * BATCH_TOKENS / 12 / np.arange(1, 20_001)).astype(np.int64)
     config = SkipGramConfig(dim=16, lanes=2, **options)
     drawn = Drawn(counts, 4)
-    model, steps = Replicas.here(config, counts, drawn.batches, 1), InSteps(drawn, config.lanes)
+    ngrams = ngrams_of(
+        config, word_bytes(pa.array([f"w{number:05}" for number in range(len(counts))], pa.large_utf8()))
+    )
+    model, steps = Replicas.here(config, counts, drawn.batches, 1, ngrams), InSteps(drawn, config.lanes)
     try:
         for number in range(steps.steps):
             model.step(steps.at(0, number), Position(0, number))
     finally:
         model.close()
-    up, down, times = lane_traffic(config, counts, drawn.batches * BATCH_TOKENS)
+    up, down, times = lane_traffic(config, Met.of(config, counts, ngrams), drawn.batches * BATCH_TOKENS)
     assert up + down == pytest.approx(model.exchanged, rel=0.03)
     assert times == 4 * steps.steps  # parts of a record batch
+
+
+def test_rare_words_are_sent_too() -> None:
+    counts = np.maximum(5, 1e9 / np.arange(1, 400_001)).astype(np.int64)
+    config, tokens = SkipGramConfig(lanes=4), int(counts.sum())
+    whole = lane_traffic(config, Met.of(config, counts), tokens)
+    some = np.array([20_000, 30_000, 50_000, 100_000, 100_000, 80_000])
+    ends = 20_000 + np.cumsum(some)
+    tail = [int(counts[end - size : end].mean()) for end, size in zip(ends, some, strict=True)]
+    told = lane_traffic(config, Met.of(config, counts[:20_000], tail=(np.array(tail), some)), tokens)
+    assert told == pytest.approx(whole, rel=0.05)
 
 
 def test_what_nodes_share_they_need_less_of(text: Path) -> None:
@@ -70,16 +87,18 @@ def test_what_nodes_share_they_need_less_of(text: Path) -> None:
     assert not any(plan.warnings for plan in plans.values())
 
 
-@pytest.mark.parametrize("kind", ["skipgram", "cbow", "glove", "lm"])
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_slow_networks_are_waited_for(text: Path, kind: str, lanes: int) -> None:
-    options = {"lanes": lanes} if kind in ("skipgram", "cbow") else {}
-    if lanes > 1 and not options:
-        return
-    fast, slow = (
-        planned(text, 2, bandwidth, kind=kind, **{"dim": 40, "hidden": 40} if kind == "lm" else options)
-        for bandwidth in (100.0, 0.001)
-    )
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        *(("skipgram", {"lanes": lanes}) for lanes in (1, 2)),
+        ("cbow", {"lanes": 2}),
+        ("skipgram", {"lanes": 2, "subwords": "3-4", "buckets": 5000}),
+        ("glove", {}),
+        ("lm", {"dim": 40, "hidden": 40}),
+    ],
+)
+def test_slow_networks_are_waited_for(text: Path, kind: str, options: dict[str, Any]) -> None:
+    fast, slow = (planned(text, 2, bandwidth, kind=kind, **options) for bandwidth in (100.0, 0.001))
     assert fast.cluster is not None and slow.cluster is not None
     assert slow.seconds["training"] > 3 * fast.seconds["training"] > 0
     assert slow.rate < fast.rate / 2
@@ -90,7 +109,12 @@ def test_slow_networks_are_waited_for(text: Path, kind: str, lanes: int) -> None
 def test_a_model_that_fits_on_no_node_is_refused_with_the_figures(text: Path) -> None:
     plan = planned(text, 2, memory=250_000_000)
     (warning,) = [one for one in plan.warnings if "refused" in one]
-    assert "MB on each of 2 nodes for" in warning and "and 250 MB are there" in warning, warning
+    assert "MB on one of 2 nodes for" in warning and "and 250 MB are there" in warning, warning
+
+
+def test_what_no_cluster_does_is_told(text: Path) -> None:
+    (warning,) = planned(text, 2, mode="hogwild").warnings
+    assert "refused" in warning and "leave --cluster out" in warning
 
 
 def test_at_the_shell(text: Path) -> None:

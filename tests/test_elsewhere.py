@@ -1,18 +1,21 @@
 """Shards that lie elsewhere than in their RUN: in a folder that is shared, or in an object store (moto's S3)."""
 
+import io
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import topics_file
 
 import streamvec
 from streamvec.corpus import encoding, remote, shardwriter
-from streamvec.corpus.elsewhere import Shelf, fetched
+from streamvec.corpus.elsewhere import fetched, put
 from streamvec.corpus.encoding import Encoding
 from streamvec.corpus.shards import Shards
+from streamvec.disk.arrow import ArrowWriter
 from streamvec.disk.sealed import read_json
 from streamvec.errors import Interrupted, StreamvecError
 from streamvec.training.verify import verify
@@ -105,17 +108,25 @@ def test_a_stopped_preparation_goes_on_in_the_same_place(
 def test_other_kinds_read_from_there(text: Path, place: str, tmp_path: Path, kind: str) -> None:
     options = {"epochs": 1, "dim": 16} | ({"hidden": 16, "batch": 4} if kind == "lm" else {})
     given = {name: value for name, value in OPTIONS.items() if name != "sample"} | options
+    if kind == "lm" and place.startswith("s3"):
+        with pytest.raises(ValueError, match="must lie in a folder"):
+            streamvec.train_lm(text, tmp_path / "there", **given, shards=place)
+        return
     getattr(streamvec, f"train_{kind}")(text, tmp_path / "here", **given)
     getattr(streamvec, f"train_{kind}")(text, tmp_path / "there", **given, shards=place)
     here, there = ((tmp_path / name / "vectors.arrow").read_bytes() for name in ("here", "there"))
     assert here == there and placed(tmp_path / "there")[0].startswith(place)
 
 
-def test_two_runs_at_one_place_do_not_meet(text: Path, place: str, tmp_path: Path) -> None:
-    other = topics_file(tmp_path / "other.txt", 3000)
+def test_runs_at_one_place_never_write_over_each_other(place: str, tmp_path: Path) -> None:
+    text = topics_file(tmp_path / "text.txt", 60_000)
     trained(text, tmp_path / "a", shards=place, epochs=1)
-    trained(other, tmp_path / "b", shards=place, epochs=1)
-    assert not {*placed(tmp_path / "a")} & {*placed(tmp_path / "b")}
+    content = text.read_text()
+    middle = len(content) // 2
+    text.write_text(content[:middle] + content[middle:].replace("river", "queen", 1))  # neither end, nor the size
+    trained(text, tmp_path / "b", shards=place, epochs=1)
+    first, second = placed(tmp_path / "a"), placed(tmp_path / "b")
+    assert {*first} & {*second} and {*first} != {*second}  # what is the same is there once
     assert not bad(tmp_path / "a") and not bad(tmp_path / "b")
 
 
@@ -135,42 +146,74 @@ def test_damage_is_told_with_the_place(text: Path, place: str, tmp_path: Path, r
         streamvec.resume(run)
 
 
-def test_places_that_cannot_be_are_told(text: Path, bucket: Any, tmp_path: Path) -> None:
-    with pytest.raises(StreamvecError, match=r"https://x/y: shards can be kept in a folder or under s3"):
-        trained(text, tmp_path / "run", shards="https://x/y")
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("https://x/y", "shards can be kept in a folder or under s3"),
+        ("s3://no-such-bucket/x", "s3://no-such-bucket/x: not found"),
+        ("s3://", "names no bucket"),
+        ("{tmp}/text.txt", "text.txt: "),
+        ("{tmp}/run/shards", "shards are kept there without --shards"),
+    ],
+)
+def test_places_that_cannot_be_are_told_at_once(bucket: Any, tmp_path: Path, place: str, what: str) -> None:
+    text = topics_file(tmp_path / "text.txt", 100)
+    with pytest.raises(StreamvecError, match=what):
+        trained(text, tmp_path / "run", shards=place.format(tmp=tmp_path))
     assert not (tmp_path / "run").exists()
-    with pytest.raises(StreamvecError, match=r"s3://no-such-bucket/x/\w+/00000.arrow"):
-        trained(text, tmp_path / "run", shards="s3://no-such-bucket/x")
+
+
+def test_where_an_option_would_do_nothing_it_is_refused(text: Path, tmp_path: Path) -> None:
     run = tmp_path / "made"
     trained(text, run, epochs=1)
     with pytest.raises(ValueError, match="INPUT is no text"):
         trained(run, tmp_path / "other", shards=str(tmp_path / "at"))
+    with pytest.raises(ValueError, match="shards stay where they were to lie"):
+        streamvec.resume(run, shards=str(tmp_path / "at"))
     with pytest.raises(ValueError, match="shards must be a folder or s3"):
         trained(text, tmp_path / "run", shards=" ")
 
 
-def test_an_object_that_is_not_written_whole_is_none(bucket: Any, tmp_path: Path) -> None:
-    class Breaks:
-        def __init__(self) -> None:
-            self.left = 3
+def test_what_cannot_be_reached_is_not_called_damaged(
+    text: Path, bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    trained(text, run, shards=f"s3://books/{tmp_path.name}", epochs=1)
 
-        def read(self, size: int) -> bytes:
-            self.left -= 1
-            if not self.left:
+    def broken(uri: str) -> Any:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(remote, "_open", broken)
+    assert not bad(run)
+    with pytest.raises(StreamvecError) as told:
+        Shards.open(run / "shards").batch(0)
+    assert "try again" in str(told.value) and "--overwrite" not in str(told.value)
+
+
+def test_an_object_that_is_not_written_whole_is_none(bucket: Any, tmp_path: Path) -> None:
+    class Breaks(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 100_000:
                 raise OSError("broken")
-            return bytes(size)
+            return super().read(min(size or 70_000, 70_000))
 
     with pytest.raises(StreamvecError, match="cannot be written over the network"):
-        remote.write_remote("s3://books/half", Breaks())  # type: ignore[arg-type]
+        remote.write_remote("s3://books/half", Breaks(bytes(300_000)))
     with pytest.raises(StreamvecError, match="not found"), fetched("s3://books/half"):
         pass
 
 
-def test_what_it_is_made_from_names_a_shelf(tmp_path: Path) -> None:
-    path = tmp_path / "00000.arrow"
-    path.write_bytes(b"x")
-    places = {Shelf(str(tmp_path / "at"), {"made": number}).put(path) for number in (1, 2, 1)}
-    assert len(places) == 2 and all(Path(at).read_bytes() == b"x" for at in places)
+def test_files_that_are_the_same_are_one_and_damaged_ones_are_mended(tmp_path: Path) -> None:
+    table = pa.record_batch({"number": [1, 2, 3]})
+    for name in ("a", "b"):
+        with ArrowWriter(tmp_path / name, table.schema) as writer:
+            writer.write(table)
+    at = put(tmp_path / "a", writer.checksum, str(tmp_path / "at"))
+    before = Path(at).stat().st_ino
+    assert put(tmp_path / "b", writer.checksum, str(tmp_path / "at")) == at and Path(at).stat().st_ino == before
+    Path(at).write_bytes(b"x")
+    put(tmp_path / "b", writer.checksum, str(tmp_path / "at"))
+    assert Path(at).read_bytes() == (tmp_path / "a").read_bytes()
 
 
 @pytest.mark.xdist_group("ray")
@@ -184,3 +227,20 @@ def test_nodes_read_what_they_can_for_themselves(
         patch.setattr(Shards, "batch", lambda self, number: pytest.fail("the leading process reads"))
         there = trained(text, run, lanes=lanes, shards=str(tmp_path / "shared"), cluster=two_nodes.address)
     assert there == here and np.all(Shards.open(run / "shards").sizes() > 0)
+
+
+@pytest.mark.xdist_group("ray")
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_node_that_cannot_read_them_is_told_as_that(
+    two_nodes: Any, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lanes: int
+) -> None:
+    reduce = Shards.__reduce__
+    elsewhere = {"at": str(tmp_path / "not there.arrow")}
+
+    def other(self: Shards) -> tuple[Any, ...]:  # as where the folder is not mounted
+        kind, (folder, index) = reduce(self)
+        return kind, (folder, {**index, "shards": [{**shard, **elsewhere} for shard in index["shards"]]})
+
+    monkeypatch.setattr(Shards, "__reduce__", other)
+    with pytest.raises(StreamvecError, match=r"^on .* each node must see what --shards names"):
+        trained(text, tmp_path / "run", lanes=lanes, shards=str(tmp_path / "shared"), cluster=two_nodes.address)

@@ -17,6 +17,7 @@ import numpy as np
 from streamvec.cluster.nodes import Cluster, Lost, Node, Worker
 from streamvec.cluster.peers import Wires
 from streamvec.cluster.placed import Place, PlacedWorkers
+from streamvec.corpus.elsewhere import look_here
 from streamvec.corpus.shards import Numbers, Shards, TokenBatch
 from streamvec.errors import StreamvecError
 from streamvec.models.columns import Columns
@@ -62,8 +63,9 @@ class ColumnWorker:
         return self._model.loss_at_chance
 
     def read(self, shards: Shards) -> None:
-        """Has numbers of record batches stand for those of *shards*."""
+        """Has numbers of record batches stand for those of *shards*; StreamvecError where this node cannot see them."""
         self._shards = shards
+        look_here(shards)
 
     def step(self, batch: TokenBatch | int, position: Position) -> StepResult:
         """Trains on a record batch, with the others; Lost when one of them is gone."""

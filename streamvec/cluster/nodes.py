@@ -27,6 +27,10 @@ class Lost(Exception):
     """A worker, or its node, is gone; what it did since the last record or checkpoint is to be done again."""
 
 
+class Stuck(StreamvecError):
+    """Ray itself cannot go on, for whatever reason: another node may be gone, too."""
+
+
 class Node(NamedTuple):
     """A machine of the cluster."""
 
@@ -126,8 +130,8 @@ class Cluster:
     def answers(self, calls: Sequence[Call]) -> list[Any]:
         """What all *calls* return, in their order.
 
-        Where one raises something, the others are waited for only a little longer, as they may wait for it; then Lost
-        is raised before any other error, which may have come of that.
+        Where one raises something, the others are waited for only a little longer, as they may wait for it; then what
+        a worker says is wrong is raised before Lost, which may have come of that, and Lost before any other error.
         """
         found: dict[Any, Any] = {}
         problems: list[Exception] = []
@@ -144,7 +148,7 @@ class Cluster:
                 except Exception as problem:
                     problems.append(problem)
         if problems:
-            raise min(problems, key=lambda problem: not isinstance(problem, Lost))
+            raise min(problems, key=_rank)
         return [found[call.reference] for call in calls]
 
     def _connect(self, address: str) -> None:
@@ -167,6 +171,13 @@ class Cluster:
                     f"no Ray cluster answers at {address} ({problem}): give the address of its head, such as "
                     "10.0.0.1:6379, or start one with ray start --head"
                 ) from None
+
+
+def _rank(problem: Exception) -> int:
+    """What is told first of several problems at the same time."""
+    if isinstance(problem, StreamvecError) and not isinstance(problem, Stuck):
+        return 0
+    return 1 if isinstance(problem, Lost) else 2
 
 
 class _Host:
@@ -250,4 +261,4 @@ def _as_here(ray: ModuleType) -> Iterator[None]:
         raise Lost(str(problem).splitlines()[0]) from None
     except errors.RayError as problem:
         first = (str(problem) or type(problem).__name__).splitlines()[0]
-        raise StreamvecError(f"Ray cannot go on ({first}): look after the cluster, then go on with resume") from None
+        raise Stuck(f"Ray cannot go on ({first}): look after the cluster, then go on with resume") from None

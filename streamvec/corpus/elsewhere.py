@@ -1,19 +1,19 @@
 """Finished shards that lie elsewhere than in their RUN: in a folder that machines share, or in an object store.
 
-A file goes there whole, and is called <place>/<what it was made from>/00000.arrow: RUNs that share a place never meet,
-unless they hold the same. Nothing is ever removed there.
+A file goes there whole, and its checksum is its name: RUNs that share a place share files that are the same, and never
+write over others. Nothing is ever removed there.
 """
 
 import contextlib
-import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-import xxhash
-
-from streamvec.corpus.remote import is_remote, open_remote, write_remote
+from streamvec.corpus.remote import is_remote, open_remote, refuse_no_bucket, write_remote
+from streamvec.disk.arrow import verify_arrow
 from streamvec.disk.reading import opened
 from streamvec.disk.writing import make_folder, nameless, whole_file
 from streamvec.errors import StreamvecError
@@ -21,42 +21,43 @@ from streamvec.errors import StreamvecError
 _PIECE = 1 << 20
 
 
-def place_of_shards(place: str) -> str:
-    """A folder, or s3://BUCKET/PREFIX, by the name that it has from anywhere; StreamvecError where it is neither."""
+class Readable(Protocol):
+    """What has record batches."""
+
+    def batch(self, number: int) -> Any:
+        """One of them."""
+
+
+def place_of_shards(place: str, run: Path) -> str:
+    """A folder, or s3://BUCKET/PREFIX, by the name that it has from anywhere, for shards of the RUN *run*.
+
+    Makes the folder. Raises StreamvecError where nothing can be written there.
+    """
     if not is_remote(place):
-        return str(Path(place).absolute())
+        folder = Path(place).absolute()
+        if folder.resolve().is_relative_to(run.resolve()):
+            raise StreamvecError(f"{place}: lies in {run}: shards are kept there without --shards")
+        make_folder(folder)
+        if not os.access(folder, os.W_OK):
+            raise StreamvecError(f"{place}: may not be written to: choose another place for --shards")
+        return str(folder)
     if not place.lower().startswith("s3://"):
         raise StreamvecError(f"{place}: shards can be kept in a folder or under s3://BUCKET/PREFIX")
+    refuse_no_bucket(place)
     return place.rstrip("/")
 
 
-class Shelf:
-    """Where the files of one folder of shards go."""
-
-    def __init__(self, place: str, made_from: Mapping[str, Any]) -> None:
-        """place: see `place_of_shards`; made_from: all that decides the bytes of the files, as JSON."""
-        self._root = (
-            f"{place_of_shards(place)}/{xxhash.xxh3_64(json.dumps(made_from, sort_keys=True).encode()).hexdigest()}"
-        )
-
-    @classmethod
-    def of(cls, at: str) -> "Shelf":
-        """That on which the file at *at* lies."""
-        shelf = cls.__new__(cls)
-        shelf._root = at.rpartition("/")[0]
-        return shelf
-
-    def put(self, path: Path) -> str:
-        """Copies a finished file there; returns where it lies."""
-        at = f"{self._root}/{path.name}"
-        with opened(path) as file:
-            if is_remote(at):
-                write_remote(at, file)
-            else:
-                make_folder(Path(at).parent)
-                with whole_file(Path(at)) as copy:
-                    shutil.copyfileobj(file, copy, _PIECE)
-        return at
+def put(path: Path, checksum: str, place: str) -> str:
+    """Copies a finished file to one of the places that `place_of_shards` gives; returns where it lies."""
+    at = f"{place}/{checksum}.arrow"
+    with opened(path) as file:
+        if is_remote(at):
+            write_remote(at, file)
+        elif not _is_whole(Path(at)):
+            make_folder(Path(at).parent)
+            with whole_file(Path(at)) as copy:
+                shutil.copyfileobj(file, copy, _PIECE)
+    return at
 
 
 @contextlib.contextmanager
@@ -74,3 +75,22 @@ def fetched(at: str) -> Iterator[IO[bytes]]:
             shutil.copyfileobj(file, copy, _PIECE)
         copy.seek(0)
         yield copy
+
+
+def look_here(shards: Readable) -> None:
+    """StreamvecError, with the name of this machine, where it cannot read what the one that leads has named."""
+    try:
+        shards.batch(0)
+    except StreamvecError as problem:
+        raise StreamvecError(
+            f"on {socket.gethostname()}: {problem}: each node must see what --shards names: mount the folder there, or "
+            "give it the credentials"
+        ) from None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is there as it was once put there."""
+    try:
+        return path.is_file() and verify_arrow(path) == path.stem
+    except StreamvecError:
+        return False

@@ -16,7 +16,6 @@ import numpy as np
 
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.crew import Crew
-from streamvec.corpus.elsewhere import Shelf
 from streamvec.corpus.pipeline import Pipeline, Progress
 from streamvec.corpus.shardfiles import INDEX, VERSION
 from streamvec.corpus.shards import SHARD_BATCHES, MarkedShards, Shards
@@ -151,9 +150,9 @@ class Encoding:
         counts: Counts,
         expected: Expected,
         kind: type[Shards] = Shards,
-        shelf: Shelf | None = None,
+        place: str | None = None,
     ) -> None:
-        """shelf: where shards go, of which the folder then has the index alone."""
+        """place: where shards go, of which the folder then has the index alone."""
         self.folder = folder
         self._vocabulary = vocabulary
         self._counts = replace(counts)
@@ -165,9 +164,7 @@ class Encoding:
         state = None
         if (folder / RECORD).exists():
             state = self._load()
-        if state and state["shards"] and "at" in state["shards"][-1]:  # the others go there, too
-            shelf = Shelf.of(state["shards"][-1]["at"])
-        self._writer = ShardWriter(folder, self._record, state, SHARD_BATCHES, shelf)
+        self._writer = ShardWriter(folder, self._record, state, SHARD_BATCHES, place)
         known = {shard["name"] for shard in self._writer.shards} | {RECORD}
         remove(*(path for path in folder.iterdir() if path.name not in known))
 

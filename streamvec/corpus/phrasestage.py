@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from streamvec.corpus.batchpieces import BatchPiece
 from streamvec.corpus.counts import Counts
-from streamvec.corpus.elsewhere import Shelf
 from streamvec.corpus.encoding import Encoding, Expected, words_counted
 from streamvec.corpus.layout import IDS, PAIRS
 from streamvec.corpus.phrasepasses import Pass
@@ -145,8 +144,8 @@ class JoinedEncoder:
         return Ids(ids[:count], lengths[: documents - piece.goes_on])
 
 
-def joined_encoding(folder: Path, vocabulary: Vocabulary, ids: MarkedShards, shelf: Shelf | None) -> Encoding:
+def joined_encoding(folder: Path, vocabulary: Vocabulary, ids: MarkedShards, place: str | None) -> Encoding:
     """The making of the final shards in *folder* out of marked ones."""
     counts = Counts.from_json(vocabulary.about["counts"])
     expected = Expected(ids.whole_documents, vocabulary.in_text)
-    return Encoding(folder, vocabulary, counts, expected, shelf=shelf)
+    return Encoding(folder, vocabulary, counts, expected, place=place)

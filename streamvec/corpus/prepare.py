@@ -15,7 +15,6 @@ from streamvec.corpus.compression import hold_within
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.crew import Crews
 from streamvec.corpus.earlier import Earlier
-from streamvec.corpus.elsewhere import Shelf
 from streamvec.corpus.encoding import Encoding, Expected, Summed, text_encoder, words_counted
 from streamvec.corpus.layout import COUNTING, IDS, PHRASES, PREPARED, RECORD, SHARDS, VOCABULARY, WORDS
 from streamvec.corpus.phrases import PhraseOptions, Phrases
@@ -65,7 +64,7 @@ def prepare(
 
     earlier: the vocabulary of an earlier training, whose words stay, however rare, and bring their counts.
     marked: words that are not in the vocabulary keep their places in the shards, which are MarkedShards then; not
-    with phrases. place: a folder or s3://BUCKET/PREFIX where the shards are to lie, in place of *folder*.
+    with phrases. place: of `place_of_shards`, where the shards are to lie, if not in *folder*.
     crews: who counts and encodes; phrases are found by threads of this process in any case. How many they are, and how
     much memory they have, changes no byte of the result. *report* is called after each block; *stop* is asked before
     each. Raises Interrupted when it says so, StreamvecError when the input cannot be read or holds no word that occurs
@@ -107,8 +106,7 @@ def prepare(
             there = shares(crews.memory, crews.threads, taken)
         pieces = pieces_of(sources, column, encoding, tokenizer, min(here.block_bytes, there.block_bytes))
         each = there.table_bytes // crews.threads
-        shelf = Shelf(place, _without_dates(made_from)) if place else None
-        work = Work(folder, tokenizer, here.table_bytes, crews, each, pieces, report, stop, shelf)
+        work = Work(folder, tokenizer, here.table_bytes, crews, each, pieces, report, stop, place)
         if not phrases.passes:
             vocabulary = vocabulary_of(work, folder / VOCABULARY, min_count, max_vocab, earlier)
             return vocabulary, _shards(work, vocabulary, MarkedShards if marked else Shards)
@@ -192,7 +190,7 @@ def _joined_shards(work: Work, vocabulary: Vocabulary) -> Shards:
     shards = _finished_shards(work.folder / SHARDS, vocabulary)
     if shards is None:
         words, ids = Vocabulary.load(folder / WORDS), MarkedShards.open(folder / IDS)
-        encoding = joined_encoding(work.folder / SHARDS, vocabulary, ids, work.shelf)
+        encoding = joined_encoding(work.folder / SHARDS, vocabulary, ids, work.place)
         encode = JoinedEncoder(Phrases(folder, words.words), vocabulary, work.crews.here.threads)
         give_memory_back()  # of looking up words
         first, text_bytes = encoding.start.number, words.about["counts"]["bytes_read"]
@@ -214,7 +212,7 @@ def _shards(work: Work, vocabulary: Vocabulary, kind: type[Shards]) -> Shards:
     counts = Counts.from_json(vocabulary.about["counts"])
     tokens = counts.tokens + counts.dropped_long if marked else vocabulary.in_text
     expected = Expected(counts.documents, tokens, words_counted(vocabulary))
-    encoding = Encoding(path, vocabulary, counts, expected, kind, work.shelf)
+    encoding = Encoding(path, vocabulary, counts, expected, kind, work.place)
     with (
         contextlib.closing(work.pieces(encoding.start)) as pieces,
         work.crews.hire(text_encoder, work.tokenizer, vocabulary, marked) as crew,

@@ -42,11 +42,24 @@ def open_remote(uri: str) -> Iterator["RemoteFile"]:
 
 
 def write_remote(uri: str, content: IO[bytes]) -> None:
-    """Makes an object of *content*, whole or not at all; StreamvecError where it cannot be written."""
+    """Makes an object of s3 of *content*, a file of at most 5 GB, whole or not at all.
+
+    Raises StreamvecError where it cannot be written.
+    """
+    bucket, _, key = uri.partition("://")[2].partition("/")
     try:
-        with _open(uri, "wb") as file:
-            while piece := content.read(_BUFFER):
-                file.write(piece)
+        _s3_client(os.getpid()).put_object(Bucket=bucket, Key=key, Body=content)
+    except Exception as problem:
+        raise _said(uri, problem, "written") from problem
+
+
+def refuse_no_bucket(uri: str) -> None:
+    """StreamvecError where the bucket of s3 that *uri* names is not there, or may not be used."""
+    bucket = uri.partition("://")[2].partition("/")[0]
+    if not bucket:
+        raise StreamvecError(f"{uri}: names no bucket: s3://BUCKET/PREFIX is meant")
+    try:
+        _s3_client(os.getpid()).head_bucket(Bucket=bucket)
     except Exception as problem:
         raise _said(uri, problem, "written") from problem
 
@@ -175,7 +188,7 @@ class RemoteFile(io.RawIOBase):
         return None
 
 
-def _open(uri: str, mode: str = "rb") -> Any:
+def _open(uri: str) -> Any:
     import smart_open  # takes a tenth of a second: only who reads from afar waits for it
 
     scheme = uri.partition("://")[0].lower()
@@ -183,8 +196,8 @@ def _open(uri: str, mode: str = "rb") -> Any:
     if scheme in ("http", "https"):
         params = {"timeout": _TIMEOUT, "buffer_size": _BUFFER}
     elif scheme == "s3":
-        params = {"client": _s3_client(os.getpid())} | ({"buffer_size": _BUFFER} if mode == "rb" else {})
-    return smart_open.open(uri, mode, compression="disable", transport_params=params)
+        params = {"client": _s3_client(os.getpid()), "buffer_size": _BUFFER}
+    return smart_open.open(uri, "rb", compression="disable", transport_params=params)
 
 
 @functools.lru_cache(maxsize=1)

@@ -86,8 +86,8 @@ class ShardFiles:
             sizes = [(Path(shards.place(number)), shards._files[number]["bytes"]) for number in near]
         except (KeyError, TypeError) as problem:
             raise StreamvecError(f"{path}: damaged: the entry {problem} is missing or wrong: {again}") from problem
-        for file, size in sizes:
-            with advised(again), named_problems(file):
+        for number, (file, size) in zip(near, sizes, strict=True):
+            with advised(shards._again(number)), named_problems(file):
                 found = file.stat().st_size
             if found != size:
                 raise StreamvecError(f"{file}: damaged or cut short: {found} bytes, expected {size}; {again}")
@@ -124,6 +124,7 @@ class ShardFiles:
             raise IndexError(f"batch must be in 0 to {self.batches - 1}, got {number}")
         shard = int(np.searchsorted(self._first, number, side="right")) - 1
         if self._open is None or self._open[0] != shard:
+            self._open = None
             self._held.close()
             self._open = shard, self._reader(shard, self._held)
         path = self.place(shard)
@@ -143,14 +144,14 @@ class ShardFiles:
 
     def _reader(self, shard: int, held: contextlib.ExitStack, mapped: bool = False) -> pa.ipc.RecordBatchFileReader:
         """A file open for reading as long as *held* is; mapped: what is read of it is not believed to be whole."""
-        place, again = self.place(shard), self.again(self.folder)
+        place, again = self.place(shard), self._again(shard)
         if isinstance(place, Path):
             if not mapped:
                 self._verify(shard)
             reader = open_arrow(place, mapped=mapped)
         else:
+            file = held.enter_context(fetched(place))
             with advised(again):
-                file = held.enter_context(fetched(place))
                 self._compare(shard, verify_open_arrow(file, place))
             reader = arrow_reader(file, place)
         if reader.num_record_batches != self._files[shard]["batches"] or not reader.schema.equals(self.SCHEMA):
@@ -161,8 +162,10 @@ class ShardFiles:
         if shard in self._verified:
             return
         place = self.place(shard)
-        with advised(self.again(self.folder)), fetched(str(place)) as file:
-            found = verify_open_arrow(file, place)
+        with contextlib.ExitStack() as held:
+            if isinstance(place, Path):
+                held.enter_context(advised(self._again(shard)))
+            found = verify_open_arrow(held.enter_context(fetched(str(place))), place)
         self._compare(shard, found)
         self._verified.add(shard)
 
@@ -170,5 +173,10 @@ class ShardFiles:
         stated = self._files[shard]["checksum"]
         if found != stated:
             raise StreamvecError(
-                f"{self.place(shard)}: its checksum is {found}, {INDEX} says {stated}: {self.again(self.folder)}"
+                f"{self.place(shard)}: its checksum is {found}, {INDEX} says {stated}: {self._again(shard)}"
             )
+
+    def _again(self, shard: int) -> str:
+        """What to do about a shard that is damaged, or is not there."""
+        again = self.again(self.folder)
+        return f"see to it that this machine has the folder, or {again}" if "at" in self._files[shard] else again

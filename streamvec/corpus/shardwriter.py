@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from streamvec.corpus.elsewhere import Shelf
+from streamvec.corpus.elsewhere import put
 from streamvec.corpus.shardfiles import shard_name
 from streamvec.corpus.shards import BATCH_TOKENS, SCHEMA, SHARD_BATCHES
 from streamvec.disk.arrow import ArrowWriter
@@ -43,9 +43,9 @@ class ShardWriter:
         finished: Callable[[], None],
         state: dict[str, Any] | None = None,
         batches: int = SHARD_BATCHES,
-        shelf: Shelf | None = None,
+        place: str | None = None,
     ) -> None:
-        """batches: of a shard; shelf: where finished shards go, in place of *folder*."""
+        """batches: of a shard; place: where finished shards go, see `elsewhere.place_of_shards`, not into *folder*."""
         state = state or {"shards": [], "split": 0, "within": False, "cuts": []}
         self.folder = folder
         self.shards: list[dict[str, Any]] = list(state["shards"])  # finished ones
@@ -54,7 +54,7 @@ class ShardWriter:
         self.cuts: list[int] = list(state["cuts"])  # record batches whose document goes on in the next one
         self._batches: int = sum(shard["batches"] for shard in self.shards)
         self._within: bool = state["within"]  # the next ids go on a document of which a piece is written
-        self._finished, self._shelf = finished, shelf
+        self._finished, self._place = finished, place
         self._most_batches = batches
         self._parts: list[np.ndarray] = []  # of the batch that is being filled
         self._lengths: list[np.ndarray] = []
@@ -174,8 +174,8 @@ class ShardWriter:
         writer.__exit__(None, None, None)
         size = writer.path.stat().st_size
         shard = {"name": writer.path.name, **self._shard, "bytes": size, "checksum": writer.checksum}
-        if self._shelf is not None:
-            shard["at"] = self._shelf.put(writer.path)
+        if self._place is not None:
+            shard["at"] = put(writer.path, writer.checksum, self._place)
             remove(writer.path)
         self.shards.append(shard)
         self._shard = {"batches": 0, "documents": 0, "tokens": 0}

@@ -11,7 +11,6 @@ from streamvec.corpus.counting import Counting
 from streamvec.corpus.counts import Counts
 from streamvec.corpus.crew import Crews
 from streamvec.corpus.earlier import Earlier
-from streamvec.corpus.elsewhere import Shelf
 from streamvec.corpus.layout import COUNTING
 from streamvec.corpus.pipeline import Progress, read_ahead
 from streamvec.corpus.release import give_memory_back
@@ -35,7 +34,7 @@ class Work(NamedTuple):
     pieces: Callable[[Start], Generator[Piece, None, None]]
     report: Callable[[Progress], None]
     stop: Callable[[], bool]
-    shelf: Shelf | None = None  # where shards go
+    place: str | None = None  # where shards go, if not into the folder
 
 
 def pieces_of(

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from streamvec.corpus.elsewhere import look_here
 from streamvec.corpus.shards import BATCH_TOKENS, TokenBatch
 from streamvec.kernels.memory import aligned_zeros
 from streamvec.kernels.replicas import advance, combine, differ
@@ -87,8 +88,9 @@ class Replica:
         return self.model.loss_at_chance
 
     def read(self, source: Source) -> None:
-        """Has numbers of record batches stand for those of *source*."""
+        """Has numbers of record batches stand for those of *source*; StreamvecError where this node cannot see them."""
         self._source = source
+        look_here(source)
 
     def begin(self, batch: TokenBatch | int | None, position: Position) -> None:
         """Draws what a record batch, if there is one for this lane, is trained on."""

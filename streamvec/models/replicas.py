@@ -148,8 +148,8 @@ class Replicas:
     def step(self, batch: StepBatches, position: Position) -> StepResult:
         """Trains all lanes on a step's record batches, and combines them."""
         loss, examples, tokens = 0.0, 0, 0
-        begun = []
         for round_ in range(batch.rounds):
+            begun = []
             for lane, worker in enumerate(self._workers):
                 some, number = batch.of(lane, round_)
                 begun.append(worker.call("begin", some, Position(position.epoch, number)))
@@ -160,8 +160,8 @@ class Replicas:
                 for result in (answer.result() for answer in trained):
                     if result is not None:
                         loss, examples, tokens = loss + result[0], examples + result[1], tokens + result[2]
-        for answer in begun:
-            answer.result()
+            for answer in begun:
+                answer.result()
         return StepResult(loss, examples, tokens)
 
     def learning_rate(self, position: Position) -> float:

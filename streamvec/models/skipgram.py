@@ -281,11 +281,15 @@ def new_team(threads: int) -> Team:
         raise StreamvecError(f"{threads} threads cannot be had here ({problem}): use fewer --threads") from None
 
 
-def expected_met(config: SkipGramConfig, counts: np.ndarray) -> dict[str, np.ndarray]:
-    """As `SkipGram.met`, of a model that there is not, without subwords; its objective is no full softmax."""
+def expected_met(
+    config: SkipGramConfig, counts: np.ndarray, ngrams: NGrams | None, tokens: int
+) -> dict[str, np.ndarray]:
+    """As `SkipGram.met`, of a model that there is not, whose objective is no full softmax: the rows of the words that
+    *counts* are of, and of their n-grams, in a corpus of *tokens* tokens."""
     targets = _TARGETS[config.objective](config, counts)
     assert not isinstance(targets, EveryWord)
-    return _met(counts, _keep_thresholds(counts, config.sample), targets, len(counts) + 1, None)
+    rows = len(counts) + (len(ngrams.buckets) if ngrams else 0) + 1
+    return _met(counts, _keep_thresholds(counts, config.sample, tokens), targets, rows, ngrams)
 
 
 def _met(
@@ -300,14 +304,14 @@ def _met(
     return {"inputs": contexts, "outputs": targets.met(centers, counts)}
 
 
-def _keep_thresholds(counts: np.ndarray, sample: float) -> np.ndarray:
-    """uint32[V]: a word is kept where 32 random bits are at most this.
+def _keep_thresholds(counts: np.ndarray, sample: float, tokens: int | None = None) -> np.ndarray:
+    """uint32[V]: a word is kept where 32 random bits are at most this; tokens: of the corpus, by default all of these.
 
     The probability is sqrt(sample / f) + sample / f, as in word2vec.c.
     """
     if sample == 0:
         return np.full(len(counts), 2**32 - 1, np.uint32)
-    ratio = sample * counts.sum() / counts
+    ratio = sample * (counts.sum() if tokens is None else tokens) / counts
     return (np.minimum(1.0, np.sqrt(ratio) + ratio) * (2**32 - 1)).astype(np.uint32)
 
 

@@ -60,7 +60,8 @@ def check_shard(folder: Path, stated: dict[str, Any], advice: str) -> Checked:
     try:
         return Checked(at, stated["bytes"], read(), OK)
     except StreamvecError as problem:
-        return Checked(at, 0, None, DAMAGED, f"{str(problem).removeprefix(f'{at}: ')}: {advice}")
+        what, is_there = str(problem).removeprefix(f"{at}: "), "over the network" not in str(problem)
+        return Checked(at, 0, None, DAMAGED if is_there else NO_CHECKSUM, f"{what}: {advice}" if is_there else what)
 
 
 def check_json(path: Path, advice: str) -> Checked:

@@ -10,19 +10,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamvec.cluster.lanegroups import shares
 from streamvec.corpus.cooccurrences import ENTRY_BYTES
 from streamvec.corpus.shards import BATCH_TOKENS
+from streamvec.errors import StreamvecError
 from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import Config
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
 from streamvec.models.replica import PARTS, Timetable, rounds_of
 from streamvec.models.skipgram import expected_met
+from streamvec.models.subwords import NGrams, ngrams_of
 from streamvec.models.wordconfig import LANES, SkipGramConfig
 from streamvec.training.needs import Load
-from streamvec.training.nodeneeds import Room, largest_part, node_bytes, nodes_at_work, refuse_too_large_for_nodes
+from streamvec.training.nodeneeds import RACING, Room, columns_of_nodes, held_by_nodes, refuse_too_large_for_nodes
 from streamvec.training.options import MachineOptions
 from streamvec.training.pairneeds import PairNeeds
+from streamvec.training.planned import DISK_RATE, PAIR_SORT_RATE, SORT_RATE
 from streamvec.training.seen import Seen
 
 CALL = 0.007  # seconds that a record batch takes on a node beyond its arithmetic: Ray's calls and objects
@@ -34,6 +38,10 @@ _WORD_BYTES = 8  # of the count of a word
 _SCORES = 64  # bytes that stand for two contexts, six targets and one slice
 _ROW_HEAD = 8  # bytes that say which row is sent
 _MOST_ROWS = 1 << 20  # of the most frequent words that are looked at one by one
+_GROUPS = 64  # of the others
+
+Tail = tuple[np.ndarray, np.ndarray]  # groups of rare words: how often each occurs, and how many they are
+NO_TAIL: Tail = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,10 @@ class Stage(NamedTuple):
         """Of things that wait for each other."""
         return cls.side_by_side(sent, **takes)._replace(seconds=sum(takes.values()))
 
+    def then(self, seconds: float) -> "Stage":
+        """The same, and something afterwards on the machine that leads."""
+        return self._replace(seconds=self.seconds + seconds)
+
 
 class Spread(NamedTuple):
     """What a plan says of the nodes."""
@@ -96,6 +108,8 @@ class Spread(NamedTuple):
 
     def refuse_too_large(self, config: Config, load: Load, machine: MachineOptions) -> None:
         """StreamvecError when training would not fit on nodes that have the memory of this machine."""
+        if isinstance(config, SkipGramConfig) and config.mode == "hogwild":
+            raise StreamvecError(RACING)
         room = Room("a node like this machine", self.cores, machine.memory_bytes)
         refuse_too_large_for_nodes(config, load, [room] * self.machines.number)
 
@@ -123,9 +137,9 @@ def spread_of(
     alone: Mapping[str, float],
 ) -> Spread:
     """What *stages* on the nodes come to; alone: seconds of all stages on this machine."""
-    nodes = [machine.cores] * machines.number
-    held = node_bytes(config, load, machines.number, machine.cores)
-    return Spread(machines, machine.cores, nodes_at_work(config, nodes), held, stages, sum(alone.values()))
+    held = held_by_nodes(config, load, [machine.cores] * machines.number)
+    at_work = sum(some > 0 for some in held)
+    return Spread(machines, machine.cores, at_work, max(held), stages, sum(alone.values()))
 
 
 def preparing(machines: Machines, machine: MachineOptions, seen: Seen) -> dict[str, Stage]:
@@ -139,6 +153,7 @@ def preparing(machines: Machines, machine: MachineOptions, seen: Seen) -> dict[s
     runs = sample.words(tokens / workers) * workers * bytes_of_word
     ids = 4.0 * (corpus.tokens + corpus.documents)
     table = corpus.words * (corpus.word_bytes + _WORD_BYTES) * machines.number
+    sorting = sample.words(tokens) / SORT_RATE  # here, as without nodes
     return {
         "counting": Stage.side_by_side(
             corpus.text_bytes + runs,
@@ -146,14 +161,14 @@ def preparing(machines: Machines, machine: MachineOptions, seen: Seen) -> dict[s
             work_of_the_nodes=count / workers,
             sending_text=machines.stored(corpus.text_bytes),
             fetching_counts=machines.stored(runs),
-        ),
+        ).then(sorting),
         "encoding": Stage.side_by_side(
             corpus.text_bytes + table + ids,
             reading_here=read,
             work_of_the_nodes=count / workers,
             sending_text=machines.stored(corpus.text_bytes + table),
             fetching_ids=machines.stored(ids),
-        ),
+        ).then(ids / (2 * DISK_RATE)),
     }
 
 
@@ -164,7 +179,8 @@ def counting_pairs(
     runs = pairs.runs.written * _RUN_BYTES * _SHRUNK
     return Stage.side_by_side(
         4.0 * tokens + runs,
-        work_of_the_nodes=tokens * near / rate / (machines.number * machine.cores),
+        work_of_the_nodes=(tokens * near / rate + pairs.runs.written / PAIR_SORT_RATE)
+        / (machines.number * machine.cores),
         sending_tokens=machines.stored(4.0 * tokens),
         fetching_pairs=machines.stored(runs),
     )
@@ -177,8 +193,8 @@ def training_words(
     tokens = float(seen.corpus.tokens * config.epochs)
     if config.lanes > 1:
         return _by_lanes(machines, config, seen, rate)
-    nodes = nodes_at_work(config, [machine.cores] * machines.number)
-    share = largest_part(config, nodes) / config.columns[-1][1]
+    parts = columns_of_nodes(config, machines.number)
+    nodes, share = sum(part > 0 for part in parts), max(parts) / config.columns[-1][1]
     batches = tokens / BATCH_TOKENS
     kept = tokens * _kept_share(config, seen)
     slices = config.slices * share  # of the node that has most
@@ -202,28 +218,47 @@ def score_bytes(config: SkipGramConfig) -> float:
 
 def _kept_share(config: SkipGramConfig, seen: Seen) -> float:
     """Of the tokens, those that subsampling keeps."""
+    counts, (rare, times) = _counts(seen)
+    tokens = seen.corpus.tokens
+    kept = _centers(config, counts, tokens).sum() + (_centers(config, rare, tokens) * times).sum()
+    return float(kept) / tokens
+
+
+def _centers(config: SkipGramConfig, counts: np.ndarray, tokens: int) -> np.ndarray:
+    """How often words that occur so often are centers: float64[n]."""
     if not config.sample:
-        return 1.0
-    counts = _counts(seen)
-    ratio = config.sample * counts.sum() / counts
-    return float((np.minimum(1.0, np.sqrt(ratio) + ratio) * counts).sum() / counts.sum())
+        return counts.astype(np.float64)
+    ratio = config.sample * tokens / counts
+    return counts * np.minimum(1.0, np.sqrt(ratio) + ratio)
 
 
-def _counts(seen: Seen) -> np.ndarray:
-    """Of the words of the corpus, or of the most frequent ones: int64[n]; those that a sample lacks are as rare as the
-    rarest that it shows."""
-    words = min(seen.corpus.words, _MOST_ROWS)
-    shown = seen.counts[:words]
-    counts = np.pad(shown, (0, words - shown.size), "edge")
-    scaled: np.ndarray = np.maximum(1, np.rint(counts * (seen.corpus.tokens / counts.sum()))).astype(np.int64)
-    return scaled
+def _counts(seen: Seen) -> tuple[np.ndarray, Tail]:
+    """How often the words of the corpus occur: the most frequent ones one by one, int64[n], and the others in groups.
+
+    Where a sample does not show all, the others are told by Zipf's law from the rarest that it shows.
+    """
+    words, tokens = seen.corpus.words, seen.corpus.tokens
+    shown = seen.counts[: min(words, _MOST_ROWS)].astype(np.float64)
+    edges = np.unique(np.geomspace(shown.size, words, _GROUPS).astype(np.int64))
+    times = np.diff(edges)
+    rare = shown[-1] * shown.size / np.sqrt(edges[:-1].astype(np.float64) * edges[1:])
+    scale = tokens / (shown.sum() + (rare * times).sum())
+    counts: np.ndarray = np.maximum(1, np.rint(shown * scale)).astype(np.int64)
+    return counts, (np.maximum(1, np.rint(rare * scale)).astype(np.int64), times)
 
 
 def _by_lanes(machines: Machines, config: SkipGramConfig, seen: Seen, rate: float) -> Stage:
     corpus, lanes = seen.corpus, config.lanes
     nodes = min(machines.number, lanes)
     tokens = float(corpus.tokens * config.epochs)
-    up, down, combined = lane_traffic(config, _counts(seen), corpus.tokens)
+    counts, tail = _counts(seen)
+    ngrams = None
+    if config.ngrams:  # of the words whose names are known; the others' are taken to be no others
+        some = min(counts.size, len(seen.shown[1]) - 1)
+        ngrams = ngrams_of(config, (seen.shown[0], seen.shown[1][: some + 1]))
+        tail = (np.append(counts[some:], tail[0]), np.append(np.ones(counts.size - some, np.int64), tail[1]))
+        counts = counts[:some]
+    up, down, combined = lane_traffic(config, Met.of(config, counts, ngrams, tail), corpus.tokens)
     up, down, combined = (config.epochs * number for number in (up, down, combined))
     return Stage.in_turn(
         4 * tokens + up + down * nodes / lanes,
@@ -232,25 +267,51 @@ def _by_lanes(machines: Machines, config: SkipGramConfig, seen: Seen, rate: floa
     )
 
 
-def lane_traffic(config: SkipGramConfig, counts: np.ndarray, tokens: int) -> tuple[float, float, float]:
-    """(bytes of rows that all lanes send in an epoch, bytes that all get, how often some are combined).
+class Met(NamedTuple):
+    """How often the rows of a model occur in a corpus, on average."""
 
-    counts: int64[n], of the words of a corpus of *tokens* tokens.
-    """
+    rows: dict[str, np.ndarray]  # of each array: float64[rows]
+    times: dict[str, np.ndarray]  # how many rows each of these stands for
+    tokens: int
+
+    @classmethod
+    def of(
+        cls, config: SkipGramConfig, counts: np.ndarray, ngrams: NGrams | None = None, tail: Tail = NO_TAIL
+    ) -> "Met":
+        """counts: int64[n], falling, of words one by one; ngrams: of these; tail: the others, in groups."""
+        rare, times = tail
+        tokens = int(counts.sum() + (rare * times).sum())
+        rows = expected_met(config, counts, ngrams, tokens)
+        own, centers = _centers(config, counts, tokens), _centers(config, rare, tokens)
+        outputs = centers
+        if config.objective == "ns":
+            drawn, others = (some.astype(np.float64) ** config.noise_power for some in (counts, rare))
+            noise = config.negative * (own.sum() + (centers * times).sum()) / (drawn.sum() + (others * times).sum())
+            rows["outputs"] = np.append(own + noise * drawn, 0.0)
+            outputs = centers + noise * others
+        ones = {name: np.ones(each.size) for name, each in rows.items()}
+        return cls(
+            {"inputs": np.append(rows["inputs"], centers), "outputs": np.append(rows["outputs"], outputs)},
+            {name: np.append(each, times) for name, each in ones.items()},
+            tokens,
+        )
+
+
+def lane_traffic(config: SkipGramConfig, met: Met, tokens: int) -> tuple[float, float, float]:
+    """(bytes of rows that all lanes send in an epoch, bytes that all get, how often some are combined)."""
     lanes, row = config.lanes, config.vectors * LANES * 4 + _ROW_HEAD
     batches = -(-tokens // BATCH_TOKENS)
     rounds = rounds_of(batches, lanes)
-    met = expected_met(config, counts)
-    table = Timetable.of(met, int(counts.sum()), rounds)
+    table = Timetable.of(met.rows, met.tokens, rounds)
     up = down = 0.0
     for part in range(1, rounds * PARTS):
         due = table.after(part)
-        rows = sum(some.size for some in due.values()) if due is not None else 0
+        rows = sum(met.times[name][some].sum() for name, some in due.items()) if due is not None else 0
         up, down = up + lanes * rows * row, down + lanes * rows * row
-    for each in met.values():
-        often = each * (BATCH_TOKENS * rounds / counts.sum())
-        up += lanes * row * float(-np.expm1(-often).sum())
-        down += lanes * row * float(-np.expm1(-often * lanes).sum())
+    for name, each in met.rows.items():
+        often = each * (BATCH_TOKENS * rounds / met.tokens)
+        up += lanes * row * float(-(np.expm1(-often) * met.times[name]).sum())
+        down += lanes * row * float(-(np.expm1(-often * lanes) * met.times[name]).sum())
     steps = batches / (rounds * lanes)
     return steps * up, steps * down, steps * rounds * PARTS
 
@@ -259,9 +320,11 @@ def training_glove(machines: Machines, config: GloveConfig, seen: Seen, pairs: P
     """rate: entries of the matrix a second of this machine."""
     nodes = machines.number
     entries, steps = float(pairs.stored * config.epochs), float(pairs.batches * config.epochs)
-    near = np.minimum(float(seen.corpus.words), 2.0 * config.window * _counts(seen))
-    often = near * (2 * pairs.stored / near.sum()) / pairs.batches  # of each word in a step
-    words = -np.expm1(-often).sum() * seen.corpus.words / near.size
+    counts, (rare, times) = _counts(seen)
+    near = np.minimum(float(seen.corpus.words), 2.0 * config.window * np.append(counts, rare))
+    many = np.append(np.ones(counts.size), times)
+    often = near * (2 * pairs.stored / (near * many).sum()) / pairs.batches  # of each word in a step
+    words = float(-(np.expm1(-often) * many).sum())
     moved = words * min(0.5, 1 - 1 / nodes) * (4 * config.record + _ROW_HEAD)
     return Stage.in_turn(
         entries * ENTRY_BYTES + steps * moved,
@@ -277,7 +340,7 @@ def training_lm(
 ) -> Stage:
     """rate: tokens a second of this machine; tokens: of all epochs."""
     sizes = LmSizes(config, words)
-    nodes = nodes_at_work(config, [machine.cores] * machines.number)
+    nodes = sum(some > 0 for some in shares(len(config.groups(config.batch)), [machine.cores] * machines.number))
     many = config.batch * config.bptt  # time steps of a step, of all lanes
     steps = tokens / many
     vectors = 4.0 * many * (2 * config.dim + config.shape.outputs)

@@ -21,6 +21,10 @@ from streamvec.models.wordconfig import COMBINED_ROWS, LANES, SkipGramConfig
 from streamvec.training.needs import PROCESS_BYTES, Load, prepared_bytes, rows_bytes
 from streamvec.training.options import MachineOptions
 
+RACING = (
+    "threads that race (--mode hogwild) share one memory: leave --cluster out, or train with --mode exact or --lanes"
+)
+
 
 class Room(NamedTuple):
     """What a node has."""
@@ -36,22 +40,29 @@ def rooms_of(cluster: Cluster, machine: MachineOptions) -> list[Room]:
     return [Room(node.address, node.cores, min(node.memory, most)) for node in cluster.nodes()]
 
 
-def node_bytes(config: Config, load: Load, nodes: int, cores: int) -> int:
-    """Peak memory of the workers on each of so many nodes of so many processors, those that have most to do."""
+def held_by_nodes(config: Config, load: Load, cores: Sequence[int]) -> list[int]:
+    """Peak memory of the workers on each of the nodes of so many processors; 0 where training has none."""
+    nodes = range(len(cores))
     if isinstance(config, LmConfig):
-        groups = shares(len(config.groups(config.batch)), [cores] * nodes)[0]
-        return PROCESS_BYTES + LmSizes(config, load.words).node_bytes(groups)
+        sizes = LmSizes(config, load.words)
+        groups = shares(len(config.groups(config.batch)), cores)
+        return [PROCESS_BYTES + sizes.node_bytes(some) if some else 0 for some in groups]
     if isinstance(config, GloveConfig):
-        return PROCESS_BYTES + config.model_bytes(load.words) + config.scratch_bytes(cores)
+        return [PROCESS_BYTES + config.model_bytes(load.words) + config.scratch_bytes(some) for some in cores]
     if config.lanes > 1:
-        lanes, one = -(-config.lanes // nodes), replace(config, lanes=1)
-        threads = max(1, cores // lanes)
-        each = config.lane_bytes(load.words, load.ngrams) + one.scratch_bytes(threads)
-        return lanes * (PROCESS_BYTES + each)
+        one, each = replace(config, lanes=1), config.lane_bytes(load.words, load.ngrams)
+        lanes = [len(range(node, config.lanes, len(cores))) for node in nodes]  # dealt in turn
+        return [
+            some * (PROCESS_BYTES + each + one.scratch_bytes(max(1, cores[node] // some))) if some else 0
+            for node, some in zip(nodes, lanes, strict=True)
+        ]
     arrays = config.array_bytes(load.words, load.ngrams)
-    most = largest_part(config, nodes) * arrays // config.columns[-1][1]
-    rest = config.model_bytes(load.words, load.ngrams) - arrays + config.scratch_bytes(cores)
-    return PROCESS_BYTES + most + rest
+    rest = config.model_bytes(load.words, load.ngrams) - arrays
+    parts = columns_of_nodes(config, len(cores))
+    return [
+        PROCESS_BYTES + part * arrays // config.columns[-1][1] + rest + config.scratch_bytes(cores[node]) if part else 0
+        for node, part in zip(nodes, parts, strict=True)
+    ]
 
 
 def leading_bytes(config: SkipGramConfig, machine: MachineOptions, load: Load) -> int:
@@ -62,31 +73,21 @@ def leading_bytes(config: SkipGramConfig, machine: MachineOptions, load: Load) -
     return prepared_bytes(machine, load) + batches + lanes + rows_bytes(load, config.answer_dim)
 
 
-def largest_part(config: SkipGramConfig, nodes: int) -> int:
-    """Columns, padding included, that one of so many nodes has at most."""
+def columns_of_nodes(config: SkipGramConfig, nodes: int) -> list[int]:
+    """Columns, padding included, that each of so many nodes has; 0 for those beyond the slices."""
     edges = [0, *(high for _, high in config.columns)]
     parts = min(nodes, config.slices)
     ends = [edges[config.slices * part // parts] for part in range(parts + 1)]
-    return max(high - low for low, high in pairwise(ends))
-
-
-def nodes_at_work(config: Config, nodes: Sequence[int]) -> int:
-    """How many of the *nodes*, each of so many processors, have something to do in training."""
-    if isinstance(config, LmConfig):
-        return sum(some > 0 for some in shares(len(config.groups(config.batch)), nodes))
-    if isinstance(config, GloveConfig):
-        return len(nodes)
-    return min(len(nodes), config.lanes if config.lanes > 1 else config.slices)
+    return [high - low for low, high in pairwise(ends)] + [0] * (nodes - parts)
 
 
 def refuse_too_large_for_nodes(config: Config, load: Load, nodes: Sequence[Room]) -> None:
     """StreamvecError when training on *nodes* would not fit on one of them; it gives the figures."""
-    at_work = nodes_at_work(config, [node.cores for node in nodes])
-    for address, cores, memory in nodes[:at_work]:  # as they are dealt
-        needed = node_bytes(config, load, len(nodes), cores)
+    held = held_by_nodes(config, load, [node.cores for node in nodes])
+    for (address, _, memory), needed in zip(nodes, held, strict=True):
         if needed > memory:
             raise StreamvecError(
-                f"training needs {needed / 1e6:,.0f} MB on each of {len(nodes)} nodes for {load.words:,} words of "
+                f"training needs {needed / 1e6:,.0f} MB on one of {len(nodes)} nodes for {load.words:,} words of "
                 f"{config.dim} numbers ({_held(config)}), and {memory / 1e6:,.0f} MB are there at {address}: "
                 f"{_ways(config)}"
             )

@@ -28,6 +28,7 @@ from streamvec.training.options import MachineOptions, TextOptions
 from streamvec.training.pairneeds import PairNeeds, pair_needs
 from streamvec.training.planned import (
     DISK_RATE,
+    PAIR_SORT_RATE,
     START_SECONDS,
     Plan,
     Saved,
@@ -45,7 +46,7 @@ from streamvec.training.tableneeds import neighbours_disk
 from streamvec.training.text import resolve_inputs, text_of_run
 from streamvec.training.timing import tokens_a_second
 
-_PAIR_RATE, _PAIR_SORT_RATE, _ID_RATE = 1.3e7, 8e6, 5e7  # tokens of a thread; pairs that are sorted and merged; tokens
+_PAIR_RATE, _ID_RATE = 1.3e7, 5e7  # tokens of a thread whose pairs are counted; tokens
 _MERGE_RATE = 1.2e7  # pairs of runs a second, merged and written by one thread
 
 
@@ -210,12 +211,12 @@ def _seconds(config: WordConfig, machine: MachineOptions, seen: Seen, work: _Wor
         # The text is encoded once, and its numbers are read in each pass and twice more.
         tokens = sample.all_tokens()
         pairs = seen.phrases.all_pairs(tokens)
-        one = tokens / threads / _PAIR_RATE + pairs / _PAIR_SORT_RATE
+        one = tokens / threads / _PAIR_RATE + pairs / PAIR_SORT_RATE
         seconds["phrases"] = seen.passes * one + 2 * tokens / threads / _ID_RATE
     if work.pairs and seen.pairs:
         runs, busy = work.pairs.runs, min(threads, len(os.sched_getaffinity(0)))
         counted = corpus.tokens * seen.pairs.near / work.pair_rate / busy
-        seconds["pairs"] = counted + runs.written / _PAIR_SORT_RATE / busy
+        seconds["pairs"] = counted + runs.written / PAIR_SORT_RATE / busy
         seconds["blocks"] = runs.kept / _MERGE_RATE / min(work.pairs.at_once, busy) + work.pairs.disk / DISK_RATE
     return seconds | {"training": training}
 

@@ -18,7 +18,8 @@ from streamvec.training.tableneeds import counting_bytes, counting_disk, phrases
 
 START_SECONDS = 1.0  # imports, and kernels taken from their cache
 DISK_RATE = 3e8  # bytes a second, written, summed and forced to the disk
-_SORT_RATE = 4e6  # words a second that are sorted, written and merged
+SORT_RATE = 4e6  # words a second that are sorted, written and merged
+PAIR_SORT_RATE = 8e6  # and pairs
 _SAID = {"peak_disk", "rate", "unit"}  # in JSON, under other names
 
 
@@ -89,7 +90,7 @@ def preparing_seconds(machine: MachineOptions, seen: Seen) -> dict[str, float]:
     alone = count if sample.is_python else count / threads
     stage = max(read, alone, (read + count) / (1 if sample.is_python else cores))
     return {
-        "counting": stage + sample.words(sample.all_tokens()) / _SORT_RATE,
+        "counting": stage + sample.words(sample.all_tokens()) / SORT_RATE,
         "encoding": stage + needs.shards_bytes(seen.corpus) / (2 * DISK_RATE),
     }
 

@@ -11,6 +11,7 @@ from streamvec.cluster.nodes import Cluster, Lost
 from streamvec.corpus.cooccurrences import KIND as COOCCURRENCES
 from streamvec.corpus.elsewhere import place_of_shards
 from streamvec.corpus.release import return_large_blocks
+from streamvec.corpus.remote import is_remote
 from streamvec.disk.lock import locked
 from streamvec.disk.pasting import pasted
 from streamvec.errors import Interrupted, StreamvecError
@@ -22,6 +23,7 @@ from streamvec.training.glove import train_glove_run
 from streamvec.training.lm import train_lm_run
 from streamvec.training.lmneeds import refuse_before_text
 from streamvec.training.lmtext import BOTH_WAYS, refuse_changed_valid, valid_settings
+from streamvec.training.nodeneeds import RACING
 from streamvec.training.options import ClusterOptions, LabelledOptions, MachineOptions, TextOptions
 from streamvec.training.progress import Reporter, Silence
 from streamvec.training.replacing import forget_replaced, place_of, replacing
@@ -163,6 +165,8 @@ def _begin(
             raise StreamvecError(f"{path}: lies in {folder}, which would be replaced: choose another --out")
     if machine.shards is not None and (vocab is not None or sources[0].kind == "run"):
         raise ValueError("shards says where what is made of text is to lie, and INPUT is no text: leave it out")
+    if kind == "lm" and machine.shards is not None and is_remote(machine.shards):
+        raise ValueError("shards of a language model must lie in a folder: it reads from many places of them at once")
     if sources[0].kind == "run":
         refuse_shards(sources[0].path, start)
         text = text_of_run(sources[0], text)
@@ -170,7 +174,7 @@ def _begin(
         **({"config": asdict(config), "text": asdict(text)} if vocab is None else settings_of(config)),
         "start": start.to_json() if start else None,
         "evaluate": absolute(evaluate),
-        **({"shards": place_of_shards(machine.shards)} if machine.shards else {}),
+        **({"shards": place_of_shards(machine.shards, folder)} if machine.shards else {}),
         **more,
         **({"products": products()} if kind == "lm" or getattr(config, "objective", None) == "softmax" else {}),
     }
@@ -221,8 +225,10 @@ def resume(
 
     options: fields of ClusterOptions: another number of threads or memory changes no byte of the result.
     """
-    machine = ClusterOptions(**options)
-    vectors = _go_on(Run.open(folder), machine, report or Silence(), stop, machine.cluster)
+    machine, run = ClusterOptions(**options), Run.open(folder)
+    if machine.shards is not None:
+        raise ValueError(f"shards stay where they were to lie ({run.about.get('shards', 'in RUN')}): leave it out")
+    vectors = _go_on(run, machine, report or Silence(), stop, machine.cluster)
     forget_replaced(place_of(folder))
     return vectors
 
@@ -288,10 +294,7 @@ def _refuse_cluster(run: Run) -> None:
     if run.is_labelled:
         raise StreamvecError(f"{run.folder}: a {run.kind} is trained on one machine: leave --cluster out")
     if run.about["config"].get("mode") == "hogwild":
-        raise StreamvecError(
-            f"{run.folder}: threads that race (--mode hogwild) share one memory: leave --cluster out, or train with "
-            "--mode exact or --lanes"
-        )
+        raise StreamvecError(f"{run.folder}: {RACING}")
 
 
 def _tell_of_other_products(run: Run, report: Reporter) -> None:
@@ -315,7 +318,7 @@ def _from_text(
     if not run.is_finished:
         refuse_changed_valid(run)
     is_ready = run.is_prepared or run.sources[0].kind == "run"
-    place = (isinstance(machine, ClusterOptions) and machine.shards) or run.about.get("shards")
+    place = run.about.get("shards")
     vocabulary, shards = prepared(run, text, machine, report, stop, cluster, place)
     if not run.is_finished:
         text_bytes = 0 if is_ready else shards.counts["bytes_read"]  # read by this process
