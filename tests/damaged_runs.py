@@ -38,6 +38,7 @@ from streamvec.training.words import resume
 from streamvec.vectors import KeyedVectors
 
 SECONDS = 60  # for one damaged file and all that is asked of it
+BYSTANDER = b"not to be touched\n"
 HUGE = (10**18).to_bytes(8, "little")
 DEEP = b"[" * 200_000  # what a parser that calls itself does not come back from
 
@@ -62,7 +63,12 @@ def changes(path: Path, draws: np.random.Generator) -> Iterator[tuple[str, Chang
     yield "a link to itself", lambda path: path.symlink_to(path)
     yield "a link to nothing", lambda path: path.symlink_to("nothing")
     yield "a link to its folder", lambda path: path.symlink_to(path.parent)
-    yield "a link to another file", lambda path: path.symlink_to(__file__)
+    yield "a link to another file", lambda path: path.symlink_to(bystander())
+
+
+def bystander() -> Path:
+    """What must never be written over."""
+    return Path(sys.argv[1]) / "bystander"
 
 
 def regions(path: Path, whole: bytes) -> Iterator[tuple[int, int]]:
@@ -160,6 +166,9 @@ class Trials:
                 self._say(name, what, "other bytes after resume")
         finally:
             signal.alarm(0)
+        if bystander().read_bytes() != BYSTANDER:
+            self._say(name, what, "wrote over what it leads to")
+            bystander().write_bytes(BYSTANDER)
 
     def _verified(self, run: Path, name: str, before: bytes) -> str:
         """What is not true in what verify says; empty where all is."""
@@ -225,6 +234,7 @@ def main(folder: Path, seed: int, most: int, names: list[str]) -> None:
     signal.signal(signal.SIGALRM, _too_long)
     warnings.filterwarnings("ignore", module="streamvec.vectors.neighbours")
     draws = np.random.default_rng(seed)
+    bystander().write_bytes(BYSTANDER)
     for name in names or KINDS:
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         trials = Trials(name, folder)

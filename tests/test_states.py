@@ -167,3 +167,22 @@ def test_a_clock_that_is_set_back_changes_nothing(
     times = [float(line.split(",")[0].removeprefix('{"time":')) for line in (run / "metrics.jsonl").open()]
     assert min(times) < now() - year / 2  # the clock was another one
     tally.count("gone on with: a clock set back")
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "vocabulary.arrow", "checkpoints/0001-000000000/state.json"])
+def test_what_a_link_in_a_run_leads_to_is_not_written_over(long_run: Path, tmp_path: Path, name: str) -> None:
+    run = Path(shutil.copytree(long_run, tmp_path / "run"))
+    whole = (run / "vectors.arrow").read_bytes()
+    (run / "vectors.arrow").unlink()
+    path, other = run / name, tmp_path / "other"
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    other.write_text("not to be touched\n")
+    path.symlink_to(other)
+    with pytest.raises(StreamvecError, match=f"{path}: a symbolic link to {other}, which would be written over"):
+        sv.resume(run)
+    assert other.read_text() == "not to be touched\n"
+    path.unlink()
+    shutil.copy(long_run / name, path) if (long_run / name).exists() else path.parent.rmdir()
+    sv.resume(run)
+    assert (run / "vectors.arrow").read_bytes() == whole

@@ -1,6 +1,7 @@
 """A RUN: the folder that holds one training from its options to its vectors."""
 
 import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -174,6 +175,16 @@ class Run:
         if {path.name.removesuffix(PARTIAL) for path in self.folder.iterdir()} <= _OWN:
             with contextlib.suppress(StreamvecError):
                 remove(self.folder)
+
+    def refuse_links(self) -> None:
+        """StreamvecError where one of its files is a symbolic link: what that leads to would be written over."""
+        for at, _, names in os.walk(self.folder):  # folders that are links are somebody's wish, and not entered
+            for path in (Path(at) / name for name in names):
+                if path.is_symlink() and path.relative_to(self.folder).parts[0] in _OWN:
+                    raise StreamvecError(
+                        f"{path}: a symbolic link to {path.readlink()}, which would be written over: put the file "
+                        "itself in its place, or remove the link"
+                    )
 
     def tidy(self) -> None:
         """Removes what a kill or a power cut left half-written, or had no time to remove; for who holds its lock."""

@@ -255,6 +255,7 @@ def _go_on(
             run.tidy()
             cluster = None
             if not run.is_finished:
+                run.refuse_links()
                 if address is not None:
                     cluster = held.enter_context(_joined(run, address))
                 warm(report)
