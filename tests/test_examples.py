@@ -88,7 +88,7 @@ def test_several_shards(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_SHARD_BATCHES", 2)
     written = write(tmp_path / "x", [256 * 5 + 1])
     assert read(tmp_path / "x") == written
-    assert [batches for _, batches in Examples.open(tmp_path / "x").files()] == [2, 2, 2]
+    assert [reader.num_record_batches for reader, _ in Examples.open(tmp_path / "x").readers()] == [2, 2, 2]
 
 
 def test_nothing_is_there_when_writing_fails(tmp_path):
