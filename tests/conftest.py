@@ -105,6 +105,12 @@ def topics_file(path: Path, lines: int) -> Path:
     return path
 
 
+def vectors_of(kind: str, text: Path, run: Path, **options: Any) -> bytes:
+    """The vectors.arrow of a training of *kind*."""
+    getattr(sv, f"train_{kind}")(text, run, **options)
+    return (run / "vectors.arrow").read_bytes()
+
+
 def streamvec_command(
     *words: str | Path, stdin: str | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import topics_file
+from conftest import topics_file, vectors_of
 
 import streamvec
 from streamvec.errors import Interrupted, StreamvecError
@@ -38,39 +38,38 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(text: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return vectors_of(text, tmp_path_factory.mktemp("alone") / "run")
+    return trained(text, tmp_path_factory.mktemp("alone") / "run")
 
 
-def vectors_of(text: Path, out: Path, kind: str = "skipgram", **options: Any) -> bytes:
-    getattr(streamvec, f"train_{kind}")(text, out, **{**OPTIONS, **options})
-    return (out / "vectors.arrow").read_bytes()
+def trained(text: Path, out: Path, kind: str = "skipgram", **options: Any) -> bytes:
+    return vectors_of(kind, text, out, **{**OPTIONS, **options})
 
 
 def test_two_nodes_give_the_bytes_of_one_machine(two_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
-    assert vectors_of(text, tmp_path / "run", cluster=two_nodes.address) == alone
+    assert trained(text, tmp_path / "run", cluster=two_nodes.address) == alone
 
 
 def test_rows_that_are_given_go_to_the_nodes_that_hold_them(two_nodes: Any, text: Path, tmp_path: Path) -> None:
     given = tmp_path / "given.txt"
     given.write_text("".join(f"{word} {' '.join(['.5'] * 40)}\n" for word in ("the", "of")))
     options = {"vectors": given, "epochs": 1}
-    there = vectors_of(text, tmp_path / "there", **options, cluster=two_nodes.address)
-    assert there == vectors_of(text, tmp_path / "here", **options)
+    there = trained(text, tmp_path / "there", **options, cluster=two_nodes.address)
+    assert there == trained(text, tmp_path / "here", **options)
 
 
 def test_held_out_text_and_subwords_are_read_by_nodes(two_nodes: Any, text: Path, tmp_path: Path) -> None:
     options = {"holdout": 0.2, "patience": 1, "subwords": "3-4", "buckets": 300, "epochs": 2}
-    here = vectors_of(text, tmp_path / "here", "cbow", **options)
-    assert vectors_of(text, tmp_path / "there", "cbow", **options, cluster=two_nodes.address) == here
+    here = trained(text, tmp_path / "here", "cbow", **options)
+    assert trained(text, tmp_path / "there", "cbow", **options, cluster=two_nodes.address) == here
     names = ("vectors.ngrams.arrow", "checkpoints/0002-000000000/arrays.safetensors")
     for name in names:
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
 
 def test_lanes_on_nodes_are_lanes_here_even_where_a_node_is_lost(two_nodes: Any, text: Path, tmp_path: Path) -> None:
-    expected = vectors_of(text, tmp_path / "here", lanes=3)
+    expected = trained(text, tmp_path / "here", lanes=3)
     told = Told(two_nodes.remove)
-    found = vectors_of(text, tmp_path / "there", lanes=3, cluster=two_nodes.address, report=told, checkpoint_batches=1)
+    found = trained(text, tmp_path / "there", lanes=3, cluster=two_nodes.address, report=told, checkpoint_batches=1)
     assert found == expected
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
@@ -80,19 +79,19 @@ def test_where_no_node_is_left_is_told(two_nodes: Any, text: Path, tmp_path: Pat
     two_nodes.have(1)
     how = {"lanes": lanes, "cluster": two_nodes.address, "checkpoint_batches": 1}
     with pytest.raises(StreamvecError, match="no node left that has a processor: start Ray on some, then go on with"):
-        vectors_of(text, tmp_path / "run", report=Told(two_nodes.remove), **how)
+        trained(text, tmp_path / "run", report=Told(two_nodes.remove), **how)
 
 
 def test_a_node_that_is_lost_changes_no_byte(two_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
     told = Told(two_nodes.remove)
-    found = vectors_of(text, tmp_path / "run", cluster=two_nodes.address, report=told, checkpoint_batches=1)
+    found = trained(text, tmp_path / "run", cluster=two_nodes.address, report=told, checkpoint_batches=1)
     assert found == alone
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
 def test_a_worker_that_is_killed_changes_no_byte(two_nodes: Any, text: Path, alone: bytes, tmp_path: Path) -> None:
     told = Told(two_nodes.kill_worker)
-    assert vectors_of(text, tmp_path / "run", cluster=two_nodes.address, report=told) == alone
+    assert trained(text, tmp_path / "run", cluster=two_nodes.address, report=told) == alone
     assert any("a worker of the cluster is gone" in note for note in told.notes)
 
 
@@ -102,9 +101,7 @@ def test_what_was_stopped_goes_on_with_a_cluster_or_without(
     stops: list[bool] = []
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
-        vectors_of(
-            text, out, cluster=two_nodes.address, report=Told(lambda: stops.append(True)), stop=lambda: bool(stops)
-        )
+        trained(text, out, cluster=two_nodes.address, report=Told(lambda: stops.append(True)), stop=lambda: bool(stops))
     stops.clear()
     with pytest.raises(Interrupted):
         streamvec.resume(out, stop=lambda: True)
@@ -114,15 +111,15 @@ def test_what_was_stopped_goes_on_with_a_cluster_or_without(
 
 def test_where_nobody_answers_is_told(text: Path, tmp_path: Path) -> None:
     with pytest.raises(StreamvecError, match="no Ray cluster answers at 127"):
-        vectors_of(text, tmp_path / "run", cluster="127.0.0.1:1")
+        trained(text, tmp_path / "run", cluster="127.0.0.1:1")
     with pytest.raises(StreamvecError, match="an address is HOST:PORT"):
-        vectors_of(text, tmp_path / "run", cluster="somewhere")
+        trained(text, tmp_path / "run", cluster="somewhere")
     assert not (tmp_path / "run").exists()
 
 
 def test_what_no_cluster_works_on_is_told(text: Path, tmp_path: Path) -> None:
     with pytest.raises(StreamvecError, match="leave --cluster out, or train with --mode exact or --lanes"):
-        vectors_of(text, tmp_path / "run", mode="hogwild", cluster="auto")
+        trained(text, tmp_path / "run", mode="hogwild", cluster="auto")
     assert not (tmp_path / "run").exists()
     examples = tmp_path / "examples.tsv"
     examples.write_text("good\ta b\nbad\tc d\n")

@@ -15,7 +15,8 @@ from streamvec.models.replicas import InSteps, Replicas
 from streamvec.models.step import Position
 from streamvec.models.subwords import ngrams_of
 from streamvec.models.wordconfig import SkipGramConfig
-from streamvec.training.clusterplan import Machines, Met, lane_traffic
+from streamvec.training.clusterplan import Machines
+from streamvec.training.lanetraffic import Met, lane_traffic
 from streamvec.training.plan import plan_training
 from streamvec.training.planned import Plan
 

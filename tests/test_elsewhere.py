@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import topics_file
+from conftest import topics_file, vectors_of
 
 import streamvec
 from streamvec.corpus import encoding, remote, shardwriter
@@ -47,9 +47,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"s3://books/{tmp_path.name}"
 
 
-def trained(text: Path, run: Path, kind: str = "skipgram", **options: Any) -> bytes:
-    getattr(streamvec, f"train_{kind}")(text, run, **{**OPTIONS, **options})
-    return (run / "vectors.arrow").read_bytes()
+def trained(text: Path, run: Path, **options: Any) -> bytes:
+    return vectors_of("skipgram", text, run, **{**OPTIONS, **options})
 
 
 def placed(run: Path) -> list[str]:
@@ -112,9 +111,8 @@ def test_other_kinds_read_from_there(text: Path, place: str, tmp_path: Path, kin
         with pytest.raises(ValueError, match="must lie in a folder"):
             streamvec.train_lm(text, tmp_path / "there", **given, shards=place)
         return
-    getattr(streamvec, f"train_{kind}")(text, tmp_path / "here", **given)
-    getattr(streamvec, f"train_{kind}")(text, tmp_path / "there", **given, shards=place)
-    here, there = ((tmp_path / name / "vectors.arrow").read_bytes() for name in ("here", "there"))
+    here = vectors_of(kind, text, tmp_path / "here", **given)
+    there = vectors_of(kind, text, tmp_path / "there", **given, shards=place)
     assert here == there and placed(tmp_path / "there")[0].startswith(place)
 
 

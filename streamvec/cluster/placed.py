@@ -21,6 +21,8 @@ class Place(NamedTuple):
 class PlacedWorkers:
     """Workers of one kind; their objects have a method `ready`, whose answers `begin` gives."""
 
+    are_elsewhere = True
+
     def __init__(
         self, cluster: Cluster, kind: Callable[..., Any], deal: Callable[[Sequence[Node]], list[Place]]
     ) -> None:

@@ -18,6 +18,10 @@ _BUFFER = 1 << 20
 _WAITS = (1.0, 4.0, 16.0)  # seconds before a connection that broke is tried again
 
 
+class Unreachable(StreamvecError):
+    """What may well be there, but cannot be looked at: the network, a permission or a package is wanting."""
+
+
 class Stat(NamedTuple):
     """What a server says about a file without sending it; None where it does not say."""
 
@@ -245,8 +249,8 @@ def _said(uri: str, problem: BaseException, done: str = "read") -> StreamvecErro
     status = _status(problem)
     detail = " ".join(str(problem).split())[:300]
     if status in (404, 410):
-        advice = "not found: check the spelling"
-    elif status in (401, 403):
+        return StreamvecError(f"{uri}: not found: check the spelling")
+    if status in (401, 403):
         advice = "access denied: check the credentials (s3: AWS_PROFILE or AWS_ACCESS_KEY_ID) and the permissions"
     elif isinstance(problem, ImportError):
         advice = (
@@ -256,4 +260,4 @@ def _said(uri: str, problem: BaseException, done: str = "read") -> StreamvecErro
         advice = f"the server cannot send part of a file ({detail}): download it and give its local path"
     else:
         advice = f"cannot be {done} over the network ({type(problem).__name__}: {detail}): check the address, try again"
-    return StreamvecError(f"{uri}: {advice}")
+    return Unreachable(f"{uri}: {advice}")

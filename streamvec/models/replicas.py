@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from streamvec.corpus.shards import Numbers, TokenBatch
+from streamvec.corpus.shards import Numbers, Shards, TokenBatch
 from streamvec.models.replica import PARTS, Changes, Replica, Source, combined_of, rounds_of
 from streamvec.models.skipgram import SkipGram, rate_at
 from streamvec.models.step import Position, StepResult
@@ -57,6 +57,10 @@ class Hands(Protocol):
     """What has a worker for each lane."""
 
     @property
+    def are_elsewhere(self) -> bool:
+        """Whether workers are on other machines."""
+
+    @property
     def workers(self) -> Sequence[Worker]:
         """As they are now."""
 
@@ -72,6 +76,8 @@ class Hands(Protocol):
 
 class HandsHere:
     """All lanes in this process, one after another, each on all *threads*."""
+
+    are_elsewhere = False
 
     def __init__(
         self, config: SkipGramConfig, counts: np.ndarray, record_batches: int, threads: int, ngrams: NGrams | None
@@ -140,10 +146,13 @@ class Replicas:
         """Loss a pair when all scores are 0."""
         return self._chance
 
-    def read_themselves(self, source: Source) -> None:
-        """Has lanes read what numbers in `StepBatches` stand for, which are those of *source*, now and later."""
-        self._source = self._hands.share(source)
+    def shared(self, shards: Shards) -> InSteps:
+        """What `step` takes, of the record batches of *shards*: lanes read for themselves what they can."""
+        if not (shards.is_elsewhere and self._hands.are_elsewhere):
+            return InSteps(shards, self.config.lanes)
+        self._source = self._hands.share(shards)
         self._all("read", self._source)
+        return InSteps(Numbers(shards.batches), self.config.lanes)
 
     def step(self, batch: StepBatches, position: Position) -> StepResult:
         """Trains all lanes on a step's record batches, and combines them."""

@@ -127,7 +127,8 @@ class SkipGram:
     def met(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """How often the rows of each array occur among the tokens of *counts*, on average: float64[rows]."""
         assert not isinstance(self._targets, EveryWord)
-        return _met(counts, self._keep, self._targets, self._heights["inputs"], self.ngrams)
+        centers = counts * ((self._keep.astype(np.float64) + 1) / 2**32)
+        return _met(counts, centers, self._targets, self._heights["inputs"], self.ngrams)
 
     def learning_rate(self, position: Position) -> float:
         """The learning rate at a position."""
@@ -289,13 +290,13 @@ def expected_met(
     targets = _TARGETS[config.objective](config, counts)
     assert not isinstance(targets, EveryWord)
     rows = len(counts) + (len(ngrams.buckets) if ngrams else 0) + 1
-    return _met(counts, _keep_thresholds(counts, config.sample, tokens), targets, rows, ngrams)
+    return _met(counts, counts * kept_of(counts, config.sample, tokens), targets, rows, ngrams)
 
 
 def _met(
-    counts: np.ndarray, keep: np.ndarray, targets: Noise | Tree, rows: int, ngrams: NGrams | None
+    counts: np.ndarray, centers: np.ndarray, targets: Noise | Tree, rows: int, ngrams: NGrams | None
 ) -> dict[str, np.ndarray]:
-    centers = counts * ((keep.astype(np.float64) + 1) / 2**32)
+    """centers: float64[V], how often each word is one."""
     contexts: np.ndarray = np.zeros(rows)
     contexts[: len(counts)] = centers
     if ngrams is not None:
@@ -304,15 +305,20 @@ def _met(
     return {"inputs": contexts, "outputs": targets.met(centers, counts)}
 
 
-def _keep_thresholds(counts: np.ndarray, sample: float, tokens: int | None = None) -> np.ndarray:
-    """uint32[V]: a word is kept where 32 random bits are at most this; tokens: of the corpus, by default all of these.
+def kept_of(counts: np.ndarray, sample: float, tokens: int) -> np.ndarray:
+    """How likely words that occur so often among *tokens* tokens are kept by subsampling: float64[n].
 
-    The probability is sqrt(sample / f) + sample / f, as in word2vec.c.
+    The probability is sqrt(sample / f) + sample / f, as in word2vec.c; 0 keeps all.
     """
     if sample == 0:
-        return np.full(len(counts), 2**32 - 1, np.uint32)
-    ratio = sample * (counts.sum() if tokens is None else tokens) / counts
-    return (np.minimum(1.0, np.sqrt(ratio) + ratio) * (2**32 - 1)).astype(np.uint32)
+        return np.ones(len(counts))
+    ratio = sample * tokens / counts
+    return np.minimum(1.0, np.sqrt(ratio) + ratio)
+
+
+def _keep_thresholds(counts: np.ndarray, sample: float) -> np.ndarray:
+    """uint32[V]: a word is kept where 32 random bits are at most this."""
+    return (kept_of(counts, sample, counts.sum()) * (2**32 - 1)).astype(np.uint32)
 
 
 def _new_step(config: SkipGramConfig, nothing: int) -> layout.Step:

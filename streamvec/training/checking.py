@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamvec.corpus.elsewhere import fetched
-from streamvec.corpus.remote import is_remote
+from streamvec.corpus.remote import Unreachable, is_remote
 from streamvec.disk.arrow import verify_arrow, verify_open_arrow
 from streamvec.disk.reading import checksum_of
 from streamvec.disk.sealed import json_checksum, read_json
@@ -59,9 +59,10 @@ def check_shard(folder: Path, stated: dict[str, Any], advice: str) -> Checked:
         return checked(folder / (at or stated["name"]), read, advice)
     try:
         return Checked(at, stated["bytes"], read(), OK)
+    except Unreachable as problem:
+        return Checked(at, 0, None, NO_CHECKSUM, str(problem).removeprefix(f"{at}: "))
     except StreamvecError as problem:
-        what, is_there = str(problem).removeprefix(f"{at}: "), "over the network" not in str(problem)
-        return Checked(at, 0, None, DAMAGED if is_there else NO_CHECKSUM, f"{what}: {advice}" if is_there else what)
+        return Checked(at, 0, None, DAMAGED, f"{str(problem).removeprefix(f'{at}: ')}: {advice}")
 
 
 def check_json(path: Path, advice: str) -> Checked:

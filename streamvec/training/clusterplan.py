@@ -18,30 +18,22 @@ from streamvec.models.gloveconfig import GloveConfig
 from streamvec.models.kinds import Config
 from streamvec.models.lmconfig import LmConfig
 from streamvec.models.lmsizes import LmSizes
-from streamvec.models.replica import PARTS, Timetable, rounds_of
-from streamvec.models.skipgram import expected_met
-from streamvec.models.subwords import NGrams, ngrams_of
-from streamvec.models.wordconfig import LANES, SkipGramConfig
+from streamvec.models.wordconfig import SkipGramConfig
+from streamvec.training.lanetraffic import ROW_HEAD, kept_share, lane_traffic, met_of, words_of
 from streamvec.training.needs import Load
 from streamvec.training.nodeneeds import RACING, Room, columns_of_nodes, held_by_nodes, refuse_too_large_for_nodes
 from streamvec.training.options import MachineOptions
 from streamvec.training.pairneeds import PairNeeds
 from streamvec.training.planned import DISK_RATE, PAIR_SORT_RATE, SORT_RATE
 from streamvec.training.seen import Seen
+from streamvec.training.tableneeds import PAIR_BYTES
 
 CALL = 0.007  # seconds that a record batch takes on a node beyond its arithmetic: Ray's calls and objects
 STORE_RATE = 2e8  # bytes a second that one process puts into Ray's objects, or takes out of them
 ALIKE = 1 / 3  # of the arithmetic of a step that every node does which has only some columns: draws, errors
 _SHRUNK = 0.46  # of the bytes of a run that are sent: sorted numbers compress
-_RUN_BYTES = 16  # of a pair and its sum, before
 _WORD_BYTES = 8  # of the count of a word
 _SCORES = 64  # bytes that stand for two contexts, six targets and one slice
-_ROW_HEAD = 8  # bytes that say which row is sent
-_MOST_ROWS = 1 << 20  # of the most frequent words that are looked at one by one
-_GROUPS = 64  # of the others
-
-Tail = tuple[np.ndarray, np.ndarray]  # groups of rare words: how often each occurs, and how many they are
-NO_TAIL: Tail = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -176,7 +168,7 @@ def counting_pairs(
     machines: Machines, machine: MachineOptions, tokens: int, near: float, pairs: PairNeeds, rate: float
 ) -> Stage:
     """Of GloVe; near: pairs a token; rate: pairs that a thread counts in a second."""
-    runs = pairs.runs.written * _RUN_BYTES * _SHRUNK
+    runs = pairs.runs.written * PAIR_BYTES * _SHRUNK
     return Stage.side_by_side(
         4.0 * tokens + runs,
         work_of_the_nodes=(tokens * near / rate + pairs.runs.written / PAIR_SORT_RATE)
@@ -196,7 +188,7 @@ def training_words(
     parts = columns_of_nodes(config, machines.number)
     nodes, share = sum(part > 0 for part in parts), max(parts) / config.columns[-1][1]
     batches = tokens / BATCH_TOKENS
-    kept = tokens * _kept_share(config, seen)
+    kept = tokens * kept_share(config, seen)
     slices = config.slices * share  # of the node that has most
     exchanges = kept / config.batch if nodes > 1 else 0.0
     each = kept * score_bytes(config) * (nodes - 1)  # of one slice, to all others
@@ -216,49 +208,11 @@ def score_bytes(config: SkipGramConfig) -> float:
     return _SCORES * config.target_blocks * twos
 
 
-def _kept_share(config: SkipGramConfig, seen: Seen) -> float:
-    """Of the tokens, those that subsampling keeps."""
-    counts, (rare, times) = _counts(seen)
-    tokens = seen.corpus.tokens
-    kept = _centers(config, counts, tokens).sum() + (_centers(config, rare, tokens) * times).sum()
-    return float(kept) / tokens
-
-
-def _centers(config: SkipGramConfig, counts: np.ndarray, tokens: int) -> np.ndarray:
-    """How often words that occur so often are centers: float64[n]."""
-    if not config.sample:
-        return counts.astype(np.float64)
-    ratio = config.sample * tokens / counts
-    return counts * np.minimum(1.0, np.sqrt(ratio) + ratio)
-
-
-def _counts(seen: Seen) -> tuple[np.ndarray, Tail]:
-    """How often the words of the corpus occur: the most frequent ones one by one, int64[n], and the others in groups.
-
-    Where a sample does not show all, the others are told by Zipf's law from the rarest that it shows.
-    """
-    words, tokens = seen.corpus.words, seen.corpus.tokens
-    shown = seen.counts[: min(words, _MOST_ROWS)].astype(np.float64)
-    edges = np.unique(np.geomspace(shown.size, words, _GROUPS).astype(np.int64))
-    times = np.diff(edges)
-    rare = shown[-1] * shown.size / np.sqrt(edges[:-1].astype(np.float64) * edges[1:])
-    scale = tokens / (shown.sum() + (rare * times).sum())
-    counts: np.ndarray = np.maximum(1, np.rint(shown * scale)).astype(np.int64)
-    return counts, (np.maximum(1, np.rint(rare * scale)).astype(np.int64), times)
-
-
 def _by_lanes(machines: Machines, config: SkipGramConfig, seen: Seen, rate: float) -> Stage:
     corpus, lanes = seen.corpus, config.lanes
     nodes = min(machines.number, lanes)
     tokens = float(corpus.tokens * config.epochs)
-    counts, tail = _counts(seen)
-    ngrams = None
-    if config.ngrams:  # of the words whose names are known; the others' are taken to be no others
-        some = min(counts.size, len(seen.shown[1]) - 1)
-        ngrams = ngrams_of(config, (seen.shown[0], seen.shown[1][: some + 1]))
-        tail = (np.append(counts[some:], tail[0]), np.append(np.ones(counts.size - some, np.int64), tail[1]))
-        counts = counts[:some]
-    up, down, combined = lane_traffic(config, Met.of(config, counts, ngrams, tail), corpus.tokens)
+    up, down, combined = lane_traffic(config, met_of(config, seen), corpus.tokens)
     up, down, combined = (config.epochs * number for number in (up, down, combined))
     return Stage.in_turn(
         4 * tokens + up + down * nodes / lanes,
@@ -267,65 +221,16 @@ def _by_lanes(machines: Machines, config: SkipGramConfig, seen: Seen, rate: floa
     )
 
 
-class Met(NamedTuple):
-    """How often the rows of a model occur in a corpus, on average."""
-
-    rows: dict[str, np.ndarray]  # of each array: float64[rows]
-    times: dict[str, np.ndarray]  # how many rows each of these stands for
-    tokens: int
-
-    @classmethod
-    def of(
-        cls, config: SkipGramConfig, counts: np.ndarray, ngrams: NGrams | None = None, tail: Tail = NO_TAIL
-    ) -> "Met":
-        """counts: int64[n], falling, of words one by one; ngrams: of these; tail: the others, in groups."""
-        rare, times = tail
-        tokens = int(counts.sum() + (rare * times).sum())
-        rows = expected_met(config, counts, ngrams, tokens)
-        own, centers = _centers(config, counts, tokens), _centers(config, rare, tokens)
-        outputs = centers
-        if config.objective == "ns":
-            drawn, others = (some.astype(np.float64) ** config.noise_power for some in (counts, rare))
-            noise = config.negative * (own.sum() + (centers * times).sum()) / (drawn.sum() + (others * times).sum())
-            rows["outputs"] = np.append(own + noise * drawn, 0.0)
-            outputs = centers + noise * others
-        ones = {name: np.ones(each.size) for name, each in rows.items()}
-        return cls(
-            {"inputs": np.append(rows["inputs"], centers), "outputs": np.append(rows["outputs"], outputs)},
-            {name: np.append(each, times) for name, each in ones.items()},
-            tokens,
-        )
-
-
-def lane_traffic(config: SkipGramConfig, met: Met, tokens: int) -> tuple[float, float, float]:
-    """(bytes of rows that all lanes send in an epoch, bytes that all get, how often some are combined)."""
-    lanes, row = config.lanes, config.vectors * LANES * 4 + _ROW_HEAD
-    batches = -(-tokens // BATCH_TOKENS)
-    rounds = rounds_of(batches, lanes)
-    table = Timetable.of(met.rows, met.tokens, rounds)
-    up = down = 0.0
-    for part in range(1, rounds * PARTS):
-        due = table.after(part)
-        rows = sum(met.times[name][some].sum() for name, some in due.items()) if due is not None else 0
-        up, down = up + lanes * rows * row, down + lanes * rows * row
-    for name, each in met.rows.items():
-        often = each * (BATCH_TOKENS * rounds / met.tokens)
-        up += lanes * row * float(-(np.expm1(-often) * met.times[name]).sum())
-        down += lanes * row * float(-(np.expm1(-often * lanes) * met.times[name]).sum())
-    steps = batches / (rounds * lanes)
-    return steps * up, steps * down, steps * rounds * PARTS
-
-
 def training_glove(machines: Machines, config: GloveConfig, seen: Seen, pairs: PairNeeds, rate: float) -> Stage:
     """rate: entries of the matrix a second of this machine."""
     nodes = machines.number
     entries, steps = float(pairs.stored * config.epochs), float(pairs.batches * config.epochs)
-    counts, (rare, times) = _counts(seen)
+    counts, (rare, times) = words_of(seen)
     near = np.minimum(float(seen.corpus.words), 2.0 * config.window * np.append(counts, rare))
     many = np.append(np.ones(counts.size), times)
     often = near * (2 * pairs.stored / (near * many).sum()) / pairs.batches  # of each word in a step
     words = float(-(np.expm1(-often) * many).sum())
-    moved = words * min(0.5, 1 - 1 / nodes) * (4 * config.record + _ROW_HEAD)
+    moved = words * min(0.5, 1 - 1 / nodes) * (4 * config.record + ROW_HEAD)
     return Stage.in_turn(
         entries * ENTRY_BYTES + steps * moved,
         work_of_the_nodes=pairs.entries * config.epochs / rate / nodes,

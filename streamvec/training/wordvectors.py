@@ -2,9 +2,9 @@
 
 from streamvec.cluster.columnshards import ColumnShards
 from streamvec.cluster.replicas import replicas_on
-from streamvec.corpus.shards import Numbers, Shards
+from streamvec.corpus.shards import Shards
 from streamvec.corpus.vocabulary import word_bytes
-from streamvec.models.replicas import InSteps, Replicas
+from streamvec.models.replicas import Replicas
 from streamvec.models.skipgram import SkipGram
 from streamvec.models.softmax import refuse_infeasible
 from streamvec.models.subwords import NGrams, list_starts, ngrams_of
@@ -27,10 +27,7 @@ def train_words(work: Work, config: SkipGramConfig, shards: Shards) -> None:
     try:
         watch = HeldOut(model, run, shards, vocabulary)
         if isinstance(model, Replicas):
-            reads = work.cluster is not None and shards.is_elsewhere
-            if reads:
-                model.read_themselves(shards)
-            in_steps = InSteps(Numbers(shards.batches) if reads else shards, config.lanes)
+            in_steps = model.shared(shards)
             work.train(model, in_steps, in_steps.steps, watch, renew=model.renew)
         elif isinstance(model, ColumnShards):
             work.train(model, model.shared(shards), shards.batches, watch, renew=model.renew)
